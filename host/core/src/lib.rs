@@ -1,0 +1,12 @@
+//! The plain types of Freehold: names, digests, batches, evidence, verdicts, recipes, manifests and records. No I/O.
+
+pub mod batch;
+pub mod digest;
+pub mod evidence;
+pub mod lock;
+pub mod manifest;
+pub mod name;
+pub mod recipe;
+pub mod record;
+pub mod toml_text;
+pub mod verdict;

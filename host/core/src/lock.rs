@@ -1,0 +1,173 @@
+//! The lockfile, `freehold.lock`: to what bytes the names of a recipe were resolved.
+
+use std::fmt::Write as _;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::name::PluginName;
+use crate::recipe::Recipe;
+use crate::toml_text::{self, TomlError};
+
+/// A whole lockfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lockfile {
+    /// Version of this format.
+    pub version: u32,
+    /// Digest of the recipe's canonical form.
+    pub recipe: Digest,
+    /// The base model.
+    pub base: LockedFile,
+    /// The datasets, in the recipe's order.
+    pub data: Vec<LockedFile>,
+    /// The plugins, by name and version.
+    #[serde(default)]
+    pub plugin: Vec<LockedPlugin>,
+    /// The granted files.
+    #[serde(default)]
+    pub asset: Vec<LockedFile>,
+}
+
+/// A named file or folder and its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedFile {
+    /// Its name in the recipe.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A plugin's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedPlugin {
+    /// Its name.
+    pub name: PluginName,
+    /// Its version.
+    pub version: Version,
+    /// Digest of the component.
+    pub component: Digest,
+    /// Digest of the signed manifest.
+    pub manifest: Digest,
+}
+
+impl Lockfile {
+    /// The version that this build writes.
+    pub const VERSION: u32 = 1;
+
+    /// Reads a lockfile.
+    pub fn parse(document: &str) -> Result<Self, TomlError> {
+        let lock: Self = toml_text::parse(document)?;
+        if lock.version != Self::VERSION {
+            return Err(TomlError {
+                message: format!("lockfile has version {}, this build reads {}", lock.version, Self::VERSION),
+                span: None,
+                remedy: Some("delete it and run again to write a new one".into()),
+            });
+        }
+        Ok(lock)
+    }
+
+    /// The text of the lockfile.
+    pub fn to_document(&self) -> Result<String, toml::ser::Error> {
+        let head = "# Written by freehold. It pins the recipe's names to digests; keep it under version control.\n\n";
+        Ok(format!("{head}{}", toml::to_string(self)?))
+    }
+
+    /// What differs from `before`, a line each.
+    pub fn moved_from(&self, before: &Self) -> Vec<String> {
+        let mut moved = Vec::new();
+        if self.recipe != before.recipe {
+            moved.push("the recipe was edited".into());
+        }
+        let files = |kind: &str, now: &[LockedFile], then: &[LockedFile], moved: &mut Vec<String>| {
+            for file in now {
+                match then.iter().find(|other| other.name == file.name) {
+                    None => moved.push(format!("{kind} `{}` is new", file.name)),
+                    Some(other) if other.digest != file.digest => {
+                        let (from, to) = (other.digest.short(), file.digest.short());
+                        moved.push(format!("{kind} `{}` has other bytes: {from} -> {to}", file.name));
+                    }
+                    Some(_) => {}
+                }
+            }
+            for file in then.iter().filter(|file| !now.iter().any(|other| other.name == file.name)) {
+                moved.push(format!("{kind} `{}` is gone", file.name));
+            }
+        };
+        files("base model", std::slice::from_ref(&self.base), std::slice::from_ref(&before.base), &mut moved);
+        files("dataset", &self.data, &before.data, &mut moved);
+        files("asset", &self.asset, &before.asset, &mut moved);
+        for plugin in &self.plugin {
+            if !before.plugin.contains(plugin) {
+                let mut line = format!("plugin `{}` is now {} ({})", plugin.name, plugin.version, plugin.component.short());
+                if let Some(other) = before.plugin.iter().find(|other| other.name == plugin.name) {
+                    let _ = write!(line, ", was {} ({})", other.version, other.component.short());
+                }
+                moved.push(line);
+            }
+        }
+        for plugin in &before.plugin {
+            if !self.plugin.iter().any(|other| other.name == plugin.name) {
+                moved.push(format!("plugin `{}` is gone", plugin.name));
+            }
+        }
+        moved
+    }
+}
+
+/// Digest of a recipe's canonical form: JSON with sorted keys and defaults written out, so that neither comments nor
+/// layout change it.
+pub fn recipe_digest(recipe: &Recipe) -> Digest {
+    // A recipe holds only strings, numbers, booleans, lists and tables with string keys: all of them are JSON.
+    let canonical = serde_json::to_value(recipe).map(|value| value.to_string()).unwrap_or_default();
+    Digest::of(canonical.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, bytes: &[u8]) -> LockedFile {
+        LockedFile { name: name.into(), digest: Digest::of(bytes) }
+    }
+
+    fn lock() -> Lockfile {
+        let plugin = LockedPlugin {
+            name: "acme/redact".parse().unwrap(),
+            version: Version::new(1, 0, 0),
+            component: Digest::of(b"c"),
+            manifest: Digest::of(b"m"),
+        };
+        Lockfile {
+            version: 1,
+            recipe: Digest::of(b"r"),
+            base: file("models/base-1", b"b"),
+            data: vec![file("a", b"1"), file("b", b"2")],
+            plugin: vec![plugin],
+            asset: vec![],
+        }
+    }
+
+    #[test]
+    fn a_lockfile_survives_its_text() {
+        assert_eq!(Lockfile::parse(&lock().to_document().unwrap()).unwrap(), lock());
+        let other = lock().to_document().unwrap().replace("version = 1\n", "version = 2\n");
+        assert!(Lockfile::parse(&other).is_err());
+    }
+
+    #[test]
+    fn what_moved_is_named() {
+        assert!(lock().moved_from(&lock()).is_empty());
+        let mut now = lock();
+        now.data = vec![file("a", b"other"), file("c", b"3")];
+        now.plugin[0].version = Version::new(1, 1, 0);
+        let moved = now.moved_from(&lock()).join("\n");
+        for part in ["`a` has other bytes", "`c` is new", "`b` is gone", "is now 1.1.0", "was 1.0.0"] {
+            assert!(moved.contains(part), "{moved}");
+        }
+    }
+}

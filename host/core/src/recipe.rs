@@ -1,0 +1,299 @@
+//! The recipe, `freehold.toml`: what a run is made of.
+
+use std::collections::BTreeMap;
+
+use semver::VersionReq;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Alias, PluginName};
+use crate::verdict::Stage;
+
+mod parse;
+
+pub use parse::RecipeError;
+
+/// A whole recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name and seed of the run.
+    pub run: RunSettings,
+    /// The base model.
+    pub base: BaseSettings,
+    /// Where plugins are looked for.
+    #[serde(default)]
+    pub plugins: PluginSettings,
+    /// The datasets, at least one in each split.
+    pub data: Vec<DataSettings>,
+    /// The transforms, in the order in which they are applied.
+    #[serde(default)]
+    pub transform: Vec<TransformSettings>,
+    /// The adapter that is trained.
+    pub adapter: AdapterSettings,
+    /// How it is trained.
+    pub train: TrainSettings,
+    /// How models are measured.
+    #[serde(default)]
+    pub evaluate: EvaluateSettings,
+    /// The metrics, at least one.
+    pub metric: Vec<MetricSettings>,
+    /// The policies; none at stage `promote` means that nothing is promoted.
+    #[serde(default)]
+    pub policy: Vec<PolicySettings>,
+    /// Where the adapter goes when every policy allows it.
+    #[serde(default)]
+    pub promote: Option<PromoteSettings>,
+}
+
+/// `[run]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// Names the runs of this recipe: lowercase letters, digits and hyphens.
+    pub name: String,
+    /// Seed of everything random: initial weights, order of the data, dropout, resampling.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// `[base]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseSettings {
+    /// A Hugging Face model folder, relative to the recipe.
+    pub model: String,
+    /// Its license, for policies; an SPDX expression.
+    #[serde(default)]
+    pub license: Option<String>,
+}
+
+/// `[plugins]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSettings {
+    /// Folder of signed plugins, relative to the recipe.
+    pub path: String,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self { path: "plugins".into() }
+    }
+}
+
+/// What a dataset is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The adapter is trained on it.
+    Train,
+    /// Held out: models are measured on it.
+    Eval,
+}
+
+impl Split {
+    /// Every split, in the order in which they are treated.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Eval];
+
+    /// The name used in recipes and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Eval => "eval",
+        }
+    }
+}
+
+/// `[[data]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    /// Name of the dataset in records and evidence.
+    pub name: String,
+    /// A JSON Lines file, relative to the recipe.
+    pub path: String,
+    /// What it is for.
+    pub split: Split,
+    /// Labels that policies judge: `residency`, `license`, `consent`, ...
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A file that a plugin may read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Name under which the plugin asks for it.
+    pub asset: String,
+    /// The file, relative to the recipe.
+    pub path: String,
+}
+
+/// Settings of a plugin, free in form; the manifest's schema says what is meant.
+pub type Settings = toml::Table;
+
+/// `[[transform]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformSettings {
+    /// The plugin, `publisher/name`.
+    pub plugin: PluginName,
+    /// Which versions will do.
+    pub version: VersionReq,
+    /// The splits that it is applied to; all if not said.
+    #[serde(default = "all_splits")]
+    pub splits: Vec<Split>,
+    /// Its settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// What it may read.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+fn all_splits() -> Vec<Split> {
+    Split::ALL.to_vec()
+}
+
+/// How weights are adapted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Low-rank adaptation (Hu et al., arXiv 2106.09685).
+    Lora,
+}
+
+/// `[adapter]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// The method.
+    pub method: Method,
+    /// Rank of the update, `r`.
+    pub rank: usize,
+    /// Scale: the update is multiplied by `alpha / rank`.
+    pub alpha: f64,
+    /// Probability with which an input of the update is dropped in training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Linear layers that are adapted.
+    #[serde(default = "all_targets")]
+    pub targets: Vec<String>,
+}
+
+fn all_targets() -> Vec<String> {
+    ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"].map(String::from).to_vec()
+}
+
+/// How the learning rate moves after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls on a straight line to zero.
+    Linear,
+    /// It falls on half a cosine to zero.
+    #[default]
+    Cosine,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSettings {
+    /// How often the data is seen; a fraction is allowed.
+    pub epochs: f64,
+    /// Tokens of a step of the optimizer, padding not counted.
+    pub tokens_per_step: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// How it moves.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Steps in which it rises from zero.
+    #[serde(default)]
+    pub warmup_steps: usize,
+    /// Decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101).
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Largest global norm of the gradient.
+    #[serde(default = "one")]
+    pub clip_norm: f64,
+    /// Longest example in tokens; longer ones are an error, not cut in silence.
+    pub max_length: usize,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// `[evaluate]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSettings {
+    /// Longest answer in tokens.
+    pub max_new_tokens: usize,
+    /// Confidence level of intervals.
+    pub confidence: f64,
+    /// Resamples of the bootstrap.
+    pub resamples: usize,
+}
+
+impl Default for EvaluateSettings {
+    fn default() -> Self {
+        Self { max_new_tokens: 64, confidence: 0.95, resamples: 1000 }
+    }
+}
+
+/// `[[metric]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricSettings {
+    /// The plugin, `publisher/name`.
+    pub plugin: PluginName,
+    /// Which versions will do.
+    pub version: VersionReq,
+    /// Name of the measurement; the plugin's own name if not said.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// What it may read.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+impl MetricSettings {
+    /// Name of the measurement.
+    pub fn measurement(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.plugin.name())
+    }
+}
+
+/// `[[policy]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySettings {
+    /// The plugin, `publisher/name`.
+    pub plugin: PluginName,
+    /// Which versions will do.
+    pub version: VersionReq,
+    /// When it is asked.
+    pub stage: Stage,
+    /// Its settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// What it may read.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+/// `[promote]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteSettings {
+    /// The alias that moves, such as `support@production`.
+    pub alias: Alias,
+}

@@ -1,0 +1,17 @@
+//! Keys, envelopes, statements, the trust root, and the one place where a plugin's right to run is verified.
+//!
+//! Bytes go in, verified values come out; no file is read here.
+
+mod envelope;
+mod key;
+mod note;
+mod plugin;
+mod root;
+mod statement;
+
+pub use envelope::{Envelope, EnvelopeError};
+pub use key::{KeyError, KeyId, PublicKey, SecretKey};
+pub use note::{NoteError, open_note, sign_note};
+pub use plugin::{MANIFEST_TYPE, PluginError, VerifiedPlugin, sign_plugin, verify_plugin};
+pub use root::{PublisherRule, Role, RoleKeys, RootError, TrustRoot, VerifiedRoot};
+pub use statement::{IN_TOTO_TYPE, ResourceDescriptor, Statement};

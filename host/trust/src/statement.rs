@@ -1,0 +1,98 @@
+//! in-toto Statements (attestation framework v1): what is said of which artifacts.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::key::{KeyId, PublicKey, SecretKey};
+
+/// Payload type of in-toto Statements in DSSE envelopes.
+pub const IN_TOTO_TYPE: &str = "application/vnd.in-toto+json";
+
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// An artifact by name and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceDescriptor {
+    /// Its name.
+    pub name: String,
+    /// `sha256` and 64 hexadecimal digits.
+    pub digest: BTreeMap<String, String>,
+    /// What else is known of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl ResourceDescriptor {
+    /// The artifact `name` with the digest `digest`.
+    pub fn new(name: impl Into<String>, digest: Digest) -> Self {
+        let digest = BTreeMap::from([("sha256".into(), digest.hex())]);
+        Self { name: name.into(), digest, annotations: BTreeMap::new() }
+    }
+
+    /// The digest, if it is a SHA-256 digest.
+    pub fn sha256(&self) -> Option<Digest> {
+        format!("sha256:{}", self.digest.get("sha256")?).parse().ok()
+    }
+}
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    /// What it is about.
+    pub subject: Vec<ResourceDescriptor>,
+    /// What form the predicate has.
+    #[serde(rename = "predicateType")]
+    pub predicate_type: String,
+    /// What is said.
+    pub predicate: serde_json::Value,
+}
+
+impl Statement {
+    /// A statement about `subject`.
+    pub fn new(subject: Vec<ResourceDescriptor>, predicate_type: &str, predicate: serde_json::Value) -> Self {
+        Self { kind: STATEMENT_TYPE.into(), subject, predicate_type: predicate_type.into(), predicate }
+    }
+
+    /// The signed statement.
+    pub fn sign(&self, key: &SecretKey) -> Envelope {
+        // Every part is a string, a list or JSON itself.
+        let payload = serde_json::to_vec(self).unwrap_or_default();
+        Envelope::sign(IN_TOTO_TYPE, &payload, &[key])
+    }
+
+    /// The statement in `envelope`, if one of `keys` signed it.
+    pub fn verify(envelope: &[u8], keys: &BTreeMap<KeyId, PublicKey>) -> Result<(Self, KeyId), EnvelopeError> {
+        let (payload, signers) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, keys, 1)?;
+        let malformed = |error: serde_json::Error| EnvelopeError::Malformed(error.to_string());
+        let statement: Self = serde_json::from_slice(&payload).map_err(malformed)?;
+        if statement.kind != STATEMENT_TYPE {
+            return Err(EnvelopeError::Type { found: statement.kind, expected: STATEMENT_TYPE.into() });
+        }
+        let signer = signers.first().copied().ok_or(EnvelopeError::Unsigned)?;
+        Ok((statement, signer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_has_the_fields_of_the_specification() {
+        let subject = ResourceDescriptor::new("adapter", Digest::of(b"abc"));
+        let statement = Statement::new(vec![subject], "https://slsa.dev/provenance/v1", serde_json::json!({"a": 1}));
+        let json = serde_json::to_value(&statement).unwrap();
+        assert_eq!(json["_type"], "https://in-toto.io/Statement/v1");
+        assert_eq!(json["subject"][0]["digest"]["sha256"], Digest::of(b"abc").hex());
+        assert_eq!(json["predicateType"], "https://slsa.dev/provenance/v1");
+        let key = SecretKey::generate().unwrap();
+        let keys = BTreeMap::from([(key.public().id(), key.public())]);
+        assert_eq!(Statement::verify(&statement.sign(&key).to_bytes(), &keys).unwrap().0, statement);
+        assert!(Statement::verify(&statement.sign(&key).to_bytes(), &BTreeMap::new()).is_err());
+    }
+}
