@@ -1,0 +1,187 @@
+//! Files that survive a crash: written whole or not at all, and on the disk before the call returns. Everything happens
+//! below a cap-std directory, so that no path leaves its root.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::{Dir, File, OpenOptions};
+
+/// A file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is larger than is allowed here.
+    #[error("`{}` has {bytes} bytes; at most {limit} are allowed here", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl FileError {
+    /// Whether the file is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io { action, path, source }
+}
+
+/// The bytes of `path`, if they are no more than `limit`.
+pub fn read(dir: &Dir, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, FileError> {
+    let path = path.as_ref();
+    let file = dir.open(path).map_err(failed("open", path))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > limit {
+        let size = dir.metadata(path).map_or(bytes.len() as u64, |metadata| metadata.len());
+        return Err(FileError::TooLarge { path: path.into(), bytes: size, limit });
+    }
+    Ok(bytes)
+}
+
+/// Puts `bytes` at `path`, replacing what was there. A reader sees the old bytes or the new, never a part; when the call
+/// returns, the new ones are on the disk. Folders on the way are made.
+pub fn write(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
+    write_with_mode(dir, path.as_ref(), bytes, 0o644)
+}
+
+/// Like [`write`], for the owner's eyes only.
+pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
+    write_with_mode(dir, path.as_ref(), bytes, 0o600)
+}
+
+fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    dir.create_dir_all(folder).map_err(failed("create the folder", folder))?;
+    let temporary = temporary_beside(path);
+    let result = write_and_rename(dir, path, &temporary, bytes, mode);
+    if result.is_err() {
+        // The error that matters is the one above; what is left is swept up by the next writer of the same process id.
+        let _ = dir.remove_file(&temporary);
+    }
+    result?;
+    sync_folder(dir, folder)
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+}
+
+fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt as _;
+        options.mode(mode);
+    }
+    let mut file = dir.open_with(temporary, &options).map_err(failed("create", temporary))?;
+    file.write_all(bytes).map_err(failed("write", temporary))?;
+    file.sync_all().map_err(failed("sync", temporary))?;
+    dir.rename(temporary, dir, path).map_err(failed("rename to", path))
+}
+
+/// Makes the names in a folder durable.
+fn sync_folder(dir: &Dir, folder: &Path) -> Result<(), FileError> {
+    // As a file: a cap-std directory is opened for its path only, and cannot be synced.
+    let opened = dir.open(folder).map_err(failed("open the folder", folder))?;
+    opened.sync_all().map_err(failed("sync the folder", folder))
+}
+
+/// Holds a lock until it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock is held as long as the file is open")] std::fs::File);
+
+/// Waits for the lock file `path` and takes it. The system frees it when the process ends, however it ends.
+pub fn lock(dir: &Dir, path: impl AsRef<Path>) -> Result<Lock, FileError> {
+    let path = path.as_ref();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true);
+    let file: File = dir.open_with(path, &options).map_err(failed("open", path))?;
+    let file = file.into_std();
+    file.lock().map_err(failed("lock", path))?;
+    Ok(Lock(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Dir) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        (folder, dir)
+    }
+
+    #[test]
+    fn files_are_replaced_whole_and_nothing_is_left_beside_them() {
+        let (_folder, dir) = folder();
+        write(&dir, "a/b/file", b"one").unwrap();
+        write(&dir, "a/b/file", b"two").unwrap();
+        assert_eq!(read(&dir, "a/b/file", 3).unwrap(), b"two");
+        assert!(matches!(read(&dir, "a/b/file", 2), Err(FileError::TooLarge { bytes: 3, .. })));
+        assert_eq!(dir.read_dir("a/b").unwrap().count(), 1);
+    }
+
+    #[test]
+    fn paths_do_not_leave_the_folder() {
+        let (folder, dir) = folder();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        std::os::unix::fs::symlink("..", folder.path().join("inner/up")).unwrap();
+        write(&dir, "secret", b"x").unwrap();
+        let inner = dir.open_dir("inner").unwrap();
+        for path in ["../secret", "/etc/passwd", "up/secret"] {
+            assert!(read(&inner, path, 1 << 20).is_err(), "{path}");
+            assert!(write(&inner, path, b"y").is_err(), "{path}");
+        }
+        assert_eq!(read(&dir, "secret", 1).unwrap(), b"x");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn secrets_are_for_their_owner() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, dir) = folder();
+        write_secret(&dir, "key", b"x").unwrap();
+        let mode = std::fs::metadata(folder.path().join("key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_holder_of_a_lock_at_a_time() {
+        let (folder, dir) = folder();
+        let held = lock(&dir, "lock").unwrap();
+        let path = folder.path().to_owned();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let waiter = std::thread::spawn(move || {
+            let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority()).unwrap();
+            let _held = lock(&dir, "lock").unwrap();
+            sender.send(()).unwrap();
+        });
+        assert!(receiver.try_recv().is_err());
+        drop(held);
+        receiver.recv().unwrap();
+        waiter.join().unwrap();
+    }
+}

@@ -1,0 +1,131 @@
+//! Reads the whole log again and compares every file with what its entries make of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cap_std::fs::Dir;
+use freehold_core::record::Entry;
+use freehold_files::FileError;
+use tlog_tiles::Tile;
+
+use crate::tiles::{self, HEIGHT, Hashes};
+use crate::tree_head::{self, TreeHead};
+use crate::{Ledger, LedgerError};
+
+/// Something that is wrong with the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, from the root of the log.
+    pub file: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The signed tree head.
+    pub head: TreeHead,
+    /// The entries, as far as they could be read.
+    pub entries: Vec<Entry>,
+    /// What is wrong; empty if nothing is.
+    pub problems: Vec<Problem>,
+}
+
+impl Ledger {
+    /// Checks tree head, entries and tiles. An error means that there is no tree head to check against.
+    pub fn check(&self) -> Result<Check, LedgerError> {
+        let head = self.tree_head()?;
+        let mut problems = Vec::new();
+        let mut records = Vec::new();
+        for tile in tiles::bundles(head.size) {
+            match tiles::read_bundle(&self.dir, &tile) {
+                Ok(entries) => records.extend(entries),
+                Err(error) => {
+                    problems.push(Problem { file: tiles::path_of(&tile), problem: error.to_string() });
+                    return Ok(Check { head, entries: Vec::new(), problems });
+                }
+            }
+        }
+        let hashes = Hashes::of(&records)?;
+        if tiles::root_of(&records)? != head.root {
+            problems.push(self.name_changed_bundle(&records, head.size)?);
+        }
+        self.check_tiles(&hashes, head.size, &mut problems)?;
+        self.check_strays(head.size, &mut problems)?;
+        let mut entries = Vec::new();
+        for (index, record) in records.iter().enumerate() {
+            match serde_json::from_slice(record) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => problems.push(Problem { file: format!("entry {index}"), problem: error.to_string() }),
+            }
+        }
+        Ok(Check { head, entries, problems })
+    }
+
+    /// The bundle whose entries do not fit the hash tiles beside them, as far as that can be told.
+    fn name_changed_bundle(&self, records: &[Vec<u8>], size: u64) -> Result<Problem, LedgerError> {
+        let problem = "its entries do not lead to the signed tree head".to_owned();
+        for bundle in tiles::bundles(size) {
+            let tile = Tile::new(HEIGHT, 0, bundle.level_index(), bundle.width(), false);
+            let Ok(kept) = freehold_files::read(&self.dir, tiles::path_of(&tile), 1 << 20) else { continue };
+            let first = (bundle.level_index() << HEIGHT) as usize;
+            for (at, record) in records.iter().enumerate().skip(first).take(bundle.width() as usize) {
+                let hash = tlog_tiles::record_hash(record).0;
+                if kept.get((at - first) * 32..(at - first + 1) * 32) != Some(&hash[..]) {
+                    return Ok(Problem { file: tiles::path_of(&bundle), problem: format!("{problem} (entry {at})") });
+                }
+            }
+        }
+        Ok(Problem { file: tree_head::FILE.into(), problem })
+    }
+
+    fn check_tiles(&self, hashes: &Hashes, size: u64, problems: &mut Vec<Problem>) -> Result<(), LedgerError> {
+        for tile in Tile::new_tiles(HEIGHT, 0, size) {
+            let expected = tile.read_data(hashes).map_err(tiles::broken)?;
+            let file = tiles::path_of(&tile);
+            let problem = match freehold_files::read(&self.dir, &file, 1 << 20) {
+                Ok(bytes) if bytes == expected => continue,
+                Ok(_) => "its hashes are not those of the entries".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            problems.push(Problem { file, problem });
+        }
+        Ok(())
+    }
+
+    /// Files that the signed tree does not have. One append that was cut off may leave tiles one entry ahead: these are
+    /// tolerated where the next append will write.
+    fn check_strays(&self, size: u64, problems: &mut Vec<Problem>) -> Result<(), LedgerError> {
+        let mut known = BTreeMap::new();
+        for size in size.saturating_sub(1)..=size + 1 {
+            for tile in tiles::bundles(size).into_iter().chain(Tile::new_tiles(HEIGHT, 0, size)) {
+                known.insert(tiles::path_of(&tile), ());
+            }
+        }
+        let mut files = Vec::new();
+        list(&self.dir, "tile", &mut files)?;
+        for file in files.into_iter().filter(|file| !known.contains_key(file) && !file.ends_with(".tmp")) {
+            problems.push(Problem { file, problem: "is no tile of the signed tree".into() });
+        }
+        Ok(())
+    }
+}
+
+fn list(dir: &Dir, folder: &str, files: &mut Vec<String>) -> Result<(), LedgerError> {
+    let failed = |source| FileError::Io { action: "list", path: Path::new(folder).into(), source };
+    if !dir.exists(folder) {
+        return Ok(());
+    }
+    for entry in dir.read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().map_err(failed)?.is_dir() {
+            list(dir, &path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(())
+}

@@ -1,0 +1,126 @@
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Subject};
+use freehold_trust::SecretKey;
+
+use super::*;
+
+fn entry(version: u64) -> Entry {
+    let time = "2026-01-01T00:00:00Z".parse().unwrap();
+    Entry { subject: Subject::TrustRoot { version }, statement: Digest::of(&version.to_be_bytes()), time }
+}
+
+fn open(folder: &std::path::Path, key: &SecretKey) -> Ledger {
+    let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority()).unwrap();
+    Ledger::open(dir, "test-log", key.public())
+}
+
+fn filled(entries: u64) -> (tempfile::TempDir, SecretKey) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = SecretKey::generate().unwrap();
+    let ledger = open(folder.path(), &key);
+    let appender = ledger.appender(&key).unwrap();
+    for version in 0..entries {
+        assert_eq!(appender.append(&entry(version)).unwrap(), version);
+    }
+    (folder, key)
+}
+
+#[test]
+fn entries_come_back_in_order_across_full_tiles() {
+    let (folder, key) = filled(260);
+    let ledger = open(folder.path(), &key);
+    let entries = ledger.entries().unwrap();
+    assert_eq!(entries.len(), 260);
+    assert!(entries.iter().enumerate().all(|(version, found)| *found == entry(version as u64)));
+    let check = ledger.check().unwrap();
+    assert_eq!((check.problems, check.head.size), (vec![], 260));
+    for path in ["tile/0/000", "tile/0/001.p/4", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/4"] {
+        assert!(folder.path().join(path).is_file(), "{path}");
+    }
+    assert!(!folder.path().join("tile/0/001.p/3").exists());
+}
+
+#[test]
+fn proofs_of_inclusion_verify() {
+    let (folder, key) = filled(9);
+    let ledger = open(folder.path(), &key);
+    let head = ledger.tree_head().unwrap();
+    for index in 0..9 {
+        let proof = ledger.prove(index).unwrap();
+        let hash = tlog_tiles::record_hash(&serde_json::to_vec(&entry(index)).unwrap());
+        tlog_tiles::check_record(&proof, head.size, head.root, index, hash).unwrap();
+        let other = tlog_tiles::record_hash(b"other");
+        assert!(tlog_tiles::check_record(&proof, head.size, head.root, index, other).is_err());
+    }
+    assert!(matches!(ledger.prove(9), Err(LedgerError::NoEntry { .. })));
+}
+
+#[test]
+fn every_flipped_bit_is_found_and_its_file_named() {
+    let (folder, key) = filled(5);
+    let clean = open(folder.path(), &key).check().unwrap();
+    assert!(clean.problems.is_empty());
+    for file in ["tile/0/000.p/5", "tile/entries/000.p/5"] {
+        let path = folder.path().join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &changed).unwrap();
+            let check = open(folder.path(), &key).check().unwrap();
+            assert!(check.problems.iter().any(|problem| problem.file == file), "{file} byte {at}: {:?}", check.problems);
+        }
+        std::fs::write(&path, &bytes).unwrap();
+    }
+    let path = folder.path().join("checkpoint");
+    let bytes = std::fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        assert!(open(folder.path(), &key).check().is_err(), "checkpoint byte {at}");
+    }
+}
+
+#[test]
+fn a_stranger_cannot_append_and_a_stray_tile_is_named() {
+    let (folder, key) = filled(3);
+    let stranger = SecretKey::generate().unwrap();
+    let ledger = open(folder.path(), &key);
+    assert!(ledger.appender(&stranger).unwrap().append(&entry(3)).is_err());
+    assert_eq!(ledger.entries().unwrap().len(), 3);
+    assert!(ledger.check().unwrap().problems.is_empty());
+    std::fs::create_dir_all(folder.path().join("tile/5")).unwrap();
+    std::fs::write(folder.path().join("tile/5/000"), b"x").unwrap();
+    assert_eq!(ledger.check().unwrap().problems[0].file, "tile/5/000");
+}
+
+#[test]
+fn what_a_cut_off_append_left_is_overwritten() {
+    let (folder, key) = filled(3);
+    std::fs::write(folder.path().join("tile/0/000.p/4"), b"half").unwrap();
+    std::fs::write(folder.path().join("tile/entries/000.p/4"), b"half").unwrap();
+    let ledger = open(folder.path(), &key);
+    assert!(ledger.check().unwrap().problems.is_empty());
+    ledger.appender(&key).unwrap().append(&entry(3)).unwrap();
+    assert!(ledger.check().unwrap().problems.is_empty());
+    assert_eq!(ledger.entries().unwrap().len(), 4);
+}
+
+#[test]
+fn many_writers_leave_no_gap() {
+    let (folder, key) = filled(0);
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (folder, key) = (folder.path(), &key);
+            scope.spawn(move || {
+                for n in 0..10 {
+                    open(folder, key).appender(key).unwrap().append(&entry(writer * 10 + n)).unwrap();
+                }
+            });
+        }
+    });
+    let ledger = open(folder.path(), &key);
+    assert_eq!(ledger.entries().unwrap().len(), 40);
+    assert!(ledger.check().unwrap().problems.is_empty());
+}

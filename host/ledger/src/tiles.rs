@@ -1,0 +1,131 @@
+//! The files of the log: hash tiles of height 8 and entry bundles (C2SP tlog-tiles).
+
+use cap_std::fs::Dir;
+use tlog_tiles::{EMPTY_HASH, Error, Hash, HashReader, Tile, TileReader, stored_hashes, tree_hash};
+
+use crate::LedgerError;
+
+pub(crate) const HEIGHT: u8 = 8;
+const WIDTH: u64 = 1 << HEIGHT;
+/// 256 entries of at most 65,535 bytes, each with two bytes of length.
+const BUNDLE_LIMIT: u64 = WIDTH * (65_535 + 2);
+
+/// Path of a tile. The crate writes the tile's height into it, as Go's checksum database does; C2SP fixes it at 8 and
+/// leaves it out, and calls `entries` what the crate calls `data`.
+pub(crate) fn path_of(tile: &Tile) -> String {
+    let path = tile.path();
+    let rest = path.strip_prefix("tile/8/").unwrap_or(&path);
+    match rest.strip_prefix("data/") {
+        Some(rest) => format!("tile/entries/{rest}"),
+        None => format!("tile/{rest}"),
+    }
+}
+
+pub(crate) fn broken(error: Error) -> LedgerError {
+    LedgerError::Malformed { file: "tile".into(), problem: format!("the tiles do not fit the signed tree head: {error:?}") }
+}
+
+/// The entry bundles of a tree of `size` entries.
+pub(crate) fn bundles(size: u64) -> Vec<Tile> {
+    let width_of = |n: u64| (size - n * WIDTH).min(WIDTH) as u32;
+    (0..size.div_ceil(WIDTH)).map(|n| Tile::new(HEIGHT, 0, n, width_of(n), true)).collect()
+}
+
+/// Reads tiles of a tree of `size` entries. Nothing is trusted: the hash reader above checks each against the root.
+pub(crate) struct TileFiles<'a> {
+    pub(crate) dir: &'a Dir,
+    pub(crate) size: u64,
+}
+
+impl TileReader for TileFiles<'_> {
+    fn height(&self) -> u8 {
+        HEIGHT
+    }
+
+    fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
+        let read = |tile: &Tile| {
+            let bytes = freehold_files::read(self.dir, path_of(&self.stored(tile)), WIDTH * 32).ok();
+            let needed = tile.width() as usize * 32;
+            bytes.filter(|bytes| bytes.len() >= needed).map(|bytes| bytes[..needed].to_vec()).ok_or(Error::InvalidTile)
+        };
+        tiles.iter().map(read).collect()
+    }
+
+    fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
+}
+
+impl TileFiles<'_> {
+    /// The tile as it is kept for a tree of this size: as wide as the tree makes it, whatever width was asked for.
+    fn stored(&self, tile: &Tile) -> Tile {
+        let hashes = self.size >> (HEIGHT * tile.level());
+        let width = (hashes.saturating_sub(tile.level_index() * WIDTH)).clamp(u64::from(tile.width()), WIDTH);
+        Tile::new(HEIGHT, tile.level(), tile.level_index(), width as u32, false)
+    }
+}
+
+/// The entries of a bundle, each after its length in two bytes, the higher first.
+pub(crate) fn encode_bundle(entries: &[Vec<u8>]) -> Result<Vec<u8>, LedgerError> {
+    let mut bytes = Vec::new();
+    for entry in entries {
+        let length = u16::try_from(entry.len()).map_err(|_| LedgerError::TooLarge(entry.len()))?;
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(entry);
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut entries = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        entries.push(entry.to_vec());
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(entries)
+}
+
+pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, LedgerError> {
+    let file = path_of(tile);
+    let entries = decode_bundle(&freehold_files::read(dir, &file, BUNDLE_LIMIT)?);
+    entries.filter(|entries| entries.len() == tile.width() as usize).ok_or_else(|| LedgerError::Malformed {
+        file,
+        problem: format!("is not a bundle of {} entries", tile.width()),
+    })
+}
+
+/// The entries of a tree of `size` entries, as bytes.
+pub(crate) fn read_records(dir: &Dir, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+    let mut records = Vec::new();
+    for tile in bundles(size) {
+        records.extend(read_bundle(dir, &tile)?);
+    }
+    Ok(records)
+}
+
+/// Every hash of a tree, computed from its entries.
+pub(crate) struct Hashes(pub(crate) Vec<Hash>);
+
+impl HashReader for Hashes {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
+        let get = |index: &u64| self.0.get(*index as usize).copied();
+        indexes.iter().map(|index| get(index).ok_or(Error::InvalidTile)).collect()
+    }
+}
+
+impl Hashes {
+    pub(crate) fn of(records: &[Vec<u8>]) -> Result<Self, LedgerError> {
+        let mut hashes = Self(Vec::new());
+        for (n, record) in records.iter().enumerate() {
+            let new = stored_hashes(n as u64, record, &hashes).map_err(broken)?;
+            hashes.0.extend(new);
+        }
+        Ok(hashes)
+    }
+}
+
+pub(crate) fn root_of(records: &[Vec<u8>]) -> Result<Hash, LedgerError> {
+    if records.is_empty() {
+        return Ok(EMPTY_HASH);
+    }
+    tree_hash(records.len() as u64, &Hashes::of(records)?).map_err(broken)
+}

@@ -1,0 +1,43 @@
+//! Signed tree heads: C2SP tlog-checkpoint in a signed note.
+
+use freehold_trust::{PublicKey, SecretKey, open_note, sign_note};
+use tlog_tiles::{Checkpoint, EMPTY_HASH, Hash};
+
+use crate::LedgerError;
+
+pub(crate) const FILE: &str = "checkpoint";
+
+/// Size and root of the tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TreeHead {
+    /// Number of entries.
+    pub size: u64,
+    /// Root hash.
+    pub root: Hash,
+}
+
+fn malformed(problem: &str) -> LedgerError {
+    LedgerError::Malformed { file: FILE.into(), problem: problem.into() }
+}
+
+impl TreeHead {
+    pub(crate) fn empty() -> Self {
+        Self { size: 0, root: EMPTY_HASH }
+    }
+
+    /// The tree head in `note`, if `key` signed it for `origin`.
+    pub fn open(note: &[u8], origin: &str, key: &PublicKey) -> Result<Self, LedgerError> {
+        let text = open_note(note, origin, key)?;
+        let checkpoint = Checkpoint::from_bytes(&text).map_err(|_| malformed("not a C2SP checkpoint"))?;
+        if checkpoint.origin() != origin {
+            return Err(malformed(&format!("is of the log `{}`, expected `{origin}`", checkpoint.origin())));
+        }
+        Ok(Self { size: checkpoint.size(), root: *checkpoint.hash() })
+    }
+
+    pub(crate) fn sign(&self, origin: &str, key: &SecretKey) -> Result<Vec<u8>, LedgerError> {
+        let checkpoint =
+            Checkpoint::new(origin, self.size, self.root, "").map_err(|_| malformed("the origin is empty"))?;
+        Ok(sign_note(&checkpoint.to_bytes(), origin, key)?)
+    }
+}

@@ -1,0 +1,85 @@
+//! `index.json`: names for artifacts. A convenience for readers of the layout; the ledger is what says where an alias points.
+
+use std::collections::BTreeMap;
+
+use cap_std::fs::Dir;
+use freehold_core::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Descriptor;
+use crate::{Store, StoreError};
+
+const INDEX: &str = "index.json";
+const LOCK: &str = ".index.lock";
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageIndex {
+    schema_version: u32,
+    media_type: String,
+    manifests: Vec<Descriptor>,
+}
+
+impl ImageIndex {
+    fn empty() -> Self {
+        let media_type = "application/vnd.oci.image.index.v1+json".into();
+        Self { schema_version: 2, media_type, manifests: Vec::new() }
+    }
+}
+
+fn malformed(error: serde_json::Error) -> StoreError {
+    StoreError::Malformed { file: INDEX.into(), problem: error.to_string() }
+}
+
+fn write(dir: &Dir, index: &ImageIndex) -> Result<(), StoreError> {
+    Ok(freehold_files::write(dir, INDEX, &serde_json::to_vec_pretty(index).map_err(malformed)?)?)
+}
+
+pub(crate) fn create(dir: &Dir) -> Result<(), StoreError> {
+    write(dir, &ImageIndex::empty())
+}
+
+impl Store {
+    fn index(&self) -> Result<ImageIndex, StoreError> {
+        serde_json::from_slice(&freehold_files::read(&self.dir, INDEX, 64 << 20)?).map_err(malformed)
+    }
+
+    /// Every name and the artifact that it stands for.
+    pub fn names(&self) -> Result<BTreeMap<String, Digest>, StoreError> {
+        let manifests = self.index()?.manifests.into_iter();
+        Ok(manifests.filter_map(|entry| Some((entry.annotations.get(REF_NAME)?.clone(), entry.digest))).collect())
+    }
+
+    /// Replaces all names by `names`; used to make the index follow the ledger.
+    pub fn set_names(&self, names: &BTreeMap<String, Digest>) -> Result<(), StoreError> {
+        let _lock = freehold_files::lock(&self.dir, LOCK)?;
+        let mut index = ImageIndex::empty();
+        for (name, digest) in names {
+            index.manifests.push(Descriptor {
+                media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+                digest: *digest,
+                size: self.get(digest)?.len() as u64,
+                annotations: BTreeMap::from([(REF_NAME.into(), name.clone())]),
+            });
+        }
+        write(&self.dir, &index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_move() {
+        let (_folder, store) = crate::tests::store();
+        let digest = store.put_artifact("application/x", &[], BTreeMap::new()).unwrap();
+        let names = BTreeMap::from([("support@production".to_owned(), digest)]);
+        store.set_names(&names).unwrap();
+        assert_eq!(store.names().unwrap(), names);
+        let missing = BTreeMap::from([("a@b".to_owned(), Digest::of(b"missing"))]);
+        assert!(store.set_names(&missing).is_err());
+        assert_eq!(store.names().unwrap(), names);
+    }
+}
