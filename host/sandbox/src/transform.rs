@@ -1,0 +1,81 @@
+//! The transform world.
+
+use freehold_core::batch::{Batch, Outcome};
+use freehold_core::manifest::World;
+use serde::Serialize;
+
+use crate::bindings::transform::TransformPlugin;
+use crate::bindings::transform::exports::freehold::transform::transform as wit;
+use crate::convert::{batch_to_wit, outcome_from_wit};
+use crate::instance::{Instance, Usage};
+use crate::lineage::Lineage;
+use crate::{CompiledWorld, Grants, Plugin, SandboxError};
+
+/// What a transform says that it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TransformDescription {
+    /// Columns that must be there.
+    pub reads: Vec<String>,
+    /// Columns that are changed or added.
+    pub writes: Vec<String>,
+    /// Whether each row is treated for itself.
+    pub rows_independent: bool,
+}
+
+/// A running transform, for one stream of rows.
+pub struct Transform {
+    instance: Instance,
+    plugin: TransformPlugin,
+    lineage: Lineage,
+}
+
+impl Plugin {
+    /// Starts a transform.
+    pub fn transform(&self, grants: Grants) -> Result<Transform, SandboxError> {
+        let CompiledWorld::Transform(pre) = &self.world else { return Err(self.wrong_world(World::Transform)) };
+        let mut instance = Instance::new(self, grants)?;
+        let plugin = pre.instantiate(&mut instance.store).map_err(|error| instance.failure(&error))?;
+        Ok(Transform { instance, plugin, lineage: Lineage::default() })
+    }
+}
+
+impl Transform {
+    /// What it does.
+    pub fn describe(&mut self) -> Result<TransformDescription, SandboxError> {
+        let guest = self.plugin.freehold_transform_transform();
+        let wit::Description { reads, writes, rows_independent } =
+            self.instance.call(|store| guest.call_describe(store))?;
+        Ok(TransformDescription { reads, writes, rows_independent })
+    }
+
+    /// Treats the next rows of the stream.
+    pub fn process(&mut self, batch: &Batch) -> Result<Outcome, SandboxError> {
+        self.lineage.given(batch.rows());
+        let guest = self.plugin.freehold_transform_transform();
+        let outcome = self.instance.call(|store| guest.call_process(store, &batch_to_wit(batch)))?;
+        self.take(outcome)
+    }
+
+    /// Ends the stream: every row has to be accounted for.
+    pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
+        let guest = self.plugin.freehold_transform_transform();
+        let outcome = self.instance.call(|store| guest.call_finish(store))?;
+        let outcome = self.take(outcome)?;
+        let lineage = |problem| SandboxError::Lineage { plugin: self.instance.plugin(), problem };
+        self.lineage.finish().map_err(lineage)?;
+        Ok(outcome)
+    }
+
+    fn take(&mut self, outcome: wit::Outcome) -> Result<Outcome, SandboxError> {
+        let plugin = || self.instance.plugin();
+        let outcome =
+            outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
+        self.lineage.take(&outcome).map_err(|problem| SandboxError::Lineage { plugin: plugin(), problem })?;
+        Ok(outcome)
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> Usage {
+        self.instance.usage()
+    }
+}
