@@ -135,9 +135,7 @@ impl Column {
             raw::ColumnData::Booleans(bytes) if bytes.iter().any(|&byte| byte > 1) => {
                 Err("a boolean is neither 0 nor 1".to_owned())
             }
-            raw::ColumnData::Booleans(bytes) => {
-                Ok(Values::Booleans(bytes.into_iter().map(|byte| byte == 1).collect()))
-            }
+            raw::ColumnData::Booleans(bytes) => Ok(Values::Booleans(bytes.into_iter().map(|byte| byte == 1).collect())),
         }
         .map_err(|error| format!("column `{}`: {error}", column.name))?;
         if values.len() != rows {

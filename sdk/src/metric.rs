@@ -66,10 +66,7 @@ pub fn describe<P: Metric>(instance: &Instance<P>) -> Result<raw::Description, S
 
 /// The export `statistics`.
 #[doc(hidden)]
-pub fn statistics<P: Metric>(
-    instance: &Instance<P>,
-    batch: crate::bindings::RawBatch,
-) -> Result<Vec<f64>, String> {
+pub fn statistics<P: Metric>(instance: &Instance<P>, batch: crate::bindings::RawBatch) -> Result<Vec<f64>, String> {
     instance.with(make, |plugin: &mut P| {
         let batch = Batch::from_raw(batch)?;
         let texts = |name| Ok::<_, String>((batch.column(name)?, batch.text(name)?));

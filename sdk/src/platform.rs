@@ -1,4 +1,4 @@
-//! What a plugin can ask of the host. Natively the test harness answers instead, so that plugin code is the same in both.
+//! What a plugin can ask of the host. Natively the test harness answers, so that plugin code is the same in both.
 
 #[cfg(target_family = "wasm")]
 use crate::bindings::shared::freehold::platform::platform as host;

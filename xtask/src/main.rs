@@ -1,1 +1,59 @@
-fn main() {}
+//! Chores of the project: `cargo xtask demo`, `cargo xtask test` and what they are made of.
+
+mod base_models;
+mod changelogs;
+mod command;
+mod components;
+mod corpus;
+mod demo;
+mod demo_real;
+mod failure;
+mod project;
+mod tests;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo              build everything, sign the plugins, run demo/freehold.toml to a promoted adapter
+  demo --real       the same recipe on the changelogs of this Debian machine
+  test [ARGS]       build the plugins and run every test; ARGS go to the test runner
+  plugins           build the plugins and the test guests as WebAssembly components
+  corpus            write the demo's data anew (demo/data)
+  base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
+
+Everything is built in the profile `dev`, so that the demo and the tests share their dependencies. What is needed and not
+there (the target wasm32-unknown-unknown) is installed; it is said before what and why.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let result = match (command, rest) {
+        ("demo", []) => demo::run(),
+        ("demo", [flag]) if flag == "--real" => demo_real::run(),
+        ("test", arguments) => tests::run(arguments),
+        ("plugins", []) => components::build_all().map(|_| ()),
+        ("corpus", []) => project::write_corpus(),
+        ("base-models", []) => base_models::run(),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(Failure::new(format!("unknown command: {}\n\n{HELP}", arguments.join(" ")))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,33 @@
-//! Placeholder
+//! Trains, evaluates and generates with unchanged Hugging Face models, on candle.
+//!
+//! Nothing of candle shows in the interface: models, adapters and tokenizers are opaque, examples are plain tokens.
+//! Everything is deterministic: the same arguments give the same bytes, whatever the number of threads.
+
+mod adapter;
+mod batch;
+mod chat;
+mod config;
+mod example;
+mod exchange;
+mod folder;
+mod generate;
+mod lora;
+mod model;
+mod ops;
+mod optimizer;
+mod pretrain;
+mod random;
+mod safetensors_file;
+mod schedule;
+mod tokenizer;
+mod train;
+
+pub use adapter::{Adapter, AdapterError};
+pub use chat::{ChatError, ChatTokenizer, Message};
+pub use example::{Example, Examples, ExamplesError};
+pub use exchange::{ExchangeError, read_ids, write_logits};
+pub use folder::{FileDigest, ModelError, ModelFolder};
+pub use generate::{GenerateError, Logits, generate, logits};
+pub use model::Model;
+pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
+pub use train::{StepReport, TrainError, TrainReport, Trained, train_adapter};

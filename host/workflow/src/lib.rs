@@ -1,1 +1,30 @@
-//! Placeholder
+//! Orders the phases of a run, and nothing else does: resolve, admit, transform, tokenise, train, evaluate, promote, record.
+//!
+//! Each phase ends with a signed statement in the store and an entry in the ledger before the next begins.
+
+mod aliases;
+pub mod audit;
+mod catalog;
+mod dataset;
+mod error;
+mod home;
+mod jsonl;
+mod keys;
+mod observe;
+mod project;
+mod publish;
+mod resample;
+mod run;
+mod statements;
+mod table;
+mod trust;
+
+pub use aliases::AliasState;
+pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE};
+pub use error::{ExitCode, WorkflowError};
+pub use home::Home;
+pub use keys::KeyEntry;
+pub use observe::{Event, Observer};
+pub use project::Project;
+pub use publish::{Publication, publish};
+pub use run::{MetricReport, PluginReport, PolicyReport, RunOptions, RunReport, TrainingReport, run};

@@ -13,7 +13,12 @@ pub(super) fn complete(manifest: &str, settings: &str) -> Result<String, String>
     let mut complete = Table::new();
     for (key, rule) in schema {
         let value = given.get(key).or_else(|| rule.get("default"));
-        let value = value.ok_or_else(|| format!("setting `{key}` is required"))?;
+        let Some(value) = value else {
+            if rule.get("optional").and_then(Value::as_bool) == Some(true) {
+                continue;
+            }
+            return Err(format!("setting `{key}` is required"));
+        };
         let kind = rule.get("type").and_then(Value::as_str).unwrap_or_default();
         if !fits(value, kind) {
             return Err(format!("setting `{key}` must be of type {kind}"));
@@ -43,12 +48,15 @@ mod tests {
         type = 'strings'
         [settings.limit]
         type = 'number'
-        default = -inf
+        default = 1.5
+        [settings.bar]
+        type = 'number'
+        optional = true
     ";
 
     #[test]
     fn settings_are_checked_and_completed() {
-        assert_eq!(complete(MANIFEST, "columns = ['a']").unwrap(), "columns = [\"a\"]\nlimit = -inf\n");
+        assert_eq!(complete(MANIFEST, "columns = ['a']").unwrap(), "columns = [\"a\"]\nlimit = 1.5\n");
         assert!(complete(MANIFEST, "").unwrap_err().contains("`columns`"));
         assert!(complete(MANIFEST, "columns = [1]").unwrap_err().contains("`columns`"));
         assert!(complete(MANIFEST, "columns = []\nother = 1").unwrap_err().contains("`other`"));

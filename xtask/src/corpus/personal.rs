@@ -7,7 +7,7 @@ use super::random::Random;
 
 /// Where a person lives, which decides names and formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Country {
+pub(crate) enum Country {
     /// Germany.
     Germany,
     /// France.
@@ -20,28 +20,37 @@ pub enum Country {
 
 impl Country {
     /// Every country.
-    pub const ALL: [Country; 4] = [Country::Germany, Country::France, Country::Britain, Country::America];
+    pub(crate) const ALL: [Country; 4] = [Country::Germany, Country::France, Country::Britain, Country::America];
 }
 
 /// One invented person.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub(crate) struct Person {
     /// First name.
-    pub first: &'static str,
+    pub(crate) first: &'static str,
     /// Last name.
-    pub last: &'static str,
+    pub(crate) last: &'static str,
     /// A city of the country.
-    pub city: &'static str,
+    pub(crate) city: &'static str,
     country: Country,
 }
 
 const GERMAN: (&[&str], &[&str], &[&str]) = (
-    &["Anna", "Jonas", "Lena", "Markus", "Sabine", "Felix", "Katrin", "Tobias", "Heike", "Moritz", "Petra", "Uwe", "Clara", "Stefan"],
-    &["Keller", "Brandt", "Vogel", "Hartmann", "Lorenz", "Winkler", "Seidel", "Krause", "Pohl", "Engel", "Franke", "Albrecht"],
+    &[
+        "Anna", "Jonas", "Lena", "Markus", "Sabine", "Felix", "Katrin", "Tobias", "Heike", "Moritz", "Petra", "Uwe",
+        "Clara", "Stefan",
+    ],
+    &[
+        "Keller", "Brandt", "Vogel", "Hartmann", "Lorenz", "Winkler", "Seidel", "Krause", "Pohl", "Engel", "Franke",
+        "Albrecht",
+    ],
     &["Berlin", "Hamburg", "Munich", "Leipzig", "Bremen", "Cologne", "Dresden"],
 );
 const FRENCH: (&[&str], &[&str], &[&str]) = (
-    &["Claire", "Julien", "Sophie", "Antoine", "Camille", "Luc", "Manon", "Pierre", "Elodie", "Hugo", "Nadia", "Olivier"],
+    &[
+        "Claire", "Julien", "Sophie", "Antoine", "Camille", "Luc", "Manon", "Pierre", "Elodie", "Hugo", "Nadia",
+        "Olivier",
+    ],
     &["Moreau", "Girard", "Lambert", "Fontaine", "Rousseau", "Chevalier", "Marchand", "Perrin", "Blanc", "Gautier"],
     &["Lyon", "Paris", "Nantes", "Lille", "Toulouse", "Rennes"],
 );
@@ -51,8 +60,14 @@ const BRITISH: (&[&str], &[&str], &[&str]) = (
     &["Leeds", "Bristol", "Cardiff", "Glasgow", "York", "Norwich"],
 );
 const AMERICAN: (&[&str], &[&str], &[&str]) = (
-    &["Mary", "James", "Linda", "Robert", "Ashley", "Kevin", "Denise", "Marcus", "Tina", "Walter", "Grace", "Diego", "Naomi", "Carl"],
-    &["Johnson", "Miller", "Ramirez", "Carter", "Nguyen", "Foster", "Bennett", "Hayes", "Coleman", "Rivera", "Brooks", "Price"],
+    &[
+        "Mary", "James", "Linda", "Robert", "Ashley", "Kevin", "Denise", "Marcus", "Tina", "Walter", "Grace", "Diego",
+        "Naomi", "Carl",
+    ],
+    &[
+        "Johnson", "Miller", "Ramirez", "Carter", "Nguyen", "Foster", "Bennett", "Hayes", "Coleman", "Rivera",
+        "Brooks", "Price",
+    ],
     &["Denver", "Austin", "Portland", "Chicago", "Boston", "Tampa", "Seattle"],
 );
 
@@ -68,10 +83,11 @@ const DOMAINS: &[&str] = &[
 ];
 
 /// Prefixes of card numbers that payment providers publish for tests, with the length of the whole number.
-const TEST_CARDS: &[(&str, usize)] = &[("42424242", 16), ("41111111", 16), ("40000566", 16), ("55555555", 16), ("52008282", 16), ("378282246", 15)];
+const TEST_CARDS: &[(&str, usize)] =
+    &[("42424242", 16), ("41111111", 16), ("40000566", 16), ("55555555", 16), ("52008282", 16), ("378282246", 15)];
 
 /// Draws a person of a country.
-pub fn person(random: &mut Random, country: Country) -> Person {
+pub(crate) fn person(random: &mut Random, country: Country) -> Person {
     let (first, last, cities) = match country {
         Country::Germany => GERMAN,
         Country::France => FRENCH,
@@ -83,12 +99,12 @@ pub fn person(random: &mut Random, country: Country) -> Person {
 
 impl Person {
     /// First and last name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.first, self.last)
     }
 
     /// An e-mail address made from the name, at a reserved domain.
-    pub fn email(&self, random: &mut Random) -> String {
+    pub(crate) fn email(&self, random: &mut Random) -> String {
         let (first, last) = (self.first.to_lowercase(), self.last.to_lowercase());
         let local = match random.below(6) {
             0 | 1 => format!("{first}.{last}"),
@@ -101,7 +117,7 @@ impl Person {
     }
 
     /// A telephone number in one of the country's usual forms.
-    pub fn phone(&self, random: &mut Random) -> String {
+    pub(crate) fn phone(&self, random: &mut Random) -> String {
         let style = random.below(3);
         let tail = random.between(10, 99);
         match (self.country, style) {
@@ -121,7 +137,7 @@ impl Person {
     }
 
     /// An IBAN of the country (of Germany where the country has none) with valid check digits, spaced or not.
-    pub fn iban(&self, random: &mut Random) -> String {
+    pub(crate) fn iban(&self, random: &mut Random) -> String {
         let (code, account) = match self.country {
             Country::France => ("FR", random.digits(23)),
             Country::Britain => ("GB", format!("TEST{}", random.digits(14))),
@@ -133,7 +149,7 @@ impl Person {
 }
 
 /// A card number of a test range with a valid Luhn digit.
-pub fn card(random: &mut Random) -> String {
+pub(crate) fn card(random: &mut Random) -> String {
     let (prefix, length) = *random.element(TEST_CARDS);
     let body = format!("{prefix}{}", random.digits(length - 1 - prefix.len()));
     let number = format!("{body}{}", (10 - luhn_sum(&format!("{body}0")) % 10) % 10);
@@ -145,7 +161,7 @@ pub fn card(random: &mut Random) -> String {
 }
 
 /// An IP address from a documentation range.
-pub fn ip(random: &mut Random) -> String {
+pub(crate) fn ip(random: &mut Random) -> String {
     if random.chance(20) {
         return format!("2001:db8:{:x}::{:x}", random.between(1, 0xffff), random.between(1, 0xff));
     }
@@ -153,7 +169,7 @@ pub fn ip(random: &mut Random) -> String {
 }
 
 /// An order number of the shop.
-pub fn order(random: &mut Random) -> String {
+pub(crate) fn order(random: &mut Random) -> String {
     match random.below(3) {
         0 => format!("A{}", random.digits(5)),
         1 => format!("FH-{}", random.digits(4)),
@@ -197,7 +213,7 @@ pub(super) fn iban_is_valid(iban: &str) -> bool {
 /// Whether a card number passes the Luhn check.
 #[cfg(test)]
 pub(super) fn card_is_valid(number: &str) -> bool {
-    luhn_sum(number) % 10 == 0
+    luhn_sum(number).is_multiple_of(10)
 }
 
 #[cfg(test)]

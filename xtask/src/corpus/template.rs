@@ -4,7 +4,7 @@
 use super::random::Random;
 
 /// What fills the slots of a template.
-pub trait Slots {
+pub(crate) trait Slots {
     /// The generator that picks alternatives.
     fn random(&mut self) -> &mut Random;
 
@@ -13,7 +13,7 @@ pub trait Slots {
 }
 
 /// Expands a template and tidies spaces and sentence starts.
-pub fn expand(template: &str, slots: &mut dyn Slots) -> String {
+pub(crate) fn expand(template: &str, slots: &mut dyn Slots) -> String {
     let mut text = String::new();
     append(template, slots, &mut text);
     tidy(&text)
@@ -68,7 +68,7 @@ fn alternatives(text: &str) -> (Vec<&str>, &str) {
 }
 
 /// Collapses runs of spaces, drops a space before a full stop or comma, and starts sentences with a capital.
-pub fn tidy(text: &str) -> String {
+pub(crate) fn tidy(text: &str) -> String {
     let mut tidied = String::with_capacity(text.len());
     let mut starts = true;
     let mut ended = false;

@@ -55,11 +55,6 @@ impl<T> KeyValues<T> {
         let empty = || (0..shape.key_heads).map(|_| Vec::new()).collect();
         Self { keys: empty(), values: empty(), length: 0 }
     }
-
-    /// Tokens seen.
-    pub(crate) fn len(&self) -> usize {
-        self.length
-    }
 }
 
 /// Everything the tasks read.
@@ -507,7 +502,7 @@ mod tests {
 
     #[test]
     fn segments_are_as_if_alone() -> Result<()> {
-        let rope = Rope::new(4, 100.0, 200);
+        let rope = Rope::<f64>::new(4, 100.0, 200);
         let (q, k, v) = (random(&[140, 16], 1), random(&[140, 8], 2), random(&[140, 8], 3));
         let got = rows(&attention((&q, &k, &v), &[0..5, 5..140], &rope, SHAPE)?.0);
         for (start, length) in [(0, 5), (5, 135)] {
@@ -519,7 +514,7 @@ mod tests {
 
     #[test]
     fn a_cache_gives_the_same() -> Result<()> {
-        let rope = Rope::new(4, 100.0, 200);
+        let rope = Rope::<f64>::new(4, 100.0, 200);
         let (q, k, v) = (random(&[140, 16], 1), random(&[140, 8], 2), random(&[140, 8], 3));
         let want = rows(&attention((&q, &k, &v), &[0..140], &rope, SHAPE)?.0);
         let mut past = KeyValues::new(SHAPE);
@@ -530,13 +525,13 @@ mod tests {
             got.extend(rows(&attention_cached(step, &[0..length], &mut [&mut past], &rope, SHAPE)?));
         }
         assert_close(&got, &want);
-        assert_eq!(past.len(), 140);
+        assert_eq!(past.length, 140);
         Ok(())
     }
 
     #[test]
     fn gradients_match_finite_differences() -> Result<()> {
-        let rope = Rope::new(4, 100.0, 200);
+        let rope = Rope::<f64>::new(4, 100.0, 200);
         // The second segment has two blocks.
         let segments = [0..3, 3..3 + BLOCK + 2];
         let n = segments[1].end;

@@ -1,0 +1,205 @@
+//! What can be said on the command line. The only place that reads the environment.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use freehold_core::name::NamePattern;
+
+/// Filter of the log, in the form of the `tracing` crates.
+pub(crate) const LOG_VARIABLE: &str = "FREEHOLD_LOG";
+
+/// Own your customised language models: train, judge, promote and audit them on your machines.
+///
+/// A recipe (freehold.toml) says which base model is adapted with which data, which plugins transform the data and measure the
+/// result, and which policies decide whether the adapter is promoted. Every run leaves signed records that anyone can
+/// verify offline.
+///
+/// Exit codes: 0 done, 1 broken, 2 wrong usage, 3 denied by policy, 4 verification failed.
+#[derive(Debug, Parser)]
+#[command(name = "freehold", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Folder of your store, ledger, keys and trust root
+    #[arg(long, global = true, env = "FREEHOLD_HOME", default_value = ".freehold", value_name = "FOLDER")]
+    pub(crate) home: PathBuf,
+    /// Print results as JSON on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Show more of the log: -v for what plugins say, -vv for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a home: keys, a trust root, an empty store and a ledger
+    Init,
+    /// Run a recipe to a decision, or go on with a run that was interrupted
+    ///
+    /// Phases: resolve, admit, transform, tokenise, train, evaluate, promote, record. Each ends with a signed statement in
+    /// the ledger before the next begins, so that a run that was killed goes on after its last finished phase when the
+    /// same recipe is run again.
+    Run(RunArguments),
+    /// Make and list keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Say whose plugins are trusted, and show it
+    #[command(subcommand)]
+    Trust(TrustCommand),
+    /// Sign, inspect and list plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Inspect model folders, and train small base models from scratch
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// List, show and verify the records of runs
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The recipe
+    #[arg(default_value = "freehold.toml", value_name = "RECIPE")]
+    pub(crate) recipe: PathBuf,
+    /// Refuse to change the lockfile beside the recipe
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make an Ed25519 key in the home
+    New {
+        /// Its name: lowercase letters, digits and hyphens
+        name: String,
+    },
+    /// List the keys of the home
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// Let a key publish plugins of some names; makes the next version of the trust root
+    Add {
+        /// A key of the home by name, or a file with a public key in PEM
+        #[arg(long)]
+        key: String,
+        /// Names that it may publish: publisher/name, publisher/* or *; may be repeated
+        #[arg(long, required = true)]
+        names: Vec<NamePattern>,
+    },
+    /// Show the trust root in force
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Sign a component and put it into a folder of plugins
+    Sign {
+        /// The component
+        component: PathBuf,
+        /// What its author says of it
+        #[arg(long, default_value = "plugin.toml", value_name = "FILE")]
+        source: PathBuf,
+        /// The key that signs, by name
+        #[arg(long)]
+        key: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        into: PathBuf,
+        /// For how many days the signature holds
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+    },
+    /// Verify a plugin and show its manifest
+    Inspect {
+        /// The plugin: publisher/name, or publisher/name@version
+        plugin: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        from: PathBuf,
+    },
+    /// List a folder of plugins; each is verified
+    List {
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        from: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Load a Hugging Face model folder and show what it is
+    Inspect {
+        /// The folder
+        model: PathBuf,
+    },
+    /// Compute the logits of every position, for comparison with other implementations
+    Logits {
+        /// The model folder
+        model: PathBuf,
+        /// A safetensors file with `ids`: i64 [rows, tokens]
+        #[arg(long, value_name = "FILE")]
+        ids: PathBuf,
+        /// A folder with an adapter in PEFT's format
+        #[arg(long, value_name = "FOLDER")]
+        adapter: Option<PathBuf>,
+        /// The safetensors file to write, with `logits`: f32 [rows, tokens, vocabulary]
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Train every tensor of a small model on documents: a new model, or one more edition of an old one
+    Pretrain {
+        /// What the model is to be, in TOML
+        spec: PathBuf,
+        /// Documents: JSON Lines with a `text` each
+        #[arg(long, value_name = "FILE")]
+        text: PathBuf,
+        /// The folder to write
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// A model folder to go on from
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List all runs
+    List,
+    /// Show a run: plugins, metrics, verdicts, statements
+    Show {
+        /// The run
+        run: String,
+    },
+    /// Verify trust roots, ledger, statements and blobs, offline
+    Verify {
+        /// Verify the statements of this run only; files are always verified
+        run: Option<String>,
+        /// A public key in PEM that has to have signed the first trust root, as you were told by other means
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+    },
+}

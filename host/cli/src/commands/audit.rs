@@ -1,0 +1,106 @@
+//! `freehold audit`
+
+use freehold_core::verdict::Decision;
+use freehold_workflow::ExitCode;
+use freehold_workflow::audit::{self, RunSummary, RunView, Verification};
+
+use super::{Place, report, trust};
+use crate::args::AuditCommand;
+use crate::failure::Failure;
+use crate::page::{Terminal, colored_outcome, headline, pairs, say, table};
+
+pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let home = place.open()?;
+    match command {
+        AuditCommand::List => {
+            terminal.print(&audit::list(&home)?, |runs| list(runs));
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Show { run } => {
+            terminal.print(&audit::show(&home, &run)?, show);
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Verify { run, root_key } => {
+            if let Some(run) = &run {
+                audit::show(&home, run)?;
+            }
+            let key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
+            let verification = audit::verify(&home, key.as_ref(), run.as_deref());
+            terminal.print(&verification, verified);
+            Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
+        }
+    }
+}
+
+fn decided(decision: Option<Decision>) -> String {
+    match decision {
+        None => "unfinished".into(),
+        Some(Decision::Promoted) => colored_outcome("promoted"),
+        Some(Decision::Denied) => colored_outcome("denied"),
+    }
+}
+
+fn list(runs: &[RunSummary]) {
+    if runs.is_empty() {
+        return say("There are no runs yet. Run a recipe: freehold run freehold.toml");
+    }
+    let row = |run: &RunSummary| {
+        vec![
+            run.run.clone(),
+            run.started.strftime("%Y-%m-%d %H:%M").to_string(),
+            run.phase.to_string(),
+            decided(run.decision),
+            run.adapter.map(|adapter| adapter.short()).unwrap_or_default(),
+            run.aliases.join(", "),
+        ]
+    };
+    table(&["Run", "Began (UTC)", "Last phase", "Decision", "Adapter", "Aliases now"], runs.iter().map(row).collect());
+}
+
+fn show(view: &RunView) {
+    pairs(&[("run", view.summary.run.clone()), ("began", view.summary.started.to_string())]);
+    match &view.report {
+        Some(report) => report::past(report),
+        None => say(&format!("unfinished: the last finished phase is {}", view.summary.phase)),
+    }
+    headline("Statements in the ledger");
+    let row = |entry: &audit::EntryView| {
+        vec![
+            entry.index.to_string(),
+            entry.what.clone(),
+            entry.time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            entry.statement.to_string(),
+        ]
+    };
+    table(&["Entry", "What", "Time (UTC)", "Statement"], view.entries.iter().map(row).collect());
+    headline("Read and written");
+    let mut rows = Vec::new();
+    for phase in &view.phases {
+        let materials = [("in", &phase.inputs), ("out", &phase.outputs)];
+        for (direction, materials) in materials {
+            for material in materials.iter().filter(|material| !material.name.starts_with("statement/")) {
+                let kept = if material.kept { "kept" } else { "digest only" };
+                let digest = material.digest.short();
+                rows.push(vec![phase.phase.to_string(), direction.into(), material.name.clone(), digest, kept.into()]);
+            }
+        }
+    }
+    table(&["Phase", "", "What", "Digest", "In the store"], rows);
+}
+
+fn verified(verification: &Verification) {
+    let Verification { trust_roots, entries, statements, blobs, runs, findings } = verification;
+    pairs(&[
+        ("trust roots", trust_roots.to_string()),
+        ("ledger entries", entries.to_string()),
+        ("statements", statements.to_string()),
+        ("blobs", blobs.to_string()),
+        ("runs", runs.to_string()),
+    ]);
+    if findings.is_empty() {
+        return say("\nVerified: signatures, hashes and their order all hold.");
+    }
+    headline(&format!("{} found", findings.len()));
+    let rows = findings.iter().map(|finding| vec![finding.what.clone(), finding.problem.clone()]);
+    table(&["What", "Problem"], rows.collect());
+}

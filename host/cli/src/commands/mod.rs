@@ -1,0 +1,76 @@
+//! One file a command.
+
+mod audit;
+mod init;
+mod key;
+mod logits;
+mod model;
+mod plugin;
+mod report;
+mod run;
+mod trust;
+
+use std::path::Path;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use freehold_workflow::{ExitCode, Home};
+
+use crate::args::{Arguments, Command};
+use crate::failure::Failure;
+use crate::page::Terminal;
+
+pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let home = Place(&arguments.home);
+    match arguments.command {
+        Command::Init => init::run(&home, terminal),
+        Command::Run(arguments) => run::run(&home, &arguments, terminal),
+        Command::Key(command) => key::run(&home, command, terminal),
+        Command::Trust(command) => trust::run(&home, command, terminal),
+        Command::Plugin(command) => plugin::run(&home, command, terminal),
+        Command::Model(command) => model::run(command, terminal),
+        Command::Audit(command) => audit::run(&home, command, terminal),
+    }
+}
+
+/// Where the home is.
+struct Place<'a>(&'a Path);
+
+impl Place<'_> {
+    fn open(&self) -> Result<Home, Failure> {
+        let name = self.0.display().to_string();
+        match Dir::open_ambient_dir(self.0, ambient_authority()) {
+            Ok(dir) => Ok(Home::open(dir, &name)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(freehold_workflow::WorkflowError::NoHome(name).into())
+            }
+            Err(error) => Err(Failure::file("open", self.0, &error)),
+        }
+    }
+}
+
+/// A folder that the command line names.
+fn open_folder(path: &Path) -> Result<Dir, Failure> {
+    Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| Failure::file("open", path, &error))
+}
+
+/// A folder that the command line names; made if it is not there.
+fn make_folder(path: &Path) -> Result<Dir, Failure> {
+    Dir::create_ambient_dir_all(path, ambient_authority())
+        .map_err(|error| Failure::file("create", path, &error))?;
+    open_folder(path)
+}
+
+/// The bytes of a file that the command line names.
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let (folder, name) = split(path)?;
+    freehold_files::read(&open_folder(folder)?, name, limit).map_err(|error| Failure::file("read", path, &error))
+}
+
+/// Folder and file name of a path.
+fn split(path: &Path) -> Result<(&Path, &str), Failure> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Failure::file("use", path, &"it names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((folder, name))
+}

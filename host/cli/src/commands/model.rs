@@ -1,0 +1,121 @@
+//! `freehold model`
+
+use std::path::Path;
+use std::time::Instant;
+
+use freehold_core::toml_text;
+use freehold_engine::{Model, ModelFolder, PretrainSpec, StepReport, pretrain};
+use freehold_workflow::{ExitCode, WorkflowError};
+use serde_json::{Value, json};
+
+use super::{make_folder, open_folder, read_file};
+use crate::args::ModelCommand;
+use crate::failure::Failure;
+use crate::page::{Terminal, pairs, say, table};
+use crate::progress::bar;
+
+const SPEC_LIMIT: u64 = 1 << 20;
+const TEXT_LIMIT: u64 = 1 << 30;
+
+pub(super) fn run(command: ModelCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    match command {
+        ModelCommand::Inspect { model } => inspect(&model, terminal),
+        ModelCommand::Logits { model, ids, adapter, out } => {
+            super::logits::run(&model, &ids, adapter.as_deref(), &out)?;
+            Ok(ExitCode::Done)
+        }
+        ModelCommand::Pretrain { spec, text, out, from } => {
+            train(&spec, &text, &out, from.as_deref(), terminal)?;
+            Ok(ExitCode::Done)
+        }
+    }
+}
+
+pub(super) fn load(path: &Path) -> Result<(ModelFolder, Model), Failure> {
+    let failed = |source| WorkflowError::Model { model: path.display().to_string(), source };
+    let folder = ModelFolder::open(open_folder(path)?).map_err(failed)?;
+    let model = Model::load(&folder).map_err(failed)?;
+    Ok((folder, model))
+}
+
+fn inspect(path: &Path, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let (folder, _) = load(path)?;
+    let files = folder.files();
+    let value = json!({
+        "digest": folder.digest(),
+        "files": files.iter().map(|file| json!({
+            "name": file.name, "bytes": file.size, "digest": file.digest,
+        })).collect::<Vec<_>>(),
+    });
+    terminal.print(&value, |_| {
+        pairs(&[("model", path.display().to_string()), ("digest", folder.digest().to_string())]);
+        let row = |file: &freehold_engine::FileDigest| {
+            vec![file.name.clone(), file.size.to_string(), file.digest.to_string()]
+        };
+        table(&["File", "Bytes", "Digest"], files.iter().map(row).collect());
+    });
+    Ok(ExitCode::Done)
+}
+
+fn train(spec: &Path, text: &Path, out: &Path, from: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
+    let document = String::from_utf8_lossy(&read_file(spec, SPEC_LIMIT)?).into_owned();
+    let parsed: PretrainSpec = toml_text::parse(&document).map_err(|error| WorkflowError::Toml {
+        file: spec.display().to_string(),
+        document: document.clone(),
+        error,
+    })?;
+    let documents = documents(text)?;
+    let start = from.map(load).transpose()?.map(|(_, model)| model);
+    let (bar, started) = (bar(terminal), Instant::now());
+    bar.set_message("pretrain");
+    let mut observe = |step: &StepReport| {
+        let rate = step.tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
+        bar.set_length(step.steps as u64);
+        bar.set_position(step.step as u64);
+        bar.set_prefix(format!("loss {:.3}, {rate:.0} tokens/s", step.loss));
+    };
+    let trained = pretrain(&parsed, &documents, start.as_ref(), &mut observe)
+        .map_err(|error| Failure::file("pretrain from", spec, &error))?;
+    bar.finish_and_clear();
+    let folder = make_folder(out)?;
+    for (name, bytes) in &trained.files {
+        freehold_files::write(&folder, name, bytes).map_err(|error| Failure::file("write", out, &error))?;
+    }
+    let (loaded, _) = load(out)?;
+    let report = &trained.report;
+    let value = json!({
+        "digest": loaded.digest(),
+        "steps": report.steps,
+        "tokens": report.tokens,
+        "parameters": report.parameters,
+        "first_loss": report.first_loss,
+        "last_loss": report.last_loss,
+        "seconds": started.elapsed().as_secs_f64(),
+    });
+    terminal.print(&value, |_| {
+        say(&format!(
+            "{}: {} parameters, {} tokens in {:.0} s, loss {:.3} -> {:.3}\n{}",
+            out.display(),
+            report.parameters,
+            report.tokens,
+            started.elapsed().as_secs_f64(),
+            report.first_loss,
+            report.last_loss,
+            loaded.digest(),
+        ));
+    });
+    Ok(())
+}
+
+/// The `text` of every line.
+fn documents(path: &Path) -> Result<Vec<String>, Failure> {
+    let bytes = read_file(path, TEXT_LIMIT)?;
+    let lines = String::from_utf8_lossy(&bytes).into_owned();
+    let document = |(at, line): (usize, &str)| {
+        let value: Option<Value> = serde_json::from_str(line).ok();
+        let text = value.and_then(|value| value.get("text").and_then(Value::as_str).map(str::to_owned));
+        let problem = format!("line {} is not {{\"text\": \"...\"}}", at + 1);
+        text.ok_or_else(|| Failure::file("use", path, &problem))
+    };
+    lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(document).collect()
+}

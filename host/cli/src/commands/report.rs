@@ -1,0 +1,102 @@
+//! What a run came to, on one page.
+
+use freehold_core::evidence::Estimate;
+use freehold_workflow::{MetricReport, PluginReport, RunReport};
+
+use crate::page::{colored_outcome, headline, pairs, say, table};
+
+pub(super) fn page(report: &RunReport, home: &str) {
+    transforms(&report.transforms);
+    training(report);
+    metrics(&report.metrics);
+    policies(report);
+    headline("Decision");
+    decision(report);
+    headline("Try next");
+    say(&format!("  freehold --home {home} audit show {}", report.run));
+    say(&format!("  freehold --home {home} audit verify"));
+    say(&format!("  freehold --home {home} audit list"));
+}
+
+fn transforms(reports: &[PluginReport]) {
+    if reports.is_empty() {
+        return;
+    }
+    headline("What the plugins did");
+    let row = |report: &PluginReport| {
+        let dropped = report.dropped.iter().map(|(reason, rows)| format!("{rows} {reason}"));
+        let counts = report.counts.iter().map(|(key, count)| format!("{key} {count}"));
+        let did: Vec<_> = dropped.chain(counts).collect();
+        vec![
+            format!("{} {}", report.plugin, report.version),
+            report.split.into(),
+            format!("{} -> {}", report.rows_in, report.rows_out),
+            did.join(", "),
+            format!("{:.1} %", 100.0 * report.fuel as f64 / report.fuel_limit.max(1) as f64),
+            format!("{} of {} MiB", report.memory_bytes >> 20, report.memory_limit >> 20),
+        ]
+    };
+    table(&["Transform", "Split", "Rows", "Dropped and counted", "Fuel", "Memory"], reports.iter().map(row).collect());
+}
+
+fn training(report: &RunReport) {
+    let Some(training) = &report.training else { return };
+    headline("Training");
+    let rate = training.tokens as f64 / training.seconds.max(1e-9);
+    pairs(&[
+        ("examples", format!("{}, the longest of {} tokens", training.examples, training.longest)),
+        ("parameters", format!("{} trained", training.parameters)),
+        ("steps", format!("{}, {} tokens in {:.1} s ({rate:.0} a second)", training.steps, training.tokens, training.seconds)),
+        ("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)),
+    ]);
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", estimate.value, estimate.low, estimate.high)
+}
+
+fn metrics(reports: &[MetricReport]) {
+    let Some(first) = reports.first() else { return };
+    headline(&format!("Metrics on {} held-out rows, with {} % intervals", first.rows, 100.0 * first.confidence));
+    let optional = |value: &Option<Estimate>| value.as_ref().map_or_else(|| "-".into(), estimate);
+    let row = |report: &MetricReport| {
+        let (base, adapted) = (estimate(&report.base), estimate(&report.adapted));
+        vec![report.metric.clone(), base, adapted, optional(&report.production), optional(&report.over_production)]
+    };
+    table(&["Metric", "Base", "Adapted", "In production", "Adapted - production"], reports.iter().map(row).collect());
+}
+
+fn policies(report: &RunReport) {
+    headline("Policies");
+    let row = |policy: &freehold_workflow::PolicyReport| {
+        vec![
+            format!("{} {}", policy.plugin, policy.version),
+            policy.stage.as_str().into(),
+            colored_outcome(policy.verdict.outcome.as_str()),
+            format!("{} ({})", policy.verdict.reason, policy.verdict.code),
+        ]
+    };
+    table(&["Policy", "Stage", "Verdict", "Reason"], report.policies.iter().map(row).collect());
+}
+
+fn decision(report: &RunReport) {
+    let name = if report.reason.is_none() { "promoted" } else { "denied" };
+    let mut lines = vec![("decision", colored_outcome(name))];
+    lines.extend(report.reason.clone().map(|reason| ("because", reason)));
+    lines.push(("run", report.run.clone()));
+    lines.extend(report.adapter.map(|adapter| ("adapter", adapter.to_string())));
+    lines.extend(report.weights.map(|weights| ("weights", weights.to_string())));
+    lines.extend(report.alias.as_ref().map(|alias| ("alias", alias.to_string())));
+    lines.push(("record", report.record.to_string()));
+    pairs(&lines);
+}
+
+/// The same page for a run of the past, without what to do next.
+pub(super) fn past(report: &RunReport) {
+    transforms(&report.transforms);
+    training(report);
+    metrics(&report.metrics);
+    policies(report);
+    headline("Decision");
+    decision(report);
+}

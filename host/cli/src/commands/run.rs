@@ -1,0 +1,38 @@
+//! `freehold run`
+
+use std::path::PathBuf;
+
+use cap_std::fs::Dir;
+use freehold_core::verdict::Decision;
+use freehold_workflow::{ExitCode, Project, RunOptions};
+
+use super::{Place, open_folder, report, split};
+use crate::args::RunArguments;
+use crate::failure::Failure;
+use crate::page::Terminal;
+use crate::progress::RunProgress;
+
+pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let home = place.open()?;
+    let (folder, name) = split(&arguments.recipe)?;
+    let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
+    let options = RunOptions { locked: arguments.locked, ..RunOptions::default() };
+    let mut progress = RunProgress::new(terminal);
+    let result = freehold_workflow::run(&home, &project, &options, &mut progress);
+    progress.finish();
+    let result = result?;
+    terminal.print(&result, |result| report::page(result, &place.0.display().to_string()));
+    Ok(match result.decision {
+        Decision::Promoted => ExitCode::Done,
+        Decision::Denied => ExitCode::Denied,
+    })
+}
+
+/// Folders that the operator allows, by absolute path.
+fn roots(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Dir)>, Failure> {
+    let open = |path: &PathBuf| {
+        let absolute = std::path::absolute(path).map_err(|error| Failure::file("use", path, &error))?;
+        Ok((absolute, open_folder(path)?))
+    };
+    paths.iter().map(open).collect()
+}

@@ -1,0 +1,91 @@
+//! Failures as people and programs see them: what, where, and what to do.
+
+use std::fmt;
+use std::path::Path;
+
+use freehold_core::recipe::RecipeError;
+use freehold_core::toml_text::TomlError;
+use freehold_workflow::{ExitCode, WorkflowError};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use crate::page::Terminal;
+
+/// A command that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    remedy: Option<String>,
+    code: ExitCode,
+    place: Option<(NamedSource<String>, std::ops::Range<usize>)>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { message: message.into(), remedy: Some(remedy.into()), code, place: None }
+    }
+
+    /// A file that the command line names cannot be used.
+    pub(crate) fn file(action: &str, path: &Path, error: &dyn fmt::Display) -> Self {
+        let message = format!("cannot {action} `{}`: {error}", path.display());
+        Self { message, remedy: None, code: ExitCode::Broken, place: None }
+    }
+
+    /// Shows the failure and returns its exit code.
+    pub(crate) fn show(&self, terminal: &Terminal) -> ExitCode {
+        if terminal.json {
+            let error = serde_json::json!({
+                "error": { "message": self.message, "remedy": self.remedy, "exit_code": self.code as u8 },
+            });
+            terminal.print_json(&error);
+            return self.code;
+        }
+        let colors = anstream::stderr().current_choice() != anstream::ColorChoice::Never;
+        let theme = if colors { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
+        // Writing to a String does not fail.
+        let _ = handler.render_report(&mut text, self);
+        anstream::eprint!("{text}");
+        self.code
+    }
+}
+
+fn toml_place(file: &str, document: &str, error: &TomlError) -> Option<(NamedSource<String>, std::ops::Range<usize>)> {
+    let span = error.span.clone()?;
+    Some((NamedSource::new(file, document.to_owned()), span))
+}
+
+impl From<WorkflowError> for Failure {
+    fn from(error: WorkflowError) -> Self {
+        let place = match &error {
+            WorkflowError::Recipe { file, document, error: RecipeError::Toml(error) }
+            | WorkflowError::Toml { file, document, error } => toml_place(file, document, error),
+            _ => None,
+        };
+        Self { message: error.to_string(), remedy: error.remedy(), code: error.exit_code(), place }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Diagnostic for Failure {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.remedy.as_ref().map(|remedy| Box::new(remedy) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.place.as_ref().map(|(source, _)| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let (_, span) = self.place.as_ref()?;
+        let label = LabeledSpan::new_with_span(Some("here".into()), (span.start, span.len()));
+        Some(Box::new(std::iter::once(label)))
+    }
+}

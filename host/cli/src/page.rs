@@ -1,0 +1,70 @@
+//! Results on stdout: pages for people, JSON for programs.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use owo_colors::OwoColorize as _;
+use serde::Serialize;
+
+/// Widest page, in columns.
+const WIDTH: u16 = 100;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+impl Terminal {
+    /// Prints `value` as JSON, or what `page` makes of it.
+    pub(crate) fn print<T: Serialize>(&self, value: &T, page: impl FnOnce(&T)) {
+        if self.json { self.print_json(value) } else { page(value) }
+    }
+
+    pub(crate) fn print_json(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => say(&text),
+            Err(error) => anstream::eprintln!("cannot print as JSON: {error}"),
+        }
+    }
+}
+
+/// A line on stdout. A reader that has gone away is no reason to fail.
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// A headline.
+pub(crate) fn headline(text: &str) {
+    say(&format!("\n{}", text.bold()));
+}
+
+/// A table that fits the page.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH);
+    table.set_header(header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>());
+    for row in rows {
+        table.add_row(row);
+    }
+    say(&table.trim_fmt());
+}
+
+/// Pairs of a name and a value, one a line.
+pub(crate) fn pairs(pairs: &[(&str, String)]) {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in pairs {
+        say(&format!("{:width$}  {value}", name.dimmed()));
+    }
+}
+
+/// Outcomes in the color that people expect.
+pub(crate) fn colored_outcome(outcome: &str) -> String {
+    match outcome {
+        "allow" | "promoted" => outcome.green().to_string(),
+        "warn" => outcome.yellow().to_string(),
+        _ => outcome.red().to_string(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Progress of a run on stderr: one line a phase, one bar for the work in it. Nothing is drawn when stderr is no terminal.
+
+use std::time::{Duration, Instant};
+
+use freehold_core::record::Phase;
+use freehold_workflow::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use owo_colors::OwoColorize as _;
+
+use crate::page::Terminal;
+
+/// Draws a run.
+pub(crate) struct RunProgress {
+    bar: ProgressBar,
+    started: Instant,
+    task: String,
+}
+
+fn style() -> ProgressStyle {
+    let template = "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A bar for a single piece of work.
+pub(crate) fn bar(terminal: &Terminal) -> ProgressBar {
+    let target = if terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    bar.set_style(style());
+    bar
+}
+
+impl RunProgress {
+    pub(crate) fn new(terminal: &Terminal) -> Self {
+        Self { bar: bar(terminal), started: Instant::now(), task: String::new() }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.println(text);
+    }
+
+    fn end(&mut self, phase: Phase, earlier: bool) {
+        self.bar.set_length(0);
+        self.bar.set_message("");
+        self.bar.set_prefix("");
+        self.task.clear();
+        let took = if earlier { "done before".to_owned() } else { format!("{:.1} s", self.started.elapsed().as_secs_f64()) };
+        self.line(&format!("{} {phase:10} {}", "✓".green(), took.dimmed()));
+    }
+}
+
+impl Observer for RunProgress {
+    fn observe(&mut self, event: Event) {
+        match event {
+            Event::Run { run, resumed: false } => self.line(&format!("{}", run.bold())),
+            Event::Run { run, resumed: true } => self.line(&format!("{} goes on", run.bold())),
+            Event::Locked(moved) => moved.iter().for_each(|line| self.line(&format!("  lockfile: {line}"))),
+            Event::PhaseStarted(phase) => {
+                self.started = Instant::now();
+                self.bar.set_message(phase.to_string());
+                self.bar.enable_steady_tick(Duration::from_millis(200));
+            }
+            Event::PhaseFinished { phase, earlier } => self.end(phase, earlier),
+            Event::Progress { task, done, total, note } => {
+                if task != self.task {
+                    self.bar.set_message(task.clone());
+                    self.task = task;
+                }
+                self.bar.set_length(total);
+                self.bar.set_position(done);
+                self.bar.set_prefix(note);
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use candle_core::DType;
+use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
+
+use super::*;
+use crate::example::Example;
+use crate::model::tests::tiny;
+use crate::train::{TrainError, Trained, train_adapter};
+use crate::AdapterError;
+
+fn settings() -> (AdapterSettings, TrainSettings) {
+    let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    let adapter = AdapterSettings {
+        method: Method::Lora,
+        rank: 8,
+        alpha: 16.0,
+        dropout: 0.0,
+        targets: targets.map(String::from).to_vec(),
+    };
+    let train = TrainSettings {
+        epochs: 60.0,
+        tokens_per_step: 24,
+        learning_rate: 2e-2,
+        schedule: Schedule::Cosine,
+        warmup_steps: 2,
+        weight_decay: 0.0,
+        clip_norm: 1.0,
+        max_length: 32,
+    };
+    (adapter, train)
+}
+
+/// Three prompts and what is to be answered; token 1 ends.
+fn dialogues() -> Vec<(Vec<u32>, Vec<u32>)> {
+    vec![
+        (vec![2, 10, 11, 3], vec![20, 21, 22, 1]),
+        (vec![2, 12, 3], vec![23, 1]),
+        (vec![2, 13, 14, 15, 16, 3], vec![24, 25, 26, 27, 28, 1]),
+    ]
+}
+
+fn examples() -> Vec<Example> {
+    let example = |(prompt, answer): (Vec<u32>, Vec<u32>)| Example {
+        mask: prompt.iter().map(|_| false).chain(answer.iter().map(|_| true)).collect(),
+        ids: [prompt, answer].concat(),
+    };
+    dialogues().into_iter().map(example).collect()
+}
+
+fn train() -> Trained {
+    let (adapter, train) = settings();
+    train_adapter(&tiny(DType::F32), &examples(), &adapter, &train, 5, &mut |_| ()).unwrap()
+}
+
+#[test]
+fn an_adapter_learns_by_heart_and_stops() {
+    let (model, trained) = (tiny(DType::F32), train());
+    assert!(trained.report.last_loss < 0.05, "{:?}", trained.report);
+    assert_eq!((trained.report.tensors, trained.report.parameters), (28, trained.adapter.parameters()));
+    let (prompts, answers): (Vec<_>, Vec<_>) = dialogues().into_iter().unzip();
+    let mut done = Vec::new();
+    let got = generate(&model, Some(&trained.adapter), &prompts, 10, &mut |rows| done.push(rows)).unwrap();
+    for (got, want) in got.iter().zip(&answers) {
+        assert_eq!(got[..], want[..want.len() - 1]);
+    }
+    assert_eq!(done.last(), Some(&3));
+}
+
+#[test]
+fn the_same_bytes_whatever_the_threads() {
+    let run = |threads| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| train().adapter.to_files().unwrap())
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(3));
+}
+
+#[test]
+fn generation_is_the_argmax_of_the_whole_forward_pass() {
+    let model = tiny(DType::F32);
+    let prompts: Vec<Vec<u32>> = (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
+    let together = generate(&model, None, &prompts, 9, &mut |_| ()).unwrap();
+    for (index, (prompt, answer)) in prompts.iter().zip(&together).enumerate() {
+        // Alone and together are the same.
+        if index % 7 == 0 {
+            assert_eq!(&generate(&model, None, &[prompt.clone()], 9, &mut |_| ()).unwrap()[0], answer);
+        }
+        let mut ids = prompt.clone();
+        for step in 0..9 {
+            let all = logits(&model, None, &[ids.clone()]).unwrap();
+            let best = likeliest(&all.values[all.values.len() - 40..]).unwrap();
+            if best == 1 {
+                assert_eq!(answer.len(), step);
+                break;
+            }
+            assert_eq!(answer[step], best);
+            ids.push(best);
+        }
+    }
+}
+
+#[test]
+fn equal_logits_give_the_lowest_token() {
+    assert_eq!(likeliest(&[0.0, 2.0, 2.0, 1.0]), Some(1));
+    assert_eq!(likeliest(&[0.0, f32::NAN]), None);
+}
+
+#[test]
+fn exported_adapters_load_as_they_were() {
+    let (model, trained) = (tiny(DType::F32), train());
+    let files = trained.adapter.to_files().unwrap();
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["adapter_config.json", "adapter_model.safetensors"]);
+    let loaded = Adapter::from_files(&files[0].1, &files[1].1, &model).unwrap();
+    let ids = [vec![2, 10, 11, 3, 20], vec![5, 6, 7, 8, 9]];
+    let with = |adapter: Option<&Adapter>| logits(&model, adapter, &ids).unwrap();
+    assert_eq!(with(Some(&loaded)), with(Some(&trained.adapter)));
+    assert_ne!(with(Some(&loaded)), with(None));
+    assert_eq!(with(None).shape, [2, 5, 40]);
+    assert!(loaded.to_files().unwrap() == files);
+    let tensors = safetensors::SafeTensors::deserialize(&files[1].1).unwrap();
+    let name = "base_model.model.model.layers.1.mlp.down_proj.lora_A.weight";
+    assert_eq!(tensors.tensor(name).unwrap().shape(), [8, 24]);
+    assert_eq!(tensors.len(), 28);
+}
+
+#[test]
+fn adapters_that_do_not_fit_are_refused() {
+    let (model, trained) = (tiny(DType::F32), train());
+    let files = trained.adapter.to_files().unwrap();
+    let (config, tensors) = (String::from_utf8(files[0].1.clone()).unwrap(), &files[1].1);
+    let load = |config: &str, tensors: &[u8]| Adapter::from_files(config.as_bytes(), tensors, &model).unwrap_err();
+    let mut other = model.clone();
+    other.origin.digest = freehold_core::digest::Digest::of(b"other");
+    let error = Adapter::from_files(config.as_bytes(), tensors, &other).unwrap_err();
+    assert!(matches!(error, AdapterError::OtherBase { what: "base model", .. }), "{error}");
+    let error = generate(&other, Some(&trained.adapter), &[vec![1]], 1, &mut |_| ()).unwrap_err();
+    assert!(matches!(error, GenerateError::OtherBase { .. }), "{error}");
+
+    assert!(matches!(load(&config, &tensors[..tensors.len() - 4]), AdapterError::File(_)));
+    assert!(matches!(load("{", tensors), AdapterError::Config(_)));
+    let less = config.replace("\"down_proj\",", "");
+    assert!(matches!(load(&less, tensors), AdapterError::UnknownTensor(name) if name.contains("down_proj")));
+    let rank = config.replace("\"r\": 8", "\"r\": 4");
+    assert!(matches!(load(&rank, tensors), AdapterError::Shape { .. }));
+    for (from, to) in [("use_dora\": false", "use_dora\": true"), ("down_proj", "lm_head"), ("LORA", "IA3")] {
+        assert!(matches!(load(&config.replace(from, to), tensors), AdapterError::Unsupported { .. }), "{to}");
+    }
+}
+
+#[test]
+fn a_train_that_cannot_be_is_told() {
+    let (adapter, settings) = settings();
+    let model = tiny(DType::F32);
+    let run = |examples: &[Example], adapter: &AdapterSettings, settings: &TrainSettings| {
+        train_adapter(&model, examples, adapter, settings, 1, &mut |_| ()).unwrap_err()
+    };
+    let mut masked = examples();
+    masked.iter_mut().for_each(|example| example.mask.fill(false));
+    assert!(matches!(run(&masked, &adapter, &settings), TrainError::NothingToLearn { examples: 3 }));
+    let mut short = settings.clone();
+    short.max_length = 10;
+    assert!(matches!(run(&examples(), &adapter, &short), TrainError::TooLong { index: 2, length: 12, max_length: 10 }));
+    short.max_length = 65;
+    assert!(matches!(run(&examples(), &adapter, &short), TrainError::TooManyPositions { .. }));
+    let mut unknown = examples();
+    unknown[1].ids[0] = 40;
+    assert!(matches!(run(&unknown, &adapter, &settings), TrainError::Example { index: 1, .. }));
+    let mut other = adapter.clone();
+    other.targets = vec!["lm_head".into()];
+    assert!(run(&examples(), &other, &settings).to_string().contains("lm_head"));
+    other = adapter.clone();
+    other.rank = 0;
+    assert!(run(&examples(), &other, &settings).to_string().contains("rank"));
+    let mut wild = settings;
+    wild.learning_rate = 1e30;
+    assert!(matches!(run(&examples(), &adapter, &wild), TrainError::NotFinite { .. } | TrainError::Gradient { .. }));
+}
+
+#[test]
+fn prompts_that_cannot_be_continued_are_told() {
+    let model = tiny(DType::F32);
+    let run = |prompt: Vec<u32>, new| generate(&model, None, &[prompt], new, &mut |_| ()).unwrap_err();
+    assert!(matches!(run(vec![], 1), GenerateError::Empty { index: 0 }));
+    assert!(matches!(run(vec![2; 60], 5), GenerateError::TooLong { length: 60, new: 5, positions: 64, .. }));
+    assert!(matches!(run(vec![40], 1), GenerateError::UnknownToken { id: 40, .. }));
+    assert!(matches!(logits(&model, None, &[vec![1], vec![1, 2]]), Err(GenerateError::Ragged(1))));
+}

@@ -1,0 +1,62 @@
+//! Writing safetensors files whose bytes are a function of their content alone.
+//!
+//! The `safetensors` crate writes metadata in the order of a hash map, which changes from run to run.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use serde::Serialize;
+
+use crate::ops::with_values;
+
+/// Type in which values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    F32,
+    /// Rounded to nearest, ties to even.
+    Bf16,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    dtype: &'a str,
+    shape: &'a [usize],
+    data_offsets: [usize; 2],
+}
+
+/// The file of these tensors, sorted by name.
+pub(crate) fn write(
+    tensors: &BTreeMap<String, &Tensor>,
+    metadata: &BTreeMap<&str, String>,
+    precision: Precision,
+) -> candle_core::Result<Vec<u8>> {
+    let json = |error: serde_json::Error| candle_core::Error::msg(error);
+    let mut data = Vec::new();
+    let mut text = format!("{{\"__metadata__\":{}", serde_json::to_string(metadata).map_err(json)?);
+    for (name, tensor) in tensors {
+        let start = data.len();
+        let dtype = match precision {
+            Precision::F32 => "F32",
+            Precision::Bf16 => "BF16",
+        };
+        with_values::<f32, _>(tensor, |values| {
+            match precision {
+                Precision::F32 => data.extend(values.iter().flat_map(|x| x.to_le_bytes())),
+                Precision::Bf16 => data.extend(values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())),
+            }
+            Ok(())
+        })?;
+        let entry = Entry { dtype, shape: tensor.dims(), data_offsets: [start, data.len()] };
+        let (name, entry) = (serde_json::to_string(name).map_err(json)?, serde_json::to_string(&entry).map_err(json)?);
+        text.push_str(&format!(",{name}:{entry}"));
+    }
+    text.push('}');
+    // Data begin at a multiple of eight bytes, as the format asks.
+    while text.len() % 8 != 0 {
+        text.push(' ');
+    }
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(text.into_bytes());
+    bytes.extend(data);
+    Ok(bytes)
+}

@@ -1,0 +1,261 @@
+//! Everything that can stop a command, with the exit code and the remedy that belong to it.
+
+use freehold_core::recipe::RecipeError;
+use freehold_core::toml_text::TomlError;
+use freehold_engine::{AdapterError, ChatError, ExamplesError, GenerateError, ModelError, TrainError};
+use freehold_files::FileError;
+use freehold_ledger::LedgerError;
+use freehold_sandbox::SandboxError;
+use freehold_store::StoreError;
+use freehold_trust::{EnvelopeError, KeyError, PluginError, RootError};
+
+/// Exit codes are documented API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Something is broken.
+    Broken = 1,
+    /// The command was used in a way that it has not.
+    Usage = 2,
+    /// A policy denied.
+    Denied = 3,
+    /// A signature, digest or proof does not verify.
+    Unverified = 4,
+}
+
+/// A command cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The store cannot do what was asked.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The ledger cannot do what was asked.
+    #[error("ledger: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The trust root cannot be trusted.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A key cannot be used.
+    #[error("key `{name}`: {source}")]
+    Key {
+        /// Its name.
+        name: String,
+        /// Why not.
+        source: KeyError,
+    },
+    /// There is no such key.
+    #[error("there is no key `{0}`")]
+    NoKey(String),
+    /// A key of this name is there already.
+    #[error("there is a key `{0}` already")]
+    KeyExists(String),
+    /// A name cannot be used.
+    #[error("`{0}` cannot be a name: use lowercase letters, digits and hyphens")]
+    Name(String),
+    /// There is no home.
+    #[error("`{0}` is not a Freehold home")]
+    NoHome(String),
+    /// A statement does not verify.
+    #[error("statement {statement}: {source}")]
+    Statement {
+        /// Its digest.
+        statement: String,
+        /// Why not.
+        source: EnvelopeError,
+    },
+    /// A record cannot be understood.
+    #[error("{what}: {problem}")]
+    Record {
+        /// Which.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A recipe cannot be used.
+    #[error("recipe `{file}`: {error}")]
+    Recipe {
+        /// The file.
+        file: String,
+        /// Its text.
+        document: String,
+        /// What is wrong.
+        error: RecipeError,
+    },
+    /// A lockfile or a `plugin.toml` cannot be used.
+    #[error("`{file}`: {error}")]
+    Toml {
+        /// The file.
+        file: String,
+        /// Its text.
+        document: String,
+        /// What is wrong.
+        error: TomlError,
+    },
+    /// A path of the recipe cannot be opened.
+    #[error("recipe: `{key} = \"{path}\"`: {problem}")]
+    Path {
+        /// The key.
+        key: String,
+        /// The path.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// With `--locked`, what was found is not what is locked.
+    #[error("`freehold.lock` would change:\n{}", .0.iter().map(|line| format!("  - {line}")).collect::<Vec<_>>().join("\n"))]
+    Locked(Vec<String>),
+    /// With `--locked`, there is no lockfile.
+    #[error("there is no `freehold.lock` beside the recipe")]
+    NoLockfile,
+    /// No plugin fits.
+    #[error("no plugin `{plugin}` with a version that fits `{wanted}` in `{folder}`; found: {found}")]
+    NoPlugin {
+        /// Its name.
+        plugin: String,
+        /// The range in the recipe.
+        wanted: String,
+        /// Where it was looked for.
+        folder: String,
+        /// What is there.
+        found: String,
+    },
+    /// A plugin may not run.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A plugin's settings are wrong.
+    #[error("recipe: {0}")]
+    Settings(#[from] freehold_core::manifest::SettingsError),
+    /// A grant was not asked for, or a capability has no grant.
+    #[error("{0}")]
+    Grant(String),
+    /// A plugin did not do what it should.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A line of a dataset is wrong.
+    #[error("`{file}`, line {line}, column {column}: {problem}; expected {expected}")]
+    Data {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A split has no rows.
+    #[error("no rows are left in split `{split}`: {reasons}")]
+    EmptySplit {
+        /// The split.
+        split: &'static str,
+        /// What became of the rows.
+        reasons: String,
+    },
+    /// A column that is needed is not there.
+    #[error("split `{split}` has no column `{column}` after the transforms; it has: {found}")]
+    NoColumn {
+        /// The split.
+        split: &'static str,
+        /// The column.
+        column: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A dialogue cannot be used.
+    #[error("row {row} of split `{split}`: {problem}")]
+    Dialogue {
+        /// The row after the transforms.
+        row: usize,
+        /// The split.
+        split: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The model cannot be used.
+    #[error("model `{model}`: {source}")]
+    Model {
+        /// Its path.
+        model: String,
+        /// Why not.
+        source: ModelError,
+    },
+    /// A dialogue cannot be turned into tokens.
+    #[error("row {row} of split `{split}`: {source}")]
+    Chat {
+        /// The row after the transforms.
+        row: usize,
+        /// The split.
+        split: &'static str,
+        /// Why not.
+        source: ChatError,
+    },
+    /// Tokens cannot be kept or read.
+    #[error(transparent)]
+    Examples(#[from] ExamplesError),
+    /// Training failed.
+    #[error("training: {0}")]
+    Train(#[from] TrainError),
+    /// An adapter cannot be read or written.
+    #[error("adapter: {0}")]
+    Adapter(#[from] AdapterError),
+    /// Generating failed.
+    #[error("generating: {0}")]
+    Generate(#[from] GenerateError),
+    /// There is no such run.
+    #[error("there is no run `{run}`; {hint}")]
+    NoRun {
+        /// What was asked for.
+        run: String,
+        /// What there is.
+        hint: String,
+    },
+}
+
+impl WorkflowError {
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Plugin(_) | Self::Root(_) | Self::Statement { .. } => ExitCode::Unverified,
+            Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
+            Self::Ledger(LedgerError::TreeHead(_) | LedgerError::Malformed { .. }) => ExitCode::Unverified,
+            Self::NoHome(_) | Self::NoRun { .. } | Self::NoKey(_) | Self::KeyExists(_) | Self::Name(_) => {
+                ExitCode::Usage
+            }
+            _ => ExitCode::Broken,
+        }
+    }
+
+    /// What to do about it, if that is not in the message.
+    pub fn remedy(&self) -> Option<String> {
+        Some(match self {
+            Self::Recipe { error: RecipeError::Toml(error), .. } | Self::Toml { error, .. } => error.remedy.clone()?,
+            Self::Plugin(error) => error.remedy(),
+            Self::Sandbox(error) => error.remedy().into(),
+            Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
+            Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
+            Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
+            Self::Locked(_) => "run without --locked to accept the changes, or undo them".into(),
+            Self::NoLockfile => "run once without --locked to write it".into(),
+            Self::NoPlugin { .. } => {
+                "sign one into the folder with `freehold plugin sign`, or change `version` in the recipe".into()
+            }
+            Self::Path { .. } => {
+                "paths are relative to the recipe and stay below it; allow another folder with `--root FOLDER`".into()
+            }
+            Self::EmptySplit { .. } => "check the data, and the settings of the transforms that dropped rows".into(),
+            Self::NoColumn { .. } => {
+                "add a transform that makes it, such as freehold/chat-format, or bring `messages` in the data".into()
+            }
+            Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => {
+                "`freehold audit verify` names everything that is wrong; restore the file from a copy".into()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! A home: the store, the ledger, the keys and the trust roots of an organisation, in one folder.
+
+use std::path::Path;
+
+use cap_std::fs::Dir;
+use freehold_files::FileError;
+use freehold_ledger::Ledger;
+use freehold_store::Store;
+use freehold_trust::{PublicKey, Role};
+
+use crate::WorkflowError;
+
+const STORE: &str = "store";
+const LEDGER: &str = "ledger";
+const LOCKS: &str = "locks";
+
+/// An open home.
+#[derive(Debug)]
+pub struct Home {
+    pub(crate) dir: Dir,
+}
+
+/// Keys that every home has: one a role.
+pub(crate) const ROOT_KEY: &str = "root";
+pub(crate) const RECORDER_KEY: &str = "recorder";
+pub(crate) const LOG_KEY: &str = "log";
+
+fn folder_error(action: &'static str, path: &str) -> impl FnOnce(std::io::Error) -> FileError {
+    let path = Path::new(path).to_owned();
+    move |source| FileError::Io { action, path, source }
+}
+
+impl Home {
+    /// Opens the home in `dir`.
+    pub fn open(dir: Dir, name: &str) -> Result<Self, WorkflowError> {
+        if !dir.exists(crate::trust::FOLDER) || !dir.exists(LEDGER) {
+            return Err(WorkflowError::NoHome(name.into()));
+        }
+        Ok(Self { dir })
+    }
+
+    /// Makes a home in `dir`: keys, the first trust root, an empty store and a ledger whose first entry is that root. What is
+    /// there already stays, so that an interrupted `init` can be repeated.
+    pub fn init(dir: Dir) -> Result<Self, WorkflowError> {
+        for folder in ["keys", LEDGER, STORE, LOCKS, crate::trust::FOLDER] {
+            dir.create_dir_all(folder).map_err(folder_error("create the folder", folder))?;
+        }
+        let home = Self { dir };
+        for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
+            match home.new_key(key) {
+                Ok(_) | Err(WorkflowError::KeyExists(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        home.store()?;
+        home.make_first_root()?;
+        home.enter_roots()?;
+        Ok(home)
+    }
+
+    fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {
+        Ok(self.dir.open_dir(name).map_err(folder_error("open the folder", name))?)
+    }
+
+    /// The store.
+    pub fn store(&self) -> Result<Store, WorkflowError> {
+        Ok(Store::open(self.folder(STORE)?)?)
+    }
+
+    /// The ledger, read with the log's key in the trust root.
+    pub fn ledger(&self) -> Result<Ledger, WorkflowError> {
+        let root = self.trust_root()?;
+        let key = root.keys_of(Role::Log).into_values().next();
+        let key = key.ok_or_else(|| WorkflowError::NoKey(LOG_KEY.into()))?;
+        Ok(Ledger::open(self.folder(LEDGER)?, &origin(&key), key))
+    }
+
+    /// Holds off other processes that work on the same thing.
+    pub(crate) fn lock(&self, what: &str) -> Result<freehold_files::Lock, WorkflowError> {
+        self.dir.create_dir_all(LOCKS).map_err(folder_error("create the folder", LOCKS))?;
+        Ok(freehold_files::lock(&self.dir, format!("{LOCKS}/{what}"))?)
+    }
+}
+
+/// The log's name in its tree heads. It is bound to the log's key, so that no two logs share it.
+pub(crate) fn origin(key: &PublicKey) -> String {
+    format!("freehold-log/{}", key.id().short())
+}

@@ -1,0 +1,210 @@
+//! Phase evaluate: base, adapted and production model answer the held-out rows; metrics say how well.
+
+use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
+use freehold_core::digest::Digest;
+use freehold_core::evidence::Measurement;
+use freehold_core::recipe::Split;
+use freehold_core::record::{Material, Phase, PhaseRecord};
+use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::journal::{PhaseOutput, Work, detail};
+use super::plugins::ReadyPlugin;
+use super::resolve::Resolved;
+use super::tokenise::{self, Dialogue};
+use super::train::{self, BASE_DIGEST};
+use crate::observe::progress;
+use crate::resample::{Resamples, difference, estimate};
+use crate::table::BATCH_ROWS;
+use crate::{AliasState, Project, WorkflowError, aliases, jsonl};
+
+/// What was in production when this run was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Production {
+    pub(crate) adapter: Digest,
+    pub(crate) run: String,
+    /// Whether it was measured beside the new adapter; it is not when it needs another base model.
+    pub(crate) measured: bool,
+}
+
+/// What the statement of this phase says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EvaluateDetail {
+    pub(crate) rows: usize,
+    pub(crate) production: Option<Production>,
+    pub(crate) measurements: Vec<Measurement>,
+}
+
+pub(crate) fn read(record: &PhaseRecord) -> Result<EvaluateDetail, WorkflowError> {
+    detail(record)
+}
+
+/// A held-out row: what the model is asked, and what it should say.
+struct Question {
+    tokens: Vec<u32>,
+    prompt: String,
+    reference: String,
+}
+
+fn questions(tokenizer: &ChatTokenizer, dialogues: &[Dialogue]) -> Result<Vec<Question>, WorkflowError> {
+    let split = Split::Eval.as_str();
+    let question = |(row, dialogue): (usize, &Dialogue)| {
+        let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
+            let problem = "the dialogue does not end with the assistant's answer".into();
+            return Err(WorkflowError::Dialogue { row, split, problem });
+        };
+        let tokens = tokenizer.prompt(before).map_err(|source| WorkflowError::Chat { row, split, source })?;
+        let prompt = before.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
+        Ok(Question { tokens, prompt, reference: answer.text.clone() })
+    };
+    dialogues.iter().enumerate().map(question).collect()
+}
+
+/// Answers of one model to all questions.
+struct Answers {
+    name: &'static str,
+    texts: Vec<String>,
+}
+
+struct Examiner<'a> {
+    model: Model,
+    tokenizer: ChatTokenizer,
+    questions: Vec<Question>,
+    max_new_tokens: usize,
+    prompts: Vec<Vec<u32>>,
+    project: &'a Project,
+}
+
+impl Examiner<'_> {
+    fn answers(
+        &self,
+        name: &'static str,
+        adapter: Option<&Adapter>,
+        work: &mut Work<'_>,
+    ) -> Result<Answers, WorkflowError> {
+        let total = self.prompts.len();
+        let task = format!("answer ({name})");
+        let mut observe = |done: usize| progress(work.observer, &task, done, total, String::new());
+        let generated = generate(&self.model, adapter, &self.prompts, self.max_new_tokens, &mut observe)?;
+        let mut texts = Vec::with_capacity(total);
+        for (row, ids) in generated.iter().enumerate() {
+            let failed = |source| WorkflowError::Chat { row, split: Split::Eval.as_str(), source };
+            texts.push(self.tokenizer.decode(ids).map_err(failed)?);
+        }
+        Ok(Answers { name, texts })
+    }
+
+    /// The statistics of every row: in batches, as `width` numbers a row.
+    fn statistics(
+        &self,
+        metric: &mut freehold_sandbox::Metric,
+        answers: &Answers,
+    ) -> Result<Vec<f64>, WorkflowError> {
+        let mut statistics = Vec::new();
+        let rows: Vec<_> = self.questions.iter().zip(&answers.texts).collect();
+        for (at, rows) in rows.chunks(BATCH_ROWS).enumerate() {
+            let text = |name: &str, values: TextColumn| Column {
+                name: name.into(),
+                data: ColumnData::Text(values),
+                validity: None,
+            };
+            let columns = vec![
+                text("prompt", rows.iter().map(|(question, _)| question.prompt.as_str()).collect()),
+                text("reference", rows.iter().map(|(question, _)| question.reference.as_str()).collect()),
+                text("prediction", rows.iter().map(|(_, answer)| answer.as_str()).collect()),
+            ];
+            let batch = Batch::new((at * BATCH_ROWS) as u64, rows.len(), columns);
+            let shape = |problem| freehold_sandbox::SandboxError::Shape { plugin: "predictions".into(), problem };
+            statistics.extend(metric.statistics(&batch.map_err(shape)?)?);
+        }
+        Ok(statistics)
+    }
+
+    fn measure(
+        &self,
+        name: &str,
+        ready: &ReadyPlugin,
+        answers: &[Answers],
+        resamples: &Resamples,
+    ) -> Result<Measurement, WorkflowError> {
+        let confidence = self.project.recipe.evaluate.confidence;
+        let mut metric = ready.plugin.metric(ready.grants.clone())?;
+        let description = metric.describe()?;
+        let mut values = Vec::new();
+        for answers in answers {
+            let statistics = self.statistics(&mut metric, answers)?;
+            values.push(metric.values(&resamples.sums(&statistics, description.statistics.len()))?);
+        }
+        let missing = || WorkflowError::Record {
+            what: format!("metric `{name}`"),
+            problem: "has no value to estimate from".into(),
+        };
+        let one = |at: usize| values.get(at).and_then(|values| estimate(values, confidence));
+        let over = || difference(values.get(1)?, values.get(2)?, confidence);
+        Ok(Measurement {
+            metric: name.into(),
+            higher_is_better: description.higher_is_better,
+            rows: self.questions.len() as u64,
+            confidence,
+            base: one(0).ok_or_else(missing)?,
+            adapted: one(1).ok_or_else(missing)?,
+            production: one(2),
+            over_production: over(),
+            attributes: Vec::new(),
+        })
+    }
+}
+
+pub(crate) fn evaluate(
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let recipe = &project.recipe;
+    let tokenizer = tokenise::tokenizer(project, resolved)?;
+    let questions = questions(&tokenizer, &tokenise::dialogues(work, Split::Eval)?)?;
+    let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
+    let model = train::load_base(project, resolved)?;
+    let max_new_tokens = recipe.evaluate.max_new_tokens;
+    let examiner = Examiner { model, tokenizer, questions, max_new_tokens, prompts, project };
+    let (adapter_digest, adapter) = train::own_adapter(work, &examiner.model)?;
+    let mut answers = vec![examiner.answers("base", None, work)?, examiner.answers("adapted", Some(&adapter), work)?];
+    let production = production(project, resolved, work)?;
+    if let Some(production) = production.as_ref().filter(|production| production.measured) {
+        let adapter = train::load_adapter(work, &production.adapter, &examiner.model)?;
+        answers.push(examiner.answers("production", Some(&adapter), work)?);
+    }
+    let rows = examiner.questions.len();
+    let resamples = Resamples::new(rows, recipe.evaluate.resamples, recipe.run.seed);
+    let mut measurements = Vec::new();
+    for (settings, ready) in recipe.metric.iter().zip(&resolved.metrics) {
+        progress(work.observer, "metrics", measurements.len(), recipe.metric.len(), settings.measurement().into());
+        measurements.push(examiner.measure(settings.measurement(), ready, &answers, &resamples)?);
+    }
+    let mut outputs = Vec::new();
+    for answers in &answers {
+        let rows = examiner.questions.iter().zip(&answers.texts).map(|(question, text)| {
+            json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text })
+        });
+        let digest = work.store().put(&jsonl::write_rows(rows))?;
+        outputs.push(Material::kept(format!("predictions/{}", answers.name), digest));
+    }
+    let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
+    inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
+    PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements })
+}
+
+/// What the recipe's alias names now.
+fn production(
+    project: &Project,
+    resolved: &Resolved,
+    work: &Work<'_>,
+) -> Result<Option<Production>, WorkflowError> {
+    let Some(promote) = &project.recipe.promote else { return Ok(None) };
+    let state = aliases::after(&work.recorder.ledger.entries()?).remove(&promote.alias.to_string());
+    let Some(AliasState { adapter, run }) = state else { return Ok(None) };
+    let annotations = work.store().artifact(&adapter)?.annotations;
+    let measured = annotations.get(BASE_DIGEST) == Some(&resolved.lock.base.digest.to_string());
+    Ok(Some(Production { adapter, run, measured }))
+}

@@ -1,0 +1,204 @@
+//! The phases that a run has behind it. The ledger says which; nothing else is asked.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Material, Phase, PhaseRecord, Subject};
+use freehold_store::Store;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::WorkflowError;
+use crate::observe::{Event, Observer};
+use crate::statements::{Recorder, malformed, read_phase};
+
+/// What a phase leaves behind.
+pub(crate) struct PhaseOutput {
+    pub(crate) inputs: Vec<Material>,
+    pub(crate) outputs: Vec<Material>,
+    pub(crate) detail: serde_json::Value,
+}
+
+impl PhaseOutput {
+    pub(crate) fn new(
+        inputs: Vec<Material>,
+        outputs: Vec<Material>,
+        detail: &impl Serialize,
+    ) -> Result<Self, WorkflowError> {
+        Ok(Self { inputs, outputs, detail: serde_json::to_value(detail).map_err(malformed("detail of a phase"))? })
+    }
+}
+
+/// What the work of a phase can see: the store, the phases before it, and whom to tell.
+pub(crate) struct Work<'a> {
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) run: &'a str,
+    pub(crate) done: &'a BTreeMap<Phase, (Digest, PhaseRecord)>,
+    pub(crate) observer: &'a mut dyn Observer,
+}
+
+impl Work<'_> {
+    pub(crate) fn store(&self) -> &Store {
+        &self.recorder.store
+    }
+
+    /// The record of an earlier phase.
+    pub(crate) fn before(&self, phase: Phase) -> Result<&PhaseRecord, WorkflowError> {
+        self.done.get(&phase).map(|(_, record)| record).ok_or_else(|| missing(self.run, phase))
+    }
+
+    /// The bytes of an output of an earlier phase.
+    pub(crate) fn output(&self, phase: Phase, name: &str) -> Result<Vec<u8>, WorkflowError> {
+        Ok(self.store().get(&output_of(self.before(phase)?, name)?)?)
+    }
+}
+
+/// The digest of an output.
+pub(crate) fn output_of(record: &PhaseRecord, name: &str) -> Result<Digest, WorkflowError> {
+    let output = record.outputs.iter().find(|output| output.name == name);
+    output.map(|output| output.digest).ok_or_else(|| WorkflowError::Record {
+        what: format!("phase {} of {}", record.phase, record.run),
+        problem: format!("has no output `{name}`"),
+    })
+}
+
+/// The detail of a phase.
+pub(crate) fn detail<T: DeserializeOwned>(record: &PhaseRecord) -> Result<T, WorkflowError> {
+    let what = format!("phase {} of {}", record.phase, record.run);
+    serde_json::from_value(record.detail.clone()).map_err(malformed(what))
+}
+
+fn missing(run: &str, phase: Phase) -> WorkflowError {
+    WorkflowError::Record { what: run.into(), problem: format!("phase {phase} has no statement") }
+}
+
+/// The journal of one run.
+pub(crate) struct Journal<'a> {
+    pub(crate) recorder: Recorder,
+    pub(crate) run: String,
+    key: Digest,
+    done: BTreeMap<Phase, (Digest, PhaseRecord)>,
+    alias_moved: bool,
+    observer: &'a mut dyn Observer,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal of the run of `key` that is not finished, or of a new one.
+    pub(crate) fn open(
+        recorder: Recorder,
+        name: &str,
+        key: Digest,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, WorkflowError> {
+        let entries = recorder.ledger.entries()?;
+        let mut journal = Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, observer };
+        if let Some(run) = newest_run_of(&entries, &key) {
+            journal.load(&entries, run)?;
+            if journal.is_finished()? {
+                journal.done.clear();
+                journal.alias_moved = false;
+            }
+        }
+        let resumed = !journal.done.is_empty();
+        if !resumed {
+            journal.run = format!("{name}-{}", next_number(&entries, name));
+        }
+        let run = journal.run.clone();
+        journal.observer.observe(Event::Run { run, resumed });
+        Ok(journal)
+    }
+
+    fn load(&mut self, entries: &[Entry], name: &str) -> Result<(), WorkflowError> {
+        self.run = name.into();
+        for entry in entries {
+            match &entry.subject {
+                Subject::Phase { run, phase, .. } if run == name => {
+                    let record = read_phase(&self.recorder.store, &self.recorder.root, &entry.statement)?;
+                    self.done.insert(*phase, (entry.statement, record));
+                }
+                Subject::Alias { run, .. } if run == name => self.alias_moved = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A run is finished when it is recorded and the alias that it may move has moved.
+    fn is_finished(&self) -> Result<bool, WorkflowError> {
+        let Some((_, record)) = self.done.get(&Phase::Record) else { return Ok(false) };
+        let record = super::provenance::read(record)?;
+        let due = record.alias.is_some() && record.decision == freehold_core::verdict::Decision::Promoted;
+        Ok(!due || self.alias_moved)
+    }
+
+    pub(crate) fn moved_alias(&self) -> bool {
+        self.alias_moved
+    }
+
+    /// Does a phase, unless an earlier process did.
+    pub(crate) fn phase(
+        &mut self,
+        phase: Phase,
+        work: impl FnOnce(&mut Work<'_>) -> Result<PhaseOutput, WorkflowError>,
+    ) -> Result<PhaseRecord, WorkflowError> {
+        if let Some((_, record)) = self.done.get(&phase) {
+            let record = record.clone();
+            self.observer.observe(Event::PhaseFinished { phase, earlier: true });
+            return Ok(record);
+        }
+        self.observer.observe(Event::PhaseStarted(phase));
+        let started = Timestamp::now();
+        let output = work(&mut Work {
+            recorder: &self.recorder,
+            run: &self.run,
+            done: &self.done,
+            observer: &mut *self.observer,
+        })?;
+        let record = PhaseRecord {
+            run: self.run.clone(),
+            key: self.key,
+            phase,
+            trust_root: self.recorder.root.version,
+            inputs: output.inputs,
+            outputs: output.outputs,
+            detail: output.detail,
+            started,
+            finished: Timestamp::now(),
+        };
+        let statement = self.recorder.record_phase(&record)?;
+        self.done.insert(phase, (statement, record.clone()));
+        self.observer.observe(Event::PhaseFinished { phase, earlier: false });
+        Ok(record)
+    }
+
+    /// The record of a phase that is done.
+    pub(crate) fn record(&self, phase: Phase) -> Result<&PhaseRecord, WorkflowError> {
+        self.done.get(&phase).map(|(_, record)| record).ok_or_else(|| missing(&self.run, phase))
+    }
+
+    /// The statement of a phase that is done.
+    pub(crate) fn statement(&self, phase: Phase) -> Result<Digest, WorkflowError> {
+        self.done.get(&phase).map(|(statement, _)| *statement).ok_or_else(|| missing(&self.run, phase))
+    }
+
+    /// The phases that are done.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &PhaseRecord> {
+        self.done.values().map(|(_, record)| record)
+    }
+}
+
+fn newest_run_of<'e>(entries: &'e [Entry], wanted: &Digest) -> Option<&'e str> {
+    entries.iter().rev().find_map(|entry| match &entry.subject {
+        Subject::Phase { run, key, .. } if key == wanted => Some(run.as_str()),
+        _ => None,
+    })
+}
+
+fn next_number(entries: &[Entry], name: &str) -> u64 {
+    let numbers = entries.iter().filter_map(|entry| match &entry.subject {
+        Subject::Phase { run, .. } => run.strip_prefix(name)?.strip_prefix('-')?.parse::<u64>().ok(),
+        _ => None,
+    });
+    numbers.max().unwrap_or(0) + 1
+}

@@ -1,0 +1,121 @@
+//! A run from recipe to decision.
+
+mod evaluate;
+mod evidence;
+mod journal;
+mod judge;
+mod plugins;
+mod provenance;
+mod report;
+mod resolve;
+mod tokenise;
+mod train;
+mod transform;
+
+use freehold_core::digest::Digest;
+use freehold_core::lock::Lockfile;
+use freehold_core::manifest::Limits;
+use freehold_core::record::{Phase, PhaseRecord};
+use freehold_core::verdict::{Decision, Stage};
+use freehold_sandbox::Sandbox;
+
+use crate::observe::{Event, Observer};
+use crate::statements::{Recorder, malformed};
+use crate::{Home, Project, WorkflowError, aliases};
+
+use journal::Journal;
+use resolve::Resolved;
+
+pub(crate) use provenance::read as recorded;
+pub(crate) use report::of_records as report_of;
+pub use report::{MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+
+/// Whether the policies of a stage allowed the run, judged anew from their verdicts.
+pub(crate) fn passed(record: &PhaseRecord) -> bool {
+    judge::read(record).is_ok_and(|judged| judged.allowed && judge::allows(judged.stage, &judged.verdicts))
+}
+
+/// How a recipe is run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// Refuse to move the lockfile.
+    pub locked: bool,
+    /// The most that any plugin may use up.
+    pub limits: Limits,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        let limits = Limits {
+            fuel: 1_000_000_000_000,
+            wall_time_ms: 300_000,
+            memory_bytes: 512 << 20,
+            output_bytes: 512 << 20,
+            log_bytes: 1 << 20,
+        };
+        Self { locked: false, limits }
+    }
+}
+
+/// What a run is made of; the same key means the same run.
+fn key_of(lock: &Lockfile) -> Result<Digest, WorkflowError> {
+    let canonical = serde_json::to_value(lock).map_err(malformed("lockfile"))?.to_string();
+    Ok(Digest::of(canonical.as_bytes()))
+}
+
+/// Runs a recipe, or goes on with a run that was interrupted.
+pub fn run(
+    home: &Home,
+    project: &Project,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, WorkflowError> {
+    let recorder = Recorder::open(home)?;
+    let sandbox = Sandbox::new(options.limits)?;
+    let resolved = resolve::resolve(project, &recorder.root, &sandbox)?;
+    let moved = resolve::lock(project, &resolved.lock, options.locked)?;
+    if !moved.is_empty() {
+        observer.observe(Event::Locked(moved));
+    }
+    let key = key_of(&resolved.lock)?;
+    let _lock = home.lock(&key.short())?;
+    let mut journal = {
+        let _naming = home.lock("runs")?;
+        let mut journal = Journal::open(recorder, &project.recipe.run.name, key, observer)?;
+        journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
+        journal
+    };
+    phases(project, &resolved, &mut journal)?;
+    move_alias(project, &mut journal)?;
+    report::of(&journal)
+}
+
+fn phases(project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
+    let admitted =
+        journal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
+    if judge::read(&admitted)?.allowed {
+        journal.phase(Phase::Transform, |work| transform::transform(project, resolved, work))?;
+        journal.phase(Phase::Tokenise, |work| tokenise::tokenise(project, resolved, work))?;
+        journal.phase(Phase::Train, |work| train::train(project, resolved, work))?;
+        let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(project, resolved, work))?;
+        let measured = evaluate::read(&measured)?;
+        journal.phase(Phase::Promote, |work| {
+            judge::judge(Stage::Promote, project, resolved, Some(&measured), work)
+        })?;
+    }
+    journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
+    Ok(())
+}
+
+/// The last step: only after the record is in the ledger.
+fn move_alias(project: &Project, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
+    let Some(promote) = &project.recipe.promote else { return Ok(()) };
+    let record = provenance::read(journal.record(Phase::Record)?)?;
+    let (Decision::Promoted, Some(adapter)) = (record.decision, record.adapter) else { return Ok(()) };
+    if journal.moved_alias() {
+        // An earlier process may have ended between the entry and the index.
+        return aliases::follow(&journal.recorder);
+    }
+    let statement = journal.statement(Phase::Record)?;
+    aliases::promote(&journal.recorder, &promote.alias, adapter, &journal.run, statement)
+}

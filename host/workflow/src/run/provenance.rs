@@ -1,0 +1,121 @@
+//! Phase record: the decision, and SLSA provenance (v1) of the adapter for whoever did not watch.
+
+use freehold_core::digest::Digest;
+use freehold_core::name::Alias;
+use freehold_core::record::{Material, Phase, PhaseRecord};
+use freehold_core::verdict::Decision;
+use freehold_trust::{ResourceDescriptor, Statement};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::journal::{PhaseOutput, Work, detail, output_of};
+use super::judge;
+use super::resolve::Resolved;
+use super::train;
+use crate::statements::malformed;
+use crate::{Project, WorkflowError};
+
+const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
+const BUILD_TYPE: &str = "urn:freehold:run:v1";
+/// Name of the output: the signed provenance.
+pub(crate) const PROVENANCE: &str = "provenance";
+
+/// What the statement of this phase says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecordDetail {
+    pub(crate) decision: Decision,
+    /// Why not, if not.
+    pub(crate) reason: Option<String>,
+    pub(crate) adapter: Option<Digest>,
+    /// The alias that a promoted adapter gets.
+    pub(crate) alias: Option<Alias>,
+}
+
+pub(crate) fn read(record: &PhaseRecord) -> Result<RecordDetail, WorkflowError> {
+    detail(record)
+}
+
+pub(crate) fn record(
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let (decision, reason) = decision(work)?;
+    let adapter = match work.done.get(&Phase::Train) {
+        Some((_, record)) => Some(output_of(record, train::ADAPTER)?),
+        None => None,
+    };
+    let mut outputs = Vec::new();
+    if adapter.is_some() {
+        outputs.push(Material::kept(PROVENANCE, keep_provenance(project, resolved, decision, work)?));
+    }
+    let inputs = work.done.iter().map(|(phase, (statement, _))| Material::kept(format!("statement/{phase}"), *statement));
+    let alias = project.recipe.promote.as_ref().map(|promote| promote.alias.clone());
+    PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias })
+}
+
+/// Promoted only if both stages were passed; a stage that was not reached was not passed.
+fn decision(work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError> {
+    for phase in [Phase::Admit, Phase::Promote] {
+        let Some((_, record)) = work.done.get(&phase) else {
+            return Ok((Decision::Denied, Some(format!("stage {phase} was not reached"))));
+        };
+        let judged = judge::read(record)?;
+        if !judged.allowed {
+            let denied = judged.verdicts.iter().find(|policy| policy.verdict.outcome.as_str() == "deny");
+            let reason = match denied {
+                Some(policy) => format!("{} at stage {phase}: {}", policy.plugin, policy.verdict.reason),
+                None => format!("no policy at stage {phase} speaks for promotion"),
+            };
+            return Ok((Decision::Denied, Some(reason)));
+        }
+    }
+    Ok((Decision::Promoted, None))
+}
+
+fn keep_provenance(
+    project: &Project,
+    resolved: &Resolved,
+    decision: Decision,
+    work: &Work<'_>,
+) -> Result<Digest, WorkflowError> {
+    let trained = work.before(Phase::Train)?;
+    let prefix = format!("{}/", train::ADAPTER);
+    let files = trained.outputs.iter().filter_map(|output| Some((output.name.strip_prefix(&prefix)?, output.digest)));
+    let subject = files.map(|(name, digest)| ResourceDescriptor::new(name, digest)).collect();
+    let resolve = work.before(Phase::Resolve)?;
+    let dependencies: Vec<_> =
+        resolve.inputs.iter().map(|input| ResourceDescriptor::new(&input.name, input.digest)).collect();
+    let byproducts: Vec<_> = work
+        .done
+        .iter()
+        .map(|(phase, (statement, _))| ResourceDescriptor::new(format!("statement/{phase}"), *statement))
+        .collect();
+    let recipe = serde_json::to_value(&project.recipe).map_err(malformed("recipe"))?;
+    let predicate = json!({
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": { "recipe": recipe },
+            "internalParameters": {
+                "trustRoot": work.recorder.root.version,
+                "lockfile": resolved.lock,
+                "decision": decision,
+            },
+            "resolvedDependencies": dependencies,
+        },
+        "runDetails": {
+            "builder": {
+                "id": "urn:freehold:host",
+                "version": { "freehold": env!("CARGO_PKG_VERSION") },
+            },
+            "metadata": {
+                "invocationId": work.run,
+                "startedOn": resolve.started,
+                "finishedOn": Timestamp::now(),
+            },
+            "byproducts": byproducts,
+        },
+    });
+    work.recorder.keep(&Statement::new(subject, PROVENANCE_TYPE, predicate))
+}

@@ -1,0 +1,225 @@
+//! What a run came to, read back from its statements, so that a resumed run reports the same.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::evidence::Estimate;
+use freehold_core::name::Alias;
+use freehold_core::record::{Phase, PhaseRecord};
+use freehold_core::verdict::{Decision, Stage, Verdict};
+use serde::Serialize;
+
+use super::journal::Journal;
+use super::{evaluate, judge, provenance, tokenise, train, transform};
+use crate::WorkflowError;
+
+/// What a transform did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PluginReport {
+    /// The plugin.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// The split.
+    pub split: &'static str,
+    /// Rows that went in.
+    pub rows_in: usize,
+    /// Rows that came out.
+    pub rows_out: usize,
+    /// Rows that were dropped, by reason.
+    pub dropped: BTreeMap<String, usize>,
+    /// What it counted.
+    pub counts: BTreeMap<String, f64>,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Fuel allowed.
+    pub fuel_limit: u64,
+    /// Largest memory, in bytes.
+    pub memory_bytes: u64,
+    /// Memory allowed.
+    pub memory_limit: u64,
+}
+
+/// One metric.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricReport {
+    /// Its name.
+    pub metric: String,
+    /// Rows that were measured.
+    pub rows: u64,
+    /// Confidence level of the intervals.
+    pub confidence: f64,
+    /// The base model.
+    pub base: Estimate,
+    /// The base model with the adapter.
+    pub adapted: Estimate,
+    /// The model in production.
+    pub production: Option<Estimate>,
+    /// Adapted minus production.
+    pub over_production: Option<Estimate>,
+}
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PolicyReport {
+    /// The plugin.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// When it was asked.
+    pub stage: Stage,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// Training in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainingReport {
+    /// Examples.
+    pub examples: usize,
+    /// Longest example in tokens.
+    pub longest: usize,
+    /// Steps of the optimizer.
+    pub steps: usize,
+    /// Tokens seen.
+    pub tokens: u64,
+    /// Trained parameters.
+    pub parameters: usize,
+    /// Loss of the first step.
+    pub first_loss: f32,
+    /// Loss of the last step.
+    pub last_loss: f32,
+    /// Seconds of training.
+    pub seconds: f64,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The run.
+    pub run: String,
+    /// The decision.
+    pub decision: Decision,
+    /// Why it was denied.
+    pub reason: Option<String>,
+    /// The adapter's manifest in the store.
+    pub adapter: Option<Digest>,
+    /// The adapter's weights.
+    pub weights: Option<Digest>,
+    /// The alias that now names it.
+    pub alias: Option<Alias>,
+    /// The statement that holds the decision.
+    pub record: Digest,
+    /// The transforms.
+    pub transforms: Vec<PluginReport>,
+    /// The training.
+    pub training: Option<TrainingReport>,
+    /// The metrics.
+    pub metrics: Vec<MetricReport>,
+    /// The policies.
+    pub policies: Vec<PolicyReport>,
+    /// When each phase ended, in seconds after it began.
+    pub seconds: BTreeMap<Phase, f64>,
+}
+
+pub(crate) fn of(journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
+    let record = journal.record(Phase::Record)?;
+    of_records(&journal.run, journal.records(), journal.statement(Phase::Record)?, record)
+}
+
+/// The report of a run whose phases are `records`.
+pub(crate) fn of_records<'a>(
+    run: &str,
+    records: impl Iterator<Item = &'a PhaseRecord>,
+    statement: Digest,
+    record: &PhaseRecord,
+) -> Result<RunReport, WorkflowError> {
+    let detail = provenance::read(record)?;
+    let promoted = detail.decision == Decision::Promoted;
+    let mut report = RunReport {
+        run: run.into(),
+        decision: detail.decision,
+        reason: detail.reason,
+        adapter: detail.adapter,
+        weights: None,
+        alias: detail.alias.filter(|_| promoted),
+        record: statement,
+        transforms: Vec::new(),
+        training: None,
+        metrics: Vec::new(),
+        policies: Vec::new(),
+        seconds: BTreeMap::new(),
+    };
+    let mut tokenised = None;
+    for record in records {
+        let seconds = record.finished.duration_since(record.started).as_secs_f64();
+        report.seconds.insert(record.phase, seconds);
+        match record.phase {
+            Phase::Transform => report.transforms = transform::read(record)?.into_iter().map(plugin).collect(),
+            Phase::Tokenise => tokenised = Some(tokenise::read(record)?),
+            Phase::Train => {
+                let weights = record.outputs.iter().find(|output| output.name.ends_with(".safetensors"));
+                report.weights = weights.map(|output| output.digest);
+                report.training = tokenised.as_ref().map(|tokens| training(tokens, record)).transpose()?;
+            }
+            Phase::Evaluate => report.metrics = evaluate::read(record)?.measurements.into_iter().map(metric).collect(),
+            Phase::Admit | Phase::Promote => report.policies.extend(policies(record)?),
+            Phase::Resolve | Phase::Record => {}
+        }
+    }
+    Ok(report)
+}
+
+fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<TrainingReport, WorkflowError> {
+    let detail = train::read(record)?;
+    Ok(TrainingReport {
+        examples: tokens.examples,
+        longest: tokens.longest,
+        steps: detail.steps,
+        tokens: detail.tokens,
+        parameters: detail.parameters,
+        first_loss: detail.first_loss,
+        last_loss: detail.last_loss,
+        seconds: detail.seconds,
+    })
+}
+
+fn plugin(detail: transform::TransformDetail) -> PluginReport {
+    PluginReport {
+        plugin: detail.plugin,
+        version: detail.version,
+        split: detail.split.as_str(),
+        rows_in: detail.rows_in,
+        rows_out: detail.rows_out,
+        dropped: detail.dropped,
+        counts: detail.counts,
+        fuel: detail.usage.fuel,
+        fuel_limit: detail.usage.fuel_limit,
+        memory_bytes: detail.usage.memory_bytes,
+        memory_limit: detail.usage.memory_limit,
+    }
+}
+
+fn metric(measurement: freehold_core::evidence::Measurement) -> MetricReport {
+    MetricReport {
+        metric: measurement.metric,
+        rows: measurement.rows,
+        confidence: measurement.confidence,
+        base: measurement.base,
+        adapted: measurement.adapted,
+        production: measurement.production,
+        over_production: measurement.over_production,
+    }
+}
+
+fn policies(record: &PhaseRecord) -> Result<Vec<PolicyReport>, WorkflowError> {
+    let judged = judge::read(record)?;
+    let stage = judged.stage;
+    let report = |policy: judge::JudgedPolicy| PolicyReport {
+        plugin: policy.plugin,
+        version: policy.version,
+        stage,
+        verdict: policy.verdict,
+    };
+    Ok(judged.verdicts.into_iter().map(report).collect())
+}

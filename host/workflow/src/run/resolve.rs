@@ -1,0 +1,147 @@
+//! Phase resolve: every name of the recipe becomes a digest.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::lock::{LockedFile, Lockfile, recipe_digest};
+use freehold_core::manifest::World;
+use freehold_core::record::Material;
+use freehold_engine::ModelFolder;
+use freehold_sandbox::Sandbox;
+use freehold_trust::VerifiedRoot;
+use serde::{Deserialize, Serialize};
+
+use super::journal::{PhaseOutput, Work};
+use super::plugins::{PluginLoader, ReadyPlugin};
+use crate::statements::malformed;
+use crate::{Catalog, Project, WorkflowError, dataset};
+
+/// Everything that a recipe names.
+pub(crate) struct Resolved {
+    pub(crate) lock: Lockfile,
+    pub(crate) base: ModelFolder,
+    pub(crate) transforms: Vec<ReadyPlugin>,
+    pub(crate) metrics: Vec<ReadyPlugin>,
+    pub(crate) policies: Vec<ReadyPlugin>,
+}
+
+impl Resolved {
+    /// Every plugin once.
+    pub(crate) fn plugins(&self) -> Vec<&ReadyPlugin> {
+        let all = self.transforms.iter().chain(&self.metrics).chain(&self.policies);
+        let by_digest: BTreeMap<_, _> =
+            all.map(|plugin| ((&plugin.locked.name, plugin.locked.manifest), plugin)).collect();
+        by_digest.into_values().collect()
+    }
+
+    /// The locked digest of a dataset.
+    pub(crate) fn data(&self, name: &str) -> Option<Digest> {
+        self.lock.data.iter().find(|data| data.name == name).map(|data| data.digest)
+    }
+}
+
+/// What the statement of this phase says besides digests.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ResolveDetail {
+    pub(crate) lock: Lockfile,
+    pub(crate) base_files: Vec<LockedFile>,
+    pub(crate) signers: BTreeMap<String, String>,
+}
+
+/// Opens, digests and verifies all that the recipe names.
+pub(crate) fn resolve(
+    project: &Project,
+    root: &VerifiedRoot,
+    sandbox: &Sandbox,
+) -> Result<Resolved, WorkflowError> {
+    let recipe = &project.recipe;
+    let model = &recipe.base.model;
+    let base = ModelFolder::open(project.open_dir("model", model)?)
+        .map_err(|source| WorkflowError::Model { model: model.clone(), source })?;
+    let mut data = Vec::new();
+    for dataset in &recipe.data {
+        data.push(LockedFile { name: dataset.name.clone(), digest: dataset::digest(project, dataset)? });
+    }
+    let catalog = Catalog::new(project.open_dir("plugins.path", &recipe.plugins.path)?, &recipe.plugins.path);
+    let (lock, assets) = (project.lockfile()?, BTreeMap::new());
+    let mut loader = PluginLoader { project, root, sandbox, catalog, lock, assets };
+    let (mut transforms, mut metrics, mut policies) = (Vec::new(), Vec::new(), Vec::new());
+    for t in &recipe.transform {
+        transforms.push(loader.load(World::Transform, (&t.plugin, &t.version), &t.settings, &t.grants)?);
+    }
+    for m in &recipe.metric {
+        metrics.push(loader.load(World::Metric, (&m.plugin, &m.version), &m.settings, &m.grants)?);
+    }
+    for p in &recipe.policy {
+        policies.push(loader.load(World::Policy, (&p.plugin, &p.version), &p.settings, &p.grants)?);
+    }
+    let plugins: BTreeMap<_, _> = [&transforms, &metrics, &policies]
+        .into_iter()
+        .flatten()
+        .map(|plugin| ((plugin.locked.name.clone(), plugin.locked.version.clone()), plugin.locked.clone()))
+        .collect();
+    let lock = Lockfile {
+        version: Lockfile::VERSION,
+        recipe: recipe_digest(recipe),
+        base: LockedFile { name: model.clone(), digest: base.digest() },
+        data,
+        plugin: plugins.into_values().collect(),
+        asset: loader.assets.into_values().collect(),
+    };
+    Ok(Resolved { lock, base, transforms, metrics, policies })
+}
+
+/// Writes the lockfile if it is not what was found; says what moved. With `locked` nothing may.
+pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<Vec<String>, WorkflowError> {
+    let moved = match project.lockfile()? {
+        Some(before) => lock.moved_from(&before),
+        None if locked => return Err(WorkflowError::NoLockfile),
+        None => vec!["the lockfile is new".into()],
+    };
+    if moved.is_empty() {
+        return Ok(moved);
+    }
+    if locked {
+        return Err(WorkflowError::Locked(moved));
+    }
+    project.write_lockfile(&document(lock)?)?;
+    Ok(moved)
+}
+
+fn document(lock: &Lockfile) -> Result<String, WorkflowError> {
+    lock.to_document().map_err(|error| WorkflowError::Record {
+        what: "lockfile".into(),
+        problem: error.to_string(),
+    })
+}
+
+/// The statement of the phase: recipe and lockfile are kept, data and base model are only named.
+pub(crate) fn record(
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let lock = &resolved.lock;
+    let mut inputs = vec![Material::referenced(format!("base/{}", lock.base.name), lock.base.digest)];
+    inputs.extend(lock.data.iter().map(|data| Material::referenced(format!("data/{}", data.name), data.digest)));
+    inputs.extend(lock.asset.iter().map(|asset| Material::referenced(format!("asset/{}", asset.name), asset.digest)));
+    inputs.extend(lock.plugin.iter().map(|plugin| {
+        Material::referenced(format!("plugin/{}@{}", plugin.name, plugin.version), plugin.component)
+    }));
+    let recipe = serde_json::to_vec_pretty(&project.recipe).map_err(malformed("recipe"))?;
+    let outputs = vec![
+        Material::kept("recipe", work.store().put(&recipe)?),
+        Material::kept("lockfile", work.store().put(document(lock)?.as_bytes())?),
+    ];
+    let files = resolved.base.files().iter();
+    let detail = ResolveDetail {
+        lock: lock.clone(),
+        base_files: files.map(|file| LockedFile { name: file.name.clone(), digest: file.digest }).collect(),
+        signers: resolved
+            .plugins()
+            .into_iter()
+            .map(|plugin| (format!("{}@{}", plugin.locked.name, plugin.locked.version), plugin.signer.to_string()))
+            .collect(),
+    };
+    PhaseOutput::new(inputs, outputs, &detail)
+}

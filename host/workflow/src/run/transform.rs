@@ -1,0 +1,209 @@
+//! Phase transform: the data of each split goes through the transforms, and every row is accounted for.
+
+use std::collections::BTreeMap;
+
+use freehold_core::batch::Outcome;
+use freehold_core::evidence::Value;
+use freehold_core::record::{Material, PhaseRecord};
+use freehold_core::recipe::Split;
+use freehold_sandbox::Usage;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::journal::{PhaseOutput, Work, detail};
+use super::plugins::ReadyPlugin;
+use super::resolve::Resolved;
+use crate::dataset::{self, Source};
+use crate::observe::progress;
+use crate::table::Table;
+use crate::{Project, WorkflowError, jsonl};
+
+/// What a transform did to a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TransformDetail {
+    pub(crate) plugin: String,
+    pub(crate) version: String,
+    pub(crate) split: Split,
+    pub(crate) rows_in: usize,
+    pub(crate) rows_out: usize,
+    /// Rows that were dropped, by reason.
+    pub(crate) dropped: BTreeMap<String, usize>,
+    /// What the plugin counted.
+    pub(crate) counts: BTreeMap<String, f64>,
+    pub(crate) usage: UsageDetail,
+}
+
+/// What a plugin used, of what it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UsageDetail {
+    pub(crate) fuel: u64,
+    pub(crate) fuel_limit: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) memory_limit: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) log_limit: u64,
+}
+
+impl From<Usage> for UsageDetail {
+    fn from(usage: Usage) -> Self {
+        let Usage { fuel, fuel_limit, memory_bytes, memory_limit, log_bytes, log_limit } = usage;
+        Self { fuel, fuel_limit, memory_bytes, memory_limit, log_bytes, log_limit }
+    }
+}
+
+pub(crate) fn read(record: &PhaseRecord) -> Result<Vec<TransformDetail>, WorkflowError> {
+    detail(record)
+}
+
+/// Name of the output that holds the rows of a split.
+pub(crate) fn rows_output(split: Split) -> String {
+    format!("rows/{}", split.as_str())
+}
+
+pub(crate) fn transform(
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let (mut outputs, mut details, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+    for split in Split::ALL {
+        let (table, sources) = dataset::load(project, split, |name| resolved.data(name))?;
+        let mut stream = Stream::new(table);
+        for (settings, ready) in project.recipe.transform.iter().zip(&resolved.transforms) {
+            if settings.splits.contains(&split) {
+                details.push(stream.apply(ready, split, work)?);
+            }
+        }
+        if stream.table.rows() == 0 {
+            return Err(WorkflowError::EmptySplit { split: split.as_str(), reasons: stream.reasons() });
+        }
+        let rows = jsonl::write(&stream.table);
+        outputs.push(Material::kept(rows_output(split), work.store().put(&rows)?));
+        let lineage = jsonl::write_rows(stream.lineage(&sources));
+        outputs.push(Material::kept(format!("lineage/{}", split.as_str()), work.store().put(&lineage)?));
+    }
+    let data = resolved.lock.data.iter();
+    inputs.extend(data.map(|data| Material::referenced(format!("data/{}", data.name), data.digest)));
+    PhaseOutput::new(inputs, outputs, &details)
+}
+
+/// Rows on their way, each with the row that it comes from.
+struct Stream {
+    table: Table,
+    given: usize,
+    /// For each row of the table, the row of the data.
+    origins: Vec<u64>,
+    /// Rows of the data that were dropped: by whom and why.
+    dropped: BTreeMap<u64, (String, String)>,
+}
+
+impl Stream {
+    fn new(table: Table) -> Self {
+        let given = table.rows();
+        Self { table, given, origins: (0..given as u64).collect(), dropped: BTreeMap::new() }
+    }
+
+    fn apply(
+        &mut self,
+        ready: &ReadyPlugin,
+        split: Split,
+        work: &mut Work<'_>,
+    ) -> Result<TransformDetail, WorkflowError> {
+        let (name, rows_in) = (ready.locked.name.to_string(), self.table.rows());
+        let mut plugin = ready.plugin.transform(ready.grants.clone())?;
+        self.check_columns(&plugin.describe()?.reads, split)?;
+        let task = format!("{} ({})", ready.locked.name.name(), split.as_str());
+        let mut outcomes = Vec::new();
+        let mut done = 0;
+        for batch in &self.table.batches {
+            outcomes.push(plugin.process(batch)?);
+            done += batch.rows();
+            progress(work.observer, &task, done, rows_in, String::new());
+        }
+        outcomes.push(plugin.finish()?);
+        let counts = sum_counts(&outcomes);
+        let dropped = self.take(&name, outcomes)?;
+        Ok(TransformDetail {
+            plugin: name,
+            version: ready.locked.version.to_string(),
+            split,
+            rows_in,
+            rows_out: self.table.rows(),
+            dropped,
+            counts,
+            usage: plugin.usage().into(),
+        })
+    }
+
+    fn check_columns(&self, reads: &[String], split: Split) -> Result<(), WorkflowError> {
+        let columns = self.table.columns();
+        match reads.iter().find(|name| !columns.contains(name)) {
+            None => Ok(()),
+            Some(_) if self.table.rows() == 0 => Ok(()),
+            Some(name) => Err(WorkflowError::Record {
+                what: format!("split `{}`", split.as_str()),
+                problem: format!("a transform reads the column `{name}`; there is: {}", columns.join(", ")),
+            }),
+        }
+    }
+
+    /// Replaces the rows by what came out of a transform. The sandbox has checked the lineage.
+    fn take(&mut self, plugin: &str, outcomes: Vec<Outcome>) -> Result<BTreeMap<String, usize>, WorkflowError> {
+        let (mut table, mut origins, mut reasons) = (Table::default(), Vec::new(), BTreeMap::new());
+        for outcome in outcomes {
+            let shape = |problem| freehold_sandbox::SandboxError::Shape { plugin: plugin.into(), problem };
+            table.push(&outcome.batch).map_err(shape)?;
+            origins.extend(outcome.origins.iter().filter_map(|&row| self.origins.get(row as usize)));
+            for dropped in outcome.dropped {
+                *reasons.entry(dropped.reason.clone()).or_default() += 1;
+                if let Some(&row) = self.origins.get(dropped.row as usize) {
+                    self.dropped.insert(row, (plugin.into(), dropped.reason));
+                }
+            }
+        }
+        (self.table, self.origins) = (table, origins);
+        Ok(reasons)
+    }
+
+    fn reasons(&self) -> String {
+        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        for (plugin, reason) in self.dropped.values() {
+            *reasons.entry(format!("{plugin}: {reason}")).or_default() += 1;
+        }
+        let reasons: Vec<_> = reasons.iter().map(|(reason, rows)| format!("{rows} x {reason}")).collect();
+        match (self.given, reasons.is_empty()) {
+            (0, _) => "its files have no rows".into(),
+            (given, true) => format!("{given} rows were given"),
+            (given, false) => format!("of {given} rows were dropped {}", reasons.join(", ")),
+        }
+    }
+
+    /// What became of every row of the data: the row of the output that it became, or who dropped it and why.
+    fn lineage(&self, sources: &[Source]) -> Vec<serde_json::Value> {
+        let mut out: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (row, &origin) in self.origins.iter().enumerate() {
+            out.entry(origin).or_default().push(row);
+        }
+        let rows = sources.iter().flat_map(|source| (0..source.rows).map(move |row| (&source.name, row)));
+        rows.zip(0..)
+            .map(|((data, row), origin)| match (out.get(&origin), self.dropped.get(&origin)) {
+                (Some(rows), _) => json!({ "data": data, "row": row, "out": rows }),
+                (None, Some((by, reason))) => json!({ "data": data, "row": row, "dropped_by": by, "reason": reason }),
+                (None, None) => json!({ "data": data, "row": row, "dropped_by": null }),
+            })
+            .collect()
+    }
+}
+
+fn sum_counts(outcomes: &[Outcome]) -> BTreeMap<String, f64> {
+    let mut counts: BTreeMap<String, f64> = BTreeMap::new();
+    for count in outcomes.iter().flat_map(|outcome| &outcome.counts) {
+        let value = match count.value {
+            Value::Integer(value) => value as f64,
+            Value::Number(value) if value.is_finite() => value,
+            _ => continue,
+        };
+        *counts.entry(count.key.chars().take(64).collect()).or_default() += value;
+    }
+    counts
+}
