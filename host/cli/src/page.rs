@@ -1,6 +1,6 @@
 //! Results on stdout: pages for people, JSON for programs.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub(crate) fn headline(text: &str) {
 /// A table that fits the page.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(WIDTH);
     table.set_header(header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>());

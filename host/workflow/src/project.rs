@@ -53,9 +53,14 @@ impl Project {
         open: impl FnOnce(&Dir, &Path) -> std::io::Result<T>,
     ) -> Result<T, WorkflowError> {
         let failed = |problem: String| WorkflowError::Path { key: key.into(), path: path.into(), problem };
-        let (dir, rest) = self.locate(path).ok_or_else(|| failed("is outside of every allowed folder".into()))?;
+        let outside = "it is not below the recipe, nor below a folder that `--root` allows";
+        let (dir, rest) = self.locate(path).ok_or_else(|| failed(outside.into()))?;
         let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
-        open(dir, rest).map_err(|error| failed(error.to_string()))
+        open(dir, rest).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => failed("there is no such file or folder".into()),
+            std::io::ErrorKind::PermissionDenied => failed(format!("{error}; it may lead out of its folder")),
+            _ => failed(error.to_string()),
+        })
     }
 
     /// Opens the folder that `key` of the recipe names.

@@ -4,7 +4,7 @@ use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Measurement;
 use freehold_core::recipe::Split;
-use freehold_core::record::{Material, Phase, PhaseRecord};
+use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
