@@ -145,6 +145,19 @@ impl Project {
         self.run(&["plugin", "sign", component, "--source", source, "--key", "publisher"]).expect(0);
     }
 
+    /// Signs a component under a changed `plugin.toml`, for so many days.
+    pub fn sign_changed(&self, name: &str, changes: &[(&str, &str)], key: &str, days: u32) -> Outcome {
+        let mut text = std::fs::read_to_string(source(name)).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} is not in {text}");
+            text = text.replace(from, to);
+        }
+        self.write("changed.toml", &text);
+        let (component, days) = (component(name), days.to_string());
+        let component = component.to_str().unwrap();
+        self.run(&["plugin", "sign", component, "--source", "changed.toml", "--key", key, "--days", &days])
+    }
+
     /// Copies a model of the demo.
     pub fn copy_model(&self, name: &str) {
         let (from, to) = (workspace().join("demo/models").join(name), self.path().join("models").join(name));

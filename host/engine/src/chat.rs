@@ -133,7 +133,7 @@ impl ChatTokenizer {
                 variables.insert(name, Value::from(text));
             }
         }
-        let variables = context! { messages, add_generation_prompt, ..Value::from_iter(variables) };
+        let variables = context! { messages, add_generation_prompt, ..Value::from(variables) };
         template.render(variables).map_err(|error| ChatError::Template(plain(&error)))
     }
 

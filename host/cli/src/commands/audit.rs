@@ -7,7 +7,7 @@ use freehold_workflow::audit::{self, RunSummary, RunView, Verification};
 use super::{Place, report, trust};
 use crate::args::AuditCommand;
 use crate::failure::Failure;
-use crate::page::{Terminal, colored_outcome, headline, pairs, say, table};
+use crate::page::{Terminal, headline, pairs, say, table};
 
 pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = place.open()?;
@@ -35,8 +35,8 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
 fn decided(decision: Option<Decision>) -> String {
     match decision {
         None => "unfinished".into(),
-        Some(Decision::Promoted) => colored_outcome("promoted"),
-        Some(Decision::Denied) => colored_outcome("denied"),
+        Some(Decision::Promoted) => "promoted".into(),
+        Some(Decision::Denied) => "denied".into(),
     }
 }
 

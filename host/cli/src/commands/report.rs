@@ -25,7 +25,9 @@ fn transforms(reports: &[PluginReport]) {
     headline("What the plugins did");
     let row = |report: &PluginReport| {
         let dropped = report.dropped.iter().map(|(reason, rows)| format!("{rows} {reason}"));
-        let counts = report.counts.iter().map(|(key, count)| format!("{key} {count}"));
+        // A plugin may count what it drops; that is said already.
+        let counts = report.counts.iter().filter(|(key, _)| !report.dropped.contains_key(*key));
+        let counts = counts.map(|(key, count)| format!("{count} {key}"));
         let did: Vec<_> = dropped.chain(counts).collect();
         vec![
             format!("{} {}", report.plugin, report.version),
@@ -72,7 +74,7 @@ fn policies(report: &RunReport) {
         vec![
             format!("{} {}", policy.plugin, policy.version),
             policy.stage.as_str().into(),
-            colored_outcome(policy.verdict.outcome.as_str()),
+            policy.verdict.outcome.as_str().into(),
             format!("{} ({})", policy.verdict.reason, policy.verdict.code),
         ]
     };

@@ -30,9 +30,10 @@ fn chat(template: &str) -> ChatTokenizer {
     ChatTokenizer { tokenizer, environment: environment(template.into()).unwrap(), special }
 }
 
-const CHATML: &str = "{% for message in messages %}\n    {{- '<|im_start|>' + message.role + '\\n' + \
-    message.content.strip() + '<|im_end|>' + '\\n' }}\n{% endfor %}\n{% if add_generation_prompt %}\n    {{- \
-    '<|im_start|>assistant\\n' }}\n{% endif %}\n";
+/// As Qwen writes it, with the white space control that matters.
+const CHATML: &str = "{%- for message in messages %}\n    {{- '<|im_start|>' + message.role + '\\n' + \
+    message.content.strip() + '<|im_end|>' + '\\n' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- \
+    '<|im_start|>assistant\\n' }}\n{%- endif %}\n";
 /// Llama 2: no generation prompt, the end token after the answer.
 const LLAMA2: &str = "{{ bos_token }}{% for message in messages %}{% if message['role'] not in ['user', 'assistant'] \
     %}{{ raise_exception('only user and assistant') }}{% endif %}{% if message['role'] == 'user' %}{{ '[INST] ' + \

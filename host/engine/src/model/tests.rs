@@ -28,7 +28,9 @@ pub(crate) fn tiny(dtype: DType) -> Model {
 pub(crate) fn with_random_weights(config: Config, dtype: DType) -> Model {
     let weights = Weights::build(&config, |name, shape| {
         let mut random = Random::new(9, name);
-        let values: Vec<f64> = (0..shape.iter().product()).map(|_| random.normal() * 0.3).collect();
+        let mean = if shape.len() == 1 { 1.0 } else { 0.0 };
+        let deviation = if shape[0] == config.vocab_size { 1.0 } else { 0.3 };
+        let values: Vec<f64> = (0..shape.iter().product()).map(|_| mean + random.normal() * deviation).collect();
         Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)
     });
     let nothing = Digest::of(b"tiny");

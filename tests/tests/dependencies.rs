@@ -1,0 +1,91 @@
+//! The rules of imports: who may name what. The direction of the arrows is the architecture.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use freehold_tests::workspace;
+
+/// Dependencies of every crate of the workspace, those of tests left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new().manifest_path(workspace().join("Cargo.toml")).no_deps().exec().unwrap();
+    let normal = |package: &cargo_metadata::Package| {
+        let kept = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        kept.map(|dependency| dependency.name.clone()).collect()
+    };
+    metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
+}
+
+/// Which crates of the host name one of these.
+fn naming(names: &[&str]) -> Vec<String> {
+    let host = dependencies().into_iter().filter(|(package, _)| package.starts_with("freehold"));
+    let found = host.filter(|(_, needs)| needs.iter().any(|need| names.contains(&need.as_str())));
+    found.map(|(package, _)| package).filter(|package| package != "freehold-tests").collect()
+}
+
+#[test]
+fn no_weight_reaches_a_plugin() {
+    let all = dependencies();
+    assert!(!all["freehold-sandbox"].contains("freehold-engine"));
+    assert!(!all["freehold-engine"].contains("freehold-sandbox"));
+}
+
+#[test]
+fn one_crate_names_each_heavy_thing() {
+    assert_eq!(naming(&["wasmtime"]), ["freehold-sandbox"]);
+    assert_eq!(naming(&["candle-core", "tokenizers", "safetensors"]), ["freehold-engine"]);
+    assert_eq!(naming(&["ed25519-dalek", "signed_note", "p256", "getrandom"]), ["freehold-trust"]);
+    assert_eq!(naming(&["clap", "indicatif", "comfy-table", "anstream", "miette"]), ["freehold"]);
+    assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = [
+        ("freehold-core", &[][..]),
+        ("freehold-files", &[]),
+        ("freehold-trust", &["core"]),
+        ("freehold-store", &["core", "files"]),
+        ("freehold-ledger", &["core", "files", "trust"]),
+        ("freehold-sandbox", &["core", "trust"]),
+        ("freehold-engine", &["core"]),
+        ("freehold-workflow", &["core", "files", "trust", "store", "ledger", "sandbox", "engine"]),
+        ("freehold", &["core", "files", "trust", "engine", "workflow"]),
+        ("freehold-sdk", &[]),
+    ]
+    .into();
+    for (package, needs) in dependencies() {
+        let Some(allowed) = allowed.get(package.as_str()) else { continue };
+        for need in needs.iter().filter_map(|need| need.strip_prefix("freehold-")) {
+            assert!(allowed.contains(&need), "{package} must not depend on freehold-{need}");
+        }
+    }
+    let plugins = dependencies().into_iter().filter(|(package, _)| !package.starts_with("freehold") && package != "xtask");
+    for (package, needs) in plugins {
+        let host = needs.iter().find(|need| need.starts_with("freehold-") && *need != "freehold-sdk");
+        assert_eq!(host, None, "plugin {package} must know nothing of the host");
+    }
+}
+
+/// Files are opened through cap-std, and only the command line reads the environment.
+#[test]
+fn libraries_touch_neither_ambient_files_nor_the_environment() {
+    for library in ["core", "files", "trust", "store", "ledger", "sandbox", "engine", "workflow"] {
+        let mut files = vec![workspace().join("host").join(library).join("src")];
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            for forbidden in ["std::fs::read", "std::fs::write", "fs::File::open", "std::env::var", "println!", "ambient_authority()"] {
+                assert!(!code.contains(forbidden), "{} names {forbidden}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Only what a trusted publisher signed, under a name that is theirs and in time, is compiled and run.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use freehold_core::digest::Digest;
+use freehold_core::manifest::{Manifest, PluginSource};
+use freehold_tests::{Project, Recipe, component, source};
+use freehold_trust::{Envelope, SecretKey, sign_plugin};
+use jiff::{SignedDuration, Timestamp};
+use semver::Version;
+
+const FOLDER: &str = "plugins/freehold/redact-pii/1.0.0";
+
+/// Puts what is signed by `key`, after `change`, in the place of redact-pii.
+fn replace(project: &Project, key: &SecretKey, change: impl FnOnce(&mut Manifest)) {
+    let source = std::fs::read_to_string(source("redact-pii")).unwrap();
+    let source: PluginSource = freehold_core::toml_text::parse(&source).unwrap();
+    let bytes = std::fs::read(component("redact-pii")).unwrap();
+    let now = Timestamp::now();
+    let hour = SignedDuration::from_hours(1);
+    let mut manifest = Manifest::new(source, Digest::of(&bytes), now - hour, now + hour);
+    change(&mut manifest);
+    let envelope = sign_plugin(&manifest, key);
+    std::fs::write(project.path().join(FOLDER).join("manifest.dsse.json"), envelope.to_bytes()).unwrap();
+}
+
+fn publisher(project: &Project) -> SecretKey {
+    SecretKey::from_pem(&String::from_utf8(project.read("home/keys/publisher.pem")).unwrap()).unwrap()
+}
+
+/// The run is refused as not verified, before anything was recorded.
+#[track_caller]
+fn refused(project: &Project, parts: &[&str]) {
+    project.run_recipe(&Recipe::default()).expect(4).says(parts);
+    assert_eq!(project.run(&["audit", "list", "--json"]).expect(0).json(), serde_json::json!([]));
+    project.assert_intact();
+}
+
+#[test]
+fn an_unsigned_plugin_is_refused() {
+    let project = Project::new();
+    let file = project.path().join(FOLDER).join("manifest.dsse.json");
+    let envelope = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    refused(&project, &["`freehold/redact-pii 1.0.0` is not signed", "freehold plugin sign"]);
+    let mut json: serde_json::Value = serde_json::from_slice(&envelope).unwrap();
+    json["signatures"] = serde_json::json!([]);
+    std::fs::write(&file, json.to_string()).unwrap();
+    refused(&project, &["is not signed"]);
+}
+
+#[test]
+fn a_tampered_component_is_refused() {
+    let project = Project::new();
+    let file = project.path().join(FOLDER).join("component.wasm");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    refused(&project, &["the component was changed after it was signed", "do not use these files"]);
+}
+
+#[test]
+fn a_tampered_manifest_is_refused() {
+    let project = Project::new();
+    let file = project.path().join(FOLDER).join("manifest.dsse.json");
+    let envelope = Envelope::from_bytes(&std::fs::read(&file).unwrap()).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&envelope.to_bytes()).unwrap();
+    let payload = json["payload"].as_str().unwrap().replacen('a', "b", 1);
+    json["payload"] = payload.into();
+    std::fs::write(&file, json.to_string()).unwrap();
+    refused(&project, &["the manifest was changed after it was signed"]);
+    std::fs::write(&file, "{").unwrap();
+    refused(&project, &["the manifest was changed"]);
+}
+
+#[test]
+fn an_expired_plugin_is_refused() {
+    let project = Project::new();
+    let hours = |hours| SignedDuration::from_hours(hours);
+    replace(&project, &publisher(&project), |manifest| manifest.expires = Timestamp::now() - hours(1));
+    refused(&project, &["`freehold/redact-pii 1.0.0` expired at", "newer version"]);
+    replace(&project, &publisher(&project), |manifest| manifest.created = Timestamp::now() + hours(1));
+    refused(&project, &["in the future", "clock"]);
+}
+
+#[test]
+fn a_key_that_nobody_trusts_is_refused() {
+    let project = Project::new();
+    replace(&project, &SecretKey::generate().unwrap(), |_| {});
+    refused(&project, &["does not know as a publisher", "freehold trust add"]);
+    // A key of the home that was never trusted is as strange as any other.
+    project.run(&["key", "new", "stranger"]).expect(0);
+    project.sign_changed("redact-pii", &[], "stranger", 30).expect(0);
+    refused(&project, &["does not know as a publisher"]);
+}
+
+#[test]
+fn a_publisher_of_other_names_is_refused() {
+    let project = Project::new();
+    project.run(&["key", "new", "other"]).expect(0);
+    project.run(&["trust", "add", "--key", "other", "--names", "other/*"]).expect(0);
+    project.sign_changed("redact-pii", &[], "other", 30).expect(0);
+    refused(&project, &["may not publish this name", "freehold trust add"]);
+    project.run(&["trust", "add", "--key", "other", "--names", "freehold/redact-pii"]).expect(0);
+    project.run_recipe(&Recipe::default()).expect(0);
+}
+
+#[test]
+fn an_incompatible_contract_is_refused() {
+    let project = Project::new();
+    replace(&project, &publisher(&project), |manifest| manifest.contract = Version::new(2, 0, 0));
+    refused(&project, &["was built for contract 2.0.0", "speaks 1.0.0 to 1.0.0"]);
+}
+
+#[test]
+fn a_plugin_under_another_name_is_refused() {
+    let project = Project::new();
+    replace(&project, &publisher(&project), |manifest| manifest.name = "freehold/deduplicate".parse().unwrap());
+    refused(&project, &["asked for `freehold/redact-pii 1.0.0`", "`freehold/deduplicate 1.0.0`"]);
+    replace(&project, &publisher(&project), |manifest| manifest.version = Version::new(0, 9, 0));
+    refused(&project, &["asked for `freehold/redact-pii 1.0.0`"]);
+}
+
+#[test]
+fn what_is_signed_but_no_plugin_is_refused() {
+    let project = Project::new();
+    let file = project.path().join(FOLDER).join("component.wasm");
+    std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    replace(&project, &publisher(&project), |manifest| manifest.component = Digest::of(b"\0asm\x01\0\0\0"));
+    project.run_recipe(&Recipe::default()).expect(1).says(&["is not a WebAssembly component"]);
+    let policy = std::fs::read(component("license-gate")).unwrap();
+    std::fs::write(&file, &policy).unwrap();
+    replace(&project, &publisher(&project), |manifest| manifest.component = Digest::of(&policy));
+    project.run_recipe(&Recipe::default()).expect(1).says(&["is not a transform plugin"]);
+}
+
+#[test]
+fn listing_shows_what_is_wrong_with_each() {
+    let project = Project::new();
+    std::fs::remove_file(project.path().join(FOLDER).join("manifest.dsse.json")).unwrap();
+    let listed = project.run(&["plugin", "list", "--json"]).expect(0).json();
+    let state = |name: &str| {
+        let entries = listed.as_array().unwrap();
+        entries.iter().find(|entry| entry["name"] == name).unwrap()["usable"].clone()
+    };
+    assert_eq!(listed.as_array().unwrap().len(), 8);
+    assert_eq!((state("freehold/redact-pii"), state("freehold/deduplicate")), (false.into(), true.into()));
+    project.run(&["plugin", "inspect", "freehold/redact-pii"]).expect(4);
+    project.run(&["plugin", "inspect", "freehold/deduplicate"]).expect(0).says(&["threshold", "capabilities none"]);
+}
