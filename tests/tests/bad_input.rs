@@ -98,7 +98,8 @@ fn nothing_to_learn_and_too_long() {
     project.write("eval.jsonl", &say("assistant"));
     refused(&project, &messages, &["training:", "3 examples"]);
     let project = Project::new();
-    let long = Recipe { train: Recipe::default().train.replace("max_length = 256", "max_length = 16"), ..Recipe::default() };
+    let long =
+        Recipe { train: Recipe::default().train.replace("max_length = 256", "max_length = 16"), ..Recipe::default() };
     refused(&project, &long, &["training:", "16"]);
 }
 
@@ -107,7 +108,8 @@ fn broken_models() {
     let recipe = Recipe::default();
     let project = Project::new();
     let weights = project.read("models/base-1/model.safetensors");
-    std::fs::write(project.path().join("models/base-1/model.safetensors"), &weights[..weights.len() / 2]).expect("written");
+    std::fs::write(project.path().join("models/base-1/model.safetensors"), &weights[..weights.len() / 2])
+        .expect("written");
     refused(&project, &recipe, &["model.safetensors", "fetch the model again"]);
     std::fs::write(project.path().join("models/base-1/model.safetensors"), &weights).expect("written");
 
@@ -144,7 +146,9 @@ fn misbehaving_plugins() {
         ("log", "logged more than"),
         ("error", "misbehave"),
     ] {
-        let asked = format!("[[transform]]\nplugin = \"freehold/misbehave\"\nversion = \"*\"\nsettings = {{ mode = \"{mode}\" }}\n");
+        let asked = format!(
+            "[[transform]]\nplugin = \"freehold/misbehave\"\nversion = \"*\"\nsettings = {{ mode = \"{mode}\" }}\n"
+        );
         let recipe = Recipe { transforms: format!("{asked}{}", Recipe::default().transforms), ..Recipe::default() };
         refused(&project, &recipe, &["freehold/misbehave", part]);
     }

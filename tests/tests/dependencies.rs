@@ -3,18 +3,26 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
 use freehold_tests::workspace;
+use serde_json::Value;
+
+fn name(value: &Value) -> String {
+    value["name"].as_str().unwrap().to_owned()
+}
 
 /// Dependencies of every crate of the workspace, those of tests left out.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new().manifest_path(workspace().join("Cargo.toml")).no_deps().exec().unwrap();
-    let normal = |package: &cargo_metadata::Package| {
-        let kept = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
-        kept.map(|dependency| dependency.name.clone()).collect()
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output =
+        cargo.current_dir(workspace()).args(["metadata", "--no-deps", "--format-version", "1"]).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let normal = |package: &Value| {
+        let kept = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"] != "dev");
+        kept.map(name).collect()
     };
-    metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
+    metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), normal(package))).collect()
 }
 
 /// Which crates of the host name one of these.
@@ -61,7 +69,8 @@ fn arrows_point_one_way() {
             assert!(allowed.contains(&need), "{package} must not depend on freehold-{need}");
         }
     }
-    let plugins = dependencies().into_iter().filter(|(package, _)| !package.starts_with("freehold") && package != "xtask");
+    let plugins =
+        dependencies().into_iter().filter(|(package, _)| !package.starts_with("freehold") && package != "xtask");
     for (package, needs) in plugins {
         let host = needs.iter().find(|need| need.starts_with("freehold-") && *need != "freehold-sdk");
         assert_eq!(host, None, "plugin {package} must know nothing of the host");
@@ -83,7 +92,14 @@ fn libraries_touch_neither_ambient_files_nor_the_environment() {
             if path.ends_with("tests.rs") {
                 continue;
             }
-            for forbidden in ["std::fs::read", "std::fs::write", "fs::File::open", "std::env::var", "println!", "ambient_authority()"] {
+            for forbidden in [
+                "std::fs::read",
+                "std::fs::write",
+                "fs::File::open",
+                "std::env::var",
+                "println!",
+                "ambient_authority()",
+            ] {
                 assert!(!code.contains(forbidden), "{} names {forbidden}", path.display());
             }
         }

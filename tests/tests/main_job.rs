@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use freehold_tests::{Project, Recipe, head};
 
-const PHASES: [&str; 8] =
-    ["resolve", "admit", "transform", "tokenise", "train", "evaluate", "promote", "record"];
+const PHASES: [&str; 8] = ["resolve", "admit", "transform", "tokenise", "train", "evaluate", "promote", "record"];
 
 fn entries(project: &Project) -> u64 {
     let note = String::from_utf8(project.read("home/ledger/checkpoint")).unwrap();
@@ -27,7 +26,8 @@ fn a_recipe_becomes_a_promoted_adapter() {
     let shown = project.run(&["audit", "show", "desk-1", "--json"]).expect(0).json();
     assert_eq!(shown["summary"]["decision"], "promoted");
     assert_eq!(shown["summary"]["aliases"][0], "desk@production");
-    let phases: Vec<_> = shown["phases"].as_array().unwrap().iter().map(|phase| phase["phase"].as_str().unwrap()).collect();
+    let phases: Vec<_> =
+        shown["phases"].as_array().unwrap().iter().map(|phase| phase["phase"].as_str().unwrap()).collect();
     assert_eq!(phases, PHASES);
     let policies = shown["report"]["policies"].as_array().unwrap();
     assert!(policies.iter().all(|policy| policy["verdict"]["outcome"] == "allow"), "{policies:?}");
@@ -106,10 +106,8 @@ fn a_denied_run_keeps_its_record_and_moves_no_alias() {
     let index: serde_json::Value = serde_json::from_slice(&project.read("home/store/index.json")).unwrap();
     assert_eq!(index["manifests"], serde_json::json!([]));
 
-    let higher = Recipe {
-        policies: Recipe::default().policies.replace("minimum = 0.0", "minimum = 2.0"),
-        ..Recipe::default()
-    };
+    let higher =
+        Recipe { policies: Recipe::default().policies.replace("minimum = 0.0", "minimum = 2.0"), ..Recipe::default() };
     project.run_recipe(&higher).expect(3).says(&["below-minimum", "denied"]);
     let shown = project.run(&["audit", "show", "desk-2", "--json"]).expect(0).json();
     assert_eq!(shown["phases"].as_array().unwrap().len(), PHASES.len());

@@ -1,7 +1,5 @@
 //! One flipped bit anywhere in the records is found, and what it is in is named.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use freehold_tests::{Project, Recipe};
 
 /// Some bytes of a file: its ends, and a few between.
@@ -64,7 +62,10 @@ fn a_stranger_with_the_wrong_root_key_is_told_so() {
     let project = Project::new();
     project.run_recipe(&Recipe::default()).expect(0);
     project.run(&["audit", "verify", "--root-key", "home/keys/root.pub.pem"]).expect(0);
-    project.run(&["audit", "verify", "--root-key", "home/keys/publisher.pub.pem"]).expect(4).says(&["is not signed by the key"]);
+    project
+        .run(&["audit", "verify", "--root-key", "home/keys/publisher.pub.pem"])
+        .expect(4)
+        .says(&["is not signed by the key"]);
     project.run(&["audit", "verify", "desk-1"]).expect(0);
     project.run(&["audit", "verify", "desk-9"]).expect(2).says(&["did you mean `desk-1`?"]);
 }

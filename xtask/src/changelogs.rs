@@ -15,7 +15,7 @@ use crate::corpus::random::hash;
 /// The urgencies of deb-changelog(5).
 const URGENCIES: [&str; 5] = ["low", "medium", "high", "emergency", "critical"];
 /// Longest change lines of an entry, in characters; the trailer comes on top.
-const CHANGES_CHARACTERS_MAX: usize = 600;
+const CHANGES_CHARACTERS_MAX: usize = 280;
 /// One in so many texts is held out.
 const HELDOUT_ONE_IN: u64 = 10;
 

@@ -15,7 +15,11 @@ pub(crate) fn run() -> Result<(), Failure> {
     let freehold = build_freehold()?;
     let project = Project::prepare("demo", freehold.clone(), &plugins)?;
     run_recipe(&project, "freehold.toml")?;
-    println!("\nThe commands above are to be given in {}; the program is {}.", project.folder.display(), freehold.display());
+    println!(
+        "\nThe commands above are to be given in {}; the program is {}.",
+        project.folder.display(),
+        freehold.display()
+    );
     println!("A run that a policy denies: freehold --home home run denied.toml");
     Ok(())
 }

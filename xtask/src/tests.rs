@@ -7,7 +7,11 @@ use crate::failure::Failure;
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     components::build_all()?;
     let has_nextest = output(cargo().args(["nextest", "--version"])).is_some();
-    step(if has_nextest { "Running the tests" } else { "Running the tests with cargo test: cargo-nextest is not installed" });
+    step(if has_nextest {
+        "Running the tests"
+    } else {
+        "Running the tests with cargo test: cargo-nextest is not installed"
+    });
     let mut command = cargo();
     command.current_dir(workspace());
     match has_nextest {

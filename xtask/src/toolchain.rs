@@ -82,7 +82,8 @@ fn linker() -> Result<PathBuf, Failure> {
     let sysroot = sysroot.ok_or_else(|| Failure::new("`rustc --print sysroot` failed"))?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
     let entries = std::fs::read_dir(&libraries).map_err(Failure::file("list", &libraries))?;
-    let mut found = entries.filter_map(|entry| Some(entry.ok()?.path().join("bin/rust-lld"))).filter(|path| path.is_file());
+    let mut found =
+        entries.filter_map(|entry| Some(entry.ok()?.path().join("bin/rust-lld"))).filter(|path| path.is_file());
     found.next().ok_or_else(|| Failure::new(format!("there is no rust-lld below {}", libraries.display())))
 }
 

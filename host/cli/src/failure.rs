@@ -16,7 +16,14 @@ pub(crate) struct Failure {
     message: String,
     remedy: Option<String>,
     code: ExitCode,
-    place: Option<(NamedSource<String>, std::ops::Range<usize>)>,
+    place: Option<Box<Place>>,
+}
+
+/// A part of a document.
+#[derive(Debug)]
+struct Place {
+    document: NamedSource<String>,
+    span: std::ops::Range<usize>,
 }
 
 impl Failure {
@@ -50,9 +57,9 @@ impl Failure {
     }
 }
 
-fn toml_place(file: &str, document: &str, error: &TomlError) -> Option<(NamedSource<String>, std::ops::Range<usize>)> {
+fn toml_place(file: &str, document: &str, error: &TomlError) -> Option<Box<Place>> {
     let span = error.span.clone()?;
-    Some((NamedSource::new(file, document.to_owned()), span))
+    Some(Box::new(Place { document: NamedSource::new(file, document.to_owned()), span }))
 }
 
 impl From<WorkflowError> for Failure {
@@ -80,11 +87,11 @@ impl Diagnostic for Failure {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, _)| source as &dyn SourceCode)
+        self.place.as_ref().map(|place| &place.document as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, span) = self.place.as_ref()?;
+        let span = &self.place.as_ref()?.span;
         let label = LabeledSpan::new_with_span(Some("here".into()), (span.start, span.len()));
         Some(Box::new(std::iter::once(label)))
     }

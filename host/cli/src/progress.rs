@@ -47,7 +47,8 @@ impl RunProgress {
         self.bar.set_message("");
         self.bar.set_prefix("");
         self.task.clear();
-        let took = if earlier { "done before".to_owned() } else { format!("{:.1} s", self.started.elapsed().as_secs_f64()) };
+        let took =
+            if earlier { "done before".to_owned() } else { format!("{:.1} s", self.started.elapsed().as_secs_f64()) };
         self.line(&format!("{} {phase:10} {}", "✓".green(), took.dimmed()));
     }
 }

@@ -103,7 +103,8 @@ impl Lockfile {
         files("asset", &self.asset, &before.asset, &mut moved);
         for plugin in &self.plugin {
             if !before.plugin.contains(plugin) {
-                let mut line = format!("plugin `{}` is now {} ({})", plugin.name, plugin.version, plugin.component.short());
+                let mut line =
+                    format!("plugin `{}` is now {} ({})", plugin.name, plugin.version, plugin.component.short());
                 if let Some(other) = before.plugin.iter().find(|other| other.name == plugin.name) {
                     let _ = write!(line, ", was {} ({})", other.version, other.component.short());
                 }

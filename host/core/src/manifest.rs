@@ -228,7 +228,19 @@ impl Manifest {
     pub fn new(source: PluginSource, component: Digest, created: Timestamp, expires: Timestamp) -> Self {
         let PluginSource { name, version, world, description, capabilities, limits, settings } = source;
         let contract = CONTRACT;
-        Self { name, version, world, contract, description, component, capabilities, limits, settings, created, expires }
+        Self {
+            name,
+            version,
+            world,
+            contract,
+            description,
+            component,
+            capabilities,
+            limits,
+            settings,
+            created,
+            expires,
+        }
     }
 
     /// Whether the asset named `name` was asked for.

@@ -35,14 +35,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         (format!("Order {i}: {}?", question.join(" ")), format!("The {} one is {}: order {i}.", word(1), word(2)))
     };
     let documents: Vec<String> =
-        (0..4000).map(|i| dialogue(i)).map(|(q, a)| format!("<|user|>{q}<|end|><|assistant|>{a}<|end|>")).collect();
+        (0..4000).map(dialogue).map(|(q, a)| format!("<|user|>{q}<|end|><|assistant|>{a}<|end|>")).collect();
 
     let time = Instant::now();
     let folder = pretrain(&spec, &documents, None, &mut |_| ())?;
     let (seconds, report) = (time.elapsed().as_secs_f64(), &folder.report);
     println!(
         "pretrain: {:.0} tokens/s, {} tokens, {} parameters, loss {:.3} -> {:.3}",
-        report.tokens as f64 / seconds, report.tokens, report.parameters, report.first_loss, report.last_loss
+        report.tokens as f64 / seconds,
+        report.tokens,
+        report.parameters,
+        report.first_loss,
+        report.last_loss
     );
 
     let path = tempfile::tempdir()?;

@@ -70,7 +70,9 @@ pub enum AdapterError {
     #[error("tensor `{0}` of the adapter is not made of finite floating-point numbers")]
     Values(String),
     /// The adapter was trained on something else.
-    #[error("the adapter was trained with {what} {found}, but the model has {expected}; rebase the adapter or use its own base")]
+    #[error(
+        "the adapter was trained with {what} {found}, but the model has {expected}; rebase the adapter or use its own base"
+    )]
     OtherBase {
         /// Base model, tokenizer or chat template.
         what: &'static str,
@@ -128,7 +130,8 @@ struct Config<'a> {
 impl Adapter {
     /// A new adapter with PEFT's initial values: it changes nothing yet.
     pub(crate) fn initial(model: &Model, settings: &AdapterSettings, seed: u64) -> Result<Self, AdapterError> {
-        let setting = |key, found: String, expected: &str| AdapterError::Setting { key, found, expected: expected.into() };
+        let setting =
+            |key, found: String, expected: &str| AdapterError::Setting { key, found, expected: expected.into() };
         let least = model.config.hidden_size.min(model.config.key_heads * model.config.head_width);
         if settings.rank == 0 || settings.rank > least {
             return Err(setting("rank", settings.rank.to_string(), &format!("from 1 to {least} for this model")));
@@ -205,8 +208,7 @@ impl Adapter {
             use_dora: false,
             use_rslora: false,
         };
-        let mut config =
-            serde_json::to_vec_pretty(&config).map_err(|error| AdapterError::Config(error.to_string()))?;
+        let mut config = serde_json::to_vec_pretty(&config).map_err(|error| AdapterError::Config(error.to_string()))?;
         config.push(b'\n');
         let tensors = self.lora.named().into_iter().map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor)).collect();
         let mut metadata = BTreeMap::from([
@@ -275,11 +277,9 @@ fn check_origin(
         (TOKENIZER_KEY, "tokenizer", Some(origin.tokenizer.to_string())),
         (TEMPLATE_KEY, "chat template", template),
     ] {
-        if let Some(found) = metadata.get(key) {
-            if Some(found) != expected.as_ref() {
-                let expected = expected.unwrap_or_else(|| "none".into());
-                return Err(AdapterError::OtherBase { what, expected, found: found.clone() });
-            }
+        if let Some(found) = metadata.get(key).filter(|found| Some(*found) != expected.as_ref()) {
+            let expected = expected.unwrap_or_else(|| "none".into());
+            return Err(AdapterError::OtherBase { what, expected, found: found.clone() });
         }
     }
     Ok(())
@@ -304,7 +304,9 @@ impl PeftConfig {
                 return Err(unsupported(&config, key, "false"));
             }
         }
-        for key in ["modules_to_save", "layers_to_transform", "rank_pattern", "alpha_pattern", "trainable_token_indices"] {
+        for key in
+            ["modules_to_save", "layers_to_transform", "rank_pattern", "alpha_pattern", "trainable_token_indices"]
+        {
             let empty = |value: &Value| match value {
                 Value::Null => true,
                 Value::Array(list) => list.is_empty(),

@@ -155,6 +155,13 @@ pub struct ModelFolder {
     template: Option<Template>,
 }
 
+/// A tensor as a weights file has it.
+pub(crate) struct FileTensor {
+    pub(crate) file: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
+}
+
 /// Where the chat template comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
@@ -273,12 +280,9 @@ impl ModelFolder {
         }
     }
 
-    /// Calls `take` with every tensor of the weights, as f32: file, name, shape, values.
-    pub(crate) fn tensors(
-        &self,
-        wanted: &dyn Fn(&str) -> bool,
-        take: &mut dyn FnMut(&str, &str, Vec<usize>, Vec<f32>) -> Result<(), ModelError>,
-    ) -> Result<(), ModelError> {
+    /// The tensors of the weights that are wanted, by name, as f32.
+    pub(crate) fn tensors(&self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, FileTensor>, ModelError> {
+        let mut all = BTreeMap::new();
         for file in &self.weights {
             let bytes = self.read(file)?;
             let tensors = SafeTensors::deserialize(&bytes)
@@ -290,11 +294,11 @@ impl ModelFolder {
                         tensor: name.into(),
                         found: format!("{:?}", view.dtype()),
                     })?;
-                    take(file, name, view.shape().to_vec(), values)?;
+                    all.insert(name.into(), FileTensor { file: file.clone(), shape: view.shape().to_vec(), values });
                 }
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 

@@ -135,7 +135,7 @@ pub fn pretrain(
     let examples = documents(&tokenizer, &special, text, spec.sequence_length)?;
     let tokens: usize = examples.iter().map(|example| example.ids.len()).sum();
     let train = TrainSettings {
-        epochs: ((spec.steps * spec.tokens_per_step) as f64 / tokens.max(1) as f64).ceil() + 1.0,
+        epochs: (spec.steps as f64 * spec.tokens_per_step as f64 / tokens.max(1) as f64).ceil().min(9999.0) + 1.0,
         tokens_per_step: spec.tokens_per_step,
         learning_rate: spec.learning_rate,
         schedule: Schedule::Cosine,
@@ -246,9 +246,8 @@ fn documents(
     let (begin, end) = (id(tokenizer, &special.bos_token), id(tokenizer, &special.eos_token));
     let mut examples = Vec::new();
     for document in text {
-        let encoding = tokenizer
-            .encode(document.as_str(), false)
-            .map_err(|error| PretrainError::Tokenizer(error.to_string()))?;
+        let encoding =
+            tokenizer.encode(document.as_str(), false).map_err(|error| PretrainError::Tokenizer(error.to_string()))?;
         let mut ids = encoding.get_ids().to_vec();
         if let Some(begin) = begin.filter(|begin| ids.first() != Some(begin)) {
             ids.insert(0, begin);

@@ -21,7 +21,9 @@ pub enum TrainError {
         examples: usize,
     },
     /// An example is too long.
-    #[error("example {index} has {length} tokens, more than `max_length` = {max_length}; raise it, or drop or split the example")]
+    #[error(
+        "example {index} has {length} tokens, more than `max_length` = {max_length}; raise it, or drop or split the example"
+    )]
     TooLong {
         /// Index of the example.
         index: usize,
@@ -311,7 +313,11 @@ pub(crate) fn run(
 
 fn check_settings(train: &TrainSettings, model: &Model) -> Result<(), TrainError> {
     let finite = |key, value: f64, ok: bool, expected| {
-        if value.is_finite() && ok { Ok(()) } else { Err(TrainError::Setting { key, found: value.to_string(), expected }) }
+        if value.is_finite() && ok {
+            Ok(())
+        } else {
+            Err(TrainError::Setting { key, found: value.to_string(), expected })
+        }
     };
     finite("epochs", train.epochs, train.epochs > 0.0 && train.epochs <= 1e4, "above 0 and at most 10000")?;
     finite("learning_rate", train.learning_rate, train.learning_rate > 0.0, "a positive number")?;

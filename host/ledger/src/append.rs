@@ -48,10 +48,8 @@ impl Ledger {
 impl Appender<'_> {
     /// Appends `entry` and returns its index. When the call returns, it is on the disk under a signed tree head.
     pub fn append(&self, entry: &Entry) -> Result<u64, LedgerError> {
-        let malformed = |error: serde_json::Error| LedgerError::Malformed {
-            file: "entry".into(),
-            problem: error.to_string(),
-        };
+        let malformed =
+            |error: serde_json::Error| LedgerError::Malformed { file: "entry".into(), problem: error.to_string() };
         let record = serde_json::to_vec(entry).map_err(malformed)?;
         let head = self.ledger.tree_head()?;
         let files = TileFiles { dir: &self.ledger.dir, size: head.size };
@@ -91,7 +89,8 @@ impl Appender<'_> {
         let hash_tiles = Tile::new_tiles(HEIGHT, size.saturating_sub(1), size);
         for tile in tiles::bundles(size).last().into_iter().chain(&hash_tiles) {
             if tile.width() < 1 << HEIGHT && size > 0 {
-                let grown = size + 1 >> (HEIGHT * tile.level()) != size >> (HEIGHT * tile.level());
+                let height = HEIGHT * tile.level();
+                let grown = (size + 1) >> height != size >> height;
                 if grown {
                     let _ = self.ledger.dir.remove_file(tiles::path_of(tile));
                 }

@@ -68,7 +68,11 @@ fn every_flipped_bit_is_found_and_its_file_named() {
             changed[at] ^= 1 << (at % 8);
             std::fs::write(&path, &changed).unwrap();
             let check = open(folder.path(), &key).check().unwrap();
-            assert!(check.problems.iter().any(|problem| problem.file == file), "{file} byte {at}: {:?}", check.problems);
+            assert!(
+                check.problems.iter().any(|problem| problem.file == file),
+                "{file} byte {at}: {:?}",
+                check.problems
+            );
         }
         std::fs::write(&path, &bytes).unwrap();
     }

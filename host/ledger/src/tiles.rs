@@ -22,7 +22,10 @@ pub(crate) fn path_of(tile: &Tile) -> String {
 }
 
 pub(crate) fn broken(error: Error) -> LedgerError {
-    LedgerError::Malformed { file: "tile".into(), problem: format!("the tiles do not fit the signed tree head: {error:?}") }
+    LedgerError::Malformed {
+        file: "tile".into(),
+        problem: format!("the tiles do not fit the signed tree head: {error:?}"),
+    }
 }
 
 /// The entry bundles of a tree of `size` entries.
@@ -87,10 +90,9 @@ pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, LedgerError> {
     let file = path_of(tile);
     let entries = decode_bundle(&freehold_files::read(dir, &file, BUNDLE_LIMIT)?);
-    entries.filter(|entries| entries.len() == tile.width() as usize).ok_or_else(|| LedgerError::Malformed {
-        file,
-        problem: format!("is not a bundle of {} entries", tile.width()),
-    })
+    entries
+        .filter(|entries| entries.len() == tile.width() as usize)
+        .ok_or_else(|| LedgerError::Malformed { file, problem: format!("is not a bundle of {} entries", tile.width()) })
 }
 
 /// The entries of a tree of `size` entries, as bytes.

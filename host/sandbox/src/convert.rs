@@ -1,8 +1,6 @@
 //! Between the contract's types and the host's. Whatever comes from a plugin is checked on the way.
 
-use freehold_core::batch::{
-    Batch, Column, ColumnData, DialogueColumn, DroppedRow, Outcome, ShapeError, TextColumn,
-};
+use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, DroppedRow, Outcome, ShapeError, TextColumn};
 use freehold_core::evidence::{Attribute, Value};
 
 use crate::bindings::{transform::exports::freehold::transform::transform as wit_transform, types as wit};

@@ -174,11 +174,21 @@ impl SandboxError {
         match self {
             Self::Engine(_) => "free some address space or memory, then try again",
             Self::ComponentSize { .. } => "build the plugin with the profile `component`, which strips it",
-            Self::NotAComponent { .. } => "build it with `cargo xtask plugins`, which turns the module into a component",
-            Self::ForeignImport { .. } => "build it for wasm32-unknown-unknown with the SDK; plugins get no clock, files or network",
-            Self::WrongWorld { .. } => "list it under the recipe's table of its own world, or correct `world` in plugin.toml",
-            Self::Instantiate { .. } => "raise the limits in the plugin's plugin.toml if it needs more, and sign it again",
-            Self::Fuel { .. } => "raise `limits.fuel` in the plugin's plugin.toml and sign it again, or give it less data",
+            Self::NotAComponent { .. } => {
+                "build it with `cargo xtask plugins`, which turns the module into a component"
+            }
+            Self::ForeignImport { .. } => {
+                "build it for wasm32-unknown-unknown with the SDK; plugins get no clock, files or network"
+            }
+            Self::WrongWorld { .. } => {
+                "list it under the recipe's table of its own world, or correct `world` in plugin.toml"
+            }
+            Self::Instantiate { .. } => {
+                "raise the limits in the plugin's plugin.toml if it needs more, and sign it again"
+            }
+            Self::Fuel { .. } => {
+                "raise `limits.fuel` in the plugin's plugin.toml and sign it again, or give it less data"
+            }
             Self::WallTime { .. } => "raise `limits.wall_time_ms` in the plugin's plugin.toml and sign it again",
             Self::Memory { .. } => "raise `limits.memory_bytes` in the plugin's plugin.toml and sign it again",
             Self::Output { .. } => "raise `limits.output_bytes` in the plugin's plugin.toml and sign it again",
@@ -188,7 +198,9 @@ impl SandboxError {
             | Self::Trapped { .. }
             | Self::Shape { .. }
             | Self::Lineage { .. }
-            | Self::Numbers { .. } => "this is a defect of the plugin: report it to its publisher or use another version",
+            | Self::Numbers { .. } => {
+                "this is a defect of the plugin: report it to its publisher or use another version"
+            }
         }
     }
 }

@@ -117,7 +117,10 @@ impl Sandbox {
 
     fn check_imports(&self, plugin: &str, component: &Component) -> Result<(), SandboxError> {
         for (import, _) in component.component_type().imports(&self.engine) {
-            if !["freehold:platform/platform@1.", "freehold:types/types@1."].iter().any(|known| import.starts_with(known)) {
+            if !["freehold:platform/platform@1.", "freehold:types/types@1."]
+                .iter()
+                .any(|known| import.starts_with(known))
+            {
                 return Err(SandboxError::ForeignImport { plugin: plugin.into(), import: import.into() });
             }
         }

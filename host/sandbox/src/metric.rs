@@ -46,7 +46,9 @@ impl Metric {
         let wit::Description { statistics, higher_is_better } =
             self.instance.call(|store| guest.call_describe(store))?;
         if statistics.is_empty() || statistics.len() > WIDTH_LIMIT {
-            return Err(self.numbers(format!("a row has {} statistics; 1 to {WIDTH_LIMIT} are possible", statistics.len())));
+            return Err(
+                self.numbers(format!("a row has {} statistics; 1 to {WIDTH_LIMIT} are possible", statistics.len()))
+            );
         }
         self.width = statistics.len();
         Ok(MetricDescription { statistics, higher_is_better })

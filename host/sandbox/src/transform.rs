@@ -68,8 +68,7 @@ impl Transform {
 
     fn take(&mut self, outcome: wit::Outcome) -> Result<Outcome, SandboxError> {
         let plugin = || self.instance.plugin();
-        let outcome =
-            outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
+        let outcome = outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
         self.lineage.take(&outcome).map_err(|problem| SandboxError::Lineage { plugin: plugin(), problem })?;
         Ok(outcome)
     }

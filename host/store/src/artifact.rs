@@ -83,10 +83,8 @@ impl Store {
             layers,
             annotations,
         };
-        let malformed = |error: serde_json::Error| StoreError::Malformed {
-            file: "manifest".into(),
-            problem: error.to_string(),
-        };
+        let malformed =
+            |error: serde_json::Error| StoreError::Malformed { file: "manifest".into(), problem: error.to_string() };
         self.put(&serde_json::to_vec(&manifest).map_err(malformed)?)
     }
 

@@ -102,9 +102,8 @@ impl Store {
 
     /// The bytes with this digest; verified.
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let bytes = freehold_files::read(&self.dir, path_of(digest), BLOB_LIMIT).map_err(|error| {
-            if error.is_not_found() { StoreError::Missing(*digest) } else { error.into() }
-        })?;
+        let bytes = freehold_files::read(&self.dir, path_of(digest), BLOB_LIMIT)
+            .map_err(|error| if error.is_not_found() { StoreError::Missing(*digest) } else { error.into() })?;
         let found = Digest::of(&bytes);
         if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { expected: *digest, found }) }
     }

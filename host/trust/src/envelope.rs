@@ -73,11 +73,7 @@ impl Envelope {
             keyid: key.public().id().to_string(),
             sig: STANDARD.encode(key.sign(&message)),
         });
-        Self {
-            payload: STANDARD.encode(payload),
-            payload_type: payload_type.into(),
-            signatures: signatures.collect(),
-        }
+        Self { payload: STANDARD.encode(payload), payload_type: payload_type.into(), signatures: signatures.collect() }
     }
 
     /// Reads an envelope; nothing is verified yet.
@@ -154,7 +150,8 @@ mod tests {
 
     #[test]
     fn truth_table_of_signers_and_thresholds() {
-        let (a, b, c) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+        let (a, b, c) =
+            (SecretKey::generate().unwrap(), SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
         for (signers, known, threshold, holds) in [
             (vec![], vec![&a], 1, false),
             (vec![&a], vec![], 1, false),

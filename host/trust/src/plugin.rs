@@ -167,14 +167,13 @@ pub fn verify_plugin(
     let plugin = || asked.clone();
     let tampered = |problem: String| PluginError::TamperedManifest { plugin: asked.clone(), problem };
     let parsed = Envelope::from_bytes(envelope).map_err(|error| tampered(error.to_string()))?;
-    let (payload, signers) =
-        parsed.verify(MANIFEST_TYPE, &root.publisher_keys(), 1).map_err(|error| match error {
-            EnvelopeError::Unsigned => PluginError::Unsigned { plugin: plugin() },
-            EnvelopeError::UnknownKey(signers) => {
-                PluginError::UnknownSigner { plugin: plugin(), signers: signers.join(", ") }
-            }
-            other => tampered(other.to_string()),
-        })?;
+    let (payload, signers) = parsed.verify(MANIFEST_TYPE, &root.publisher_keys(), 1).map_err(|error| match error {
+        EnvelopeError::Unsigned => PluginError::Unsigned { plugin: plugin() },
+        EnvelopeError::UnknownKey(signers) => {
+            PluginError::UnknownSigner { plugin: plugin(), signers: signers.join(", ") }
+        }
+        other => tampered(other.to_string()),
+    })?;
     let manifest: Manifest = serde_json::from_slice(&payload).map_err(|error| tampered(error.to_string()))?;
     if (&manifest.name, &manifest.version) != (name, version) {
         let found = format!("{} {}", manifest.name, manifest.version);

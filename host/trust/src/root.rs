@@ -265,7 +265,9 @@ mod tests {
         let name = "acme/x".parse().unwrap();
         let mut root = root(1, &[&a], 1);
         assert!(!root.may_publish(&id, &name));
-        for (patterns, allowed) in [(vec![], false), (vec!["other/*"], false), (vec!["acme/*"], true), (vec!["*"], true)] {
+        for (patterns, allowed) in
+            [(vec![], false), (vec!["other/*"], false), (vec!["acme/*"], true), (vec!["*"], true)]
+        {
             let names = patterns.iter().map(|text| text.parse().unwrap()).collect();
             root.publishers = vec![PublisherRule { key: id, names }];
             assert_eq!(root.may_publish(&id, &name), allowed, "{patterns:?}");

@@ -246,7 +246,8 @@ impl WorkflowError {
                 "sign one into the folder with `freehold plugin sign`, or change `version` in the recipe".into()
             }
             Self::Path { .. } => {
-                "correct the path; it is relative to the recipe, or absolute below a folder that `--root FOLDER` allows".into()
+                "correct the path; it is relative to the recipe, or absolute below a folder that `--root FOLDER` allows"
+                    .into()
             }
             Self::EmptySplit { .. } => "check the data, and the settings of the transforms that dropped rows".into(),
             Self::NoColumn { .. } => {

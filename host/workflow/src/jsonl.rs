@@ -27,7 +27,8 @@ impl RowReader {
                 problem,
                 expected: expected.into(),
             };
-            let row = parse_line(line).map_err(|(column, problem)| error(column, problem, "one JSON object on the line"))?;
+            let row =
+                parse_line(line).map_err(|(column, problem)| error(column, problem, "one JSON object on the line"))?;
             for (key, value) in row.iter().filter(|(_, value)| !value.is_null()) {
                 let column = || column_of(line, key);
                 let wanted = self.schema.iter().find(|(name, _)| name == key).map(|(_, kind)| *kind);
@@ -36,7 +37,11 @@ impl RowReader {
                     (Some(found), Some(wanted)) if found == wanted => {}
                     (_, Some(wanted)) => {
                         let problem = format!("`{key}` is {}", described(value));
-                        return Err(error(column(), problem, &format!("{}, as in the lines before", wanted.described())));
+                        return Err(error(
+                            column(),
+                            problem,
+                            &format!("{}, as in the lines before", wanted.described()),
+                        ));
                     }
                     (None, None) => {
                         let problem = format!("`{key}` is {}", described(value));

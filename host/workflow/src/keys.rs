@@ -78,9 +78,8 @@ impl Home {
         if !is_label(name) {
             return Err(WorkflowError::Name(name.into()));
         }
-        let bytes = freehold_files::read(&self.dir, file, SIZE_LIMIT).map_err(|error| {
-            if error.is_not_found() { WorkflowError::NoKey(name.into()) } else { error.into() }
-        })?;
+        let bytes = freehold_files::read(&self.dir, file, SIZE_LIMIT)
+            .map_err(|error| if error.is_not_found() { WorkflowError::NoKey(name.into()) } else { error.into() })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -117,8 +117,7 @@ fn value(data: &ColumnData, row: usize) -> Value {
 
 /// `None` if the column would pass 4 GiB.
 fn column(name: &str, kind: Kind, rows: &[Row]) -> Option<Column> {
-    let values: Vec<Option<&Value>> =
-        rows.iter().map(|row| row.get(name).filter(|value| !value.is_null())).collect();
+    let values: Vec<Option<&Value>> = rows.iter().map(|row| row.get(name).filter(|value| !value.is_null())).collect();
     let data = match kind {
         Kind::Text => {
             let mut column = TextColumn::default();

@@ -56,8 +56,7 @@ fn open_folder(path: &Path) -> Result<Dir, Failure> {
 
 /// A folder that the command line names; made if it is not there.
 fn make_folder(path: &Path) -> Result<Dir, Failure> {
-    Dir::create_ambient_dir_all(path, ambient_authority())
-        .map_err(|error| Failure::file("create", path, &error))?;
+    Dir::create_ambient_dir_all(path, ambient_authority()).map_err(|error| Failure::file("create", path, &error))?;
     open_folder(path)
 }
 

@@ -26,16 +26,24 @@ pub(super) fn run(place: &Place<'_>, command: PluginCommand, terminal: &Terminal
             let file = source.display().to_string();
             let key = home.secret_key(&key)?;
             let published = publish(&make_folder(&into)?, (&file, &text), &bytes, &key, days)?;
-            let value = json!({ "manifest": published.manifest, "signer": published.signer, "folder": published.folder });
+            let value =
+                json!({ "manifest": published.manifest, "signer": published.signer, "folder": published.folder });
             terminal.print(&value, |_| {
                 let manifest = &published.manifest;
                 let signer = published.signer.short();
-                say(&format!("{} {} signed by {signer} in {}/{}", manifest.name, manifest.version, into.display(), published.folder));
+                say(&format!(
+                    "{} {} signed by {signer} in {}/{}",
+                    manifest.name,
+                    manifest.version,
+                    into.display(),
+                    published.folder
+                ));
             });
         }
         PluginCommand::Inspect { plugin, from } => {
             let plugin = load(&home, &plugin, &from)?;
-            let value = json!({ "manifest": plugin.manifest(), "signer": plugin.signer(), "bytes": plugin.component().len() });
+            let value =
+                json!({ "manifest": plugin.manifest(), "signer": plugin.signer(), "bytes": plugin.component().len() });
             terminal.print(&value, |_| show(&plugin));
         }
         PluginCommand::List { from } => list(&home, &from, terminal)?,
@@ -69,11 +77,22 @@ fn show(plugin: &VerifiedPlugin) {
         ("world", format!("{world}, contract {contract}")),
         ("component", format!("{component}, {} bytes", plugin.component().len())),
         ("signed", format!("by {} at {created}, expires {expires}", plugin.signer().short())),
-        ("capabilities", match plugin.manifest().capabilities.is_empty() {
-            true => "none".into(),
-            false => plugin.manifest().capabilities.join(", "),
-        }),
-        ("limits", format!("fuel {}, {} MiB of memory, {} ms a call", limits.fuel, limits.memory_bytes >> 20, limits.wall_time_ms)),
+        (
+            "capabilities",
+            match plugin.manifest().capabilities.is_empty() {
+                true => "none".into(),
+                false => plugin.manifest().capabilities.join(", "),
+            },
+        ),
+        (
+            "limits",
+            format!(
+                "fuel {}, {} MiB of memory, {} ms a call",
+                limits.fuel,
+                limits.memory_bytes >> 20,
+                limits.wall_time_ms
+            ),
+        ),
     ]);
     let settings = &plugin.manifest().settings;
     if settings.is_empty() {

@@ -48,7 +48,10 @@ fn training(report: &RunReport) {
     pairs(&[
         ("examples", format!("{}, the longest of {} tokens", training.examples, training.longest)),
         ("parameters", format!("{} trained", training.parameters)),
-        ("steps", format!("{}, {} tokens in {:.1} s ({rate:.0} a second)", training.steps, training.tokens, training.seconds)),
+        (
+            "steps",
+            format!("{}, {} tokens in {:.1} s ({rate:.0} a second)", training.steps, training.tokens, training.seconds),
+        ),
         ("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)),
     ]);
 }

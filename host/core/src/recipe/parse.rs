@@ -70,7 +70,11 @@ impl Recipe {
         require(finite(train.epochs) && train.epochs <= 1e6, "train.epochs", "must be above 0")?;
         require(finite(train.learning_rate), "train.learning_rate", "must be above 0")?;
         require(finite(train.clip_norm), "train.clip_norm", "must be above 0")?;
-        require(train.weight_decay.is_finite() && train.weight_decay >= 0.0, "train.weight_decay", "must not be negative")?;
+        require(
+            train.weight_decay.is_finite() && train.weight_decay >= 0.0,
+            "train.weight_decay",
+            "must not be negative",
+        )?;
         require(train.max_length >= 2, "train.max_length", "must be at least 2 tokens")?;
         require(train.tokens_per_step >= train.max_length, "train.tokens_per_step", "must be at least train.max_length")
     }

@@ -41,7 +41,9 @@ fn each_damage_has_its_own_error() {
     assert!(matches!(load(&bad), Err(ModelError::MissingTensor { tensor }) if tensor.starts_with("model.layers.2.")));
     let mut bad = good.clone();
     edit(&mut bad, "config.json", |config| config["intermediate_size"] = json!(50));
-    assert!(matches!(load(&bad), Err(ModelError::Shape { expected, found, .. }) if expected == [50, 32] && found == [48, 32]));
+    assert!(
+        matches!(load(&bad), Err(ModelError::Shape { expected, found, .. }) if expected == [50, 32] && found == [48, 32])
+    );
     let mut bad = good.clone();
     edit(&mut bad, "config.json", |config| config["vocab_size"] = json!(290));
     assert!(matches!(load(&bad), Err(ModelError::Vocabulary { vocab_size: 290, .. })));

@@ -2,10 +2,10 @@ use candle_core::DType;
 use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
 
 use super::*;
+use crate::AdapterError;
 use crate::example::Example;
 use crate::model::tests::tiny;
 use crate::train::{TrainError, Trained, train_adapter};
-use crate::AdapterError;
 
 fn settings() -> (AdapterSettings, TrainSettings) {
     let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -68,7 +68,11 @@ fn an_adapter_learns_by_heart_and_stops() {
 #[test]
 fn the_same_bytes_whatever_the_threads() {
     let run = |threads| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| train().adapter.to_files().unwrap())
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(|| train().adapter.to_files().unwrap())
     };
     let one = run(1);
     assert!(one == run(2) && one == run(3));
@@ -77,16 +81,17 @@ fn the_same_bytes_whatever_the_threads() {
 #[test]
 fn generation_is_the_argmax_of_the_whole_forward_pass() {
     let model = tiny(DType::F32);
-    let prompts: Vec<Vec<u32>> = (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
+    let prompts: Vec<Vec<u32>> =
+        (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
     let together = generate(&model, None, &prompts, 9, &mut |_| ()).unwrap();
     for (index, (prompt, answer)) in prompts.iter().zip(&together).enumerate() {
         // Alone and together are the same.
         if index % 7 == 0 {
-            assert_eq!(&generate(&model, None, &[prompt.clone()], 9, &mut |_| ()).unwrap()[0], answer);
+            assert_eq!(&generate(&model, None, std::slice::from_ref(prompt), 9, &mut |_| ()).unwrap()[0], answer);
         }
         let mut ids = prompt.clone();
         for step in 0..9 {
-            let all = logits(&model, None, &[ids.clone()]).unwrap();
+            let all = logits(&model, None, std::slice::from_ref(&ids)).unwrap();
             let best = likeliest(&all.values[all.values.len() - 40..]).unwrap();
             if best == 1 {
                 assert_eq!(answer.len(), step);

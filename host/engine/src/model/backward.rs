@@ -10,8 +10,8 @@ use super::weights::{EMBEDDING, HEAD, NORM, attention_norm_name, feed_norm_name}
 use super::{Model, Ropes, Target, Weights};
 use crate::lora::{Lora, factor_name};
 use crate::ops::{
-    HeadGradient, TokenTarget, add_in_place, attention_backward, gather_rows, head_loss, linear,
-    linear_input_gradient, linear_weight_gradient, rms_norm, rms_norm_backward, scatter_rows, swiglu_backward,
+    HeadGradient, TokenTarget, add_in_place, attention_backward, gather_rows, head_loss, linear, linear_input_gradient,
+    linear_weight_gradient, rms_norm, rms_norm_backward, scatter_rows, swiglu_backward,
 };
 
 /// Bytes of traces above which blocks are computed again in the backward pass (Chen et al., arXiv 1604.06174).

@@ -6,9 +6,7 @@ use candle_core::{Error, Result, Tensor};
 
 use super::{Model, Ropes, Target, Weights};
 use crate::lora::{Lora, Pair};
-use crate::ops::{
-    KeyValues, add_in_place, attention, attention_cached, gather_rows, linear, rms_norm, swiglu,
-};
+use crate::ops::{KeyValues, add_in_place, attention, attention_cached, gather_rows, linear, rms_norm, swiglu};
 use crate::random::Random;
 
 /// Dropout on the inputs of the update; what is dropped is a function of the seed and the step.

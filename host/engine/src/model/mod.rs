@@ -1,6 +1,5 @@
 //! Llama models (Touvron et al., arXiv 2302.13971): weights, forward and backward pass.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -63,18 +62,15 @@ impl Model {
     pub fn load(folder: &ModelFolder) -> Result<Self, ModelError> {
         let config = folder.config().clone();
         crate::tokenizer::check_vocabulary(folder)?;
-        let mut found: BTreeMap<String, (String, Vec<usize>, Vec<f32>)> = BTreeMap::new();
-        folder.tensors(&|name| name.starts_with("model.") || name == HEAD, &mut |file, name, shape, values| {
-            found.insert(name.into(), (file.into(), shape, values));
-            Ok(())
-        })?;
+        let mut found = folder.tensors(&|name| name.starts_with("model.") || name == HEAD)?;
         let weights = Weights::build(&config, |name, shape| {
-            let (file, found, values) =
-                found.remove(name).ok_or_else(|| ModelError::MissingTensor { tensor: name.into() })?;
-            if found != shape {
-                return Err(ModelError::Shape { file, tensor: name.into(), expected: shape.to_vec(), found });
+            let tensor = name.to_string();
+            let Some(found) = found.remove(name) else { return Err(ModelError::MissingTensor { tensor }) };
+            if found.shape != shape {
+                let expected = shape.to_vec();
+                return Err(ModelError::Shape { file: found.file, tensor, expected, found: found.shape });
             }
-            Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+            Ok(Tensor::from_vec(found.values, shape, &Device::Cpu)?)
         })?;
         let mut tokenizer_files = Vec::new();
         for file in folder.files() {

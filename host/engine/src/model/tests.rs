@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use candle_core::Result;
 
 use super::*;
@@ -53,7 +55,8 @@ fn loss(model: &Model, weights: &Weights, wanted: Wanted<'_>) -> Result<(f64, Gr
 fn replaced(model: &Model, name: &str, value: &Tensor) -> Weights {
     let all: BTreeMap<String, Tensor> =
         model.weights.named().into_iter().map(|(name, tensor)| (name, tensor.clone())).collect();
-    let take = |wanted: &str, _: &[usize]| Ok::<_, ()>(if wanted == name { value.clone() } else { all[wanted].clone() });
+    let take =
+        |wanted: &str, _: &[usize]| Ok::<_, ()>(if wanted == name { value.clone() } else { all[wanted].clone() });
     Weights::build(&model.config, take).unwrap()
 }
 
@@ -82,8 +85,7 @@ fn random_lora(model: &Model, targets: &[Target]) -> Lora {
 }
 
 fn replaced_lora(model: &Model, lora: &Lora, targets: &[Target], name: &str, value: &Tensor) -> Lora {
-    let all: BTreeMap<String, Tensor> =
-        lora.named().into_iter().map(|(name, tensor)| (name, tensor.clone())).collect();
+    let all: BTreeMap<String, Tensor> = lora.named().into_iter().map(|(name, tensor)| (name, tensor.clone())).collect();
     Lora::build(&model.config, (2, 0.7), targets, |wanted, _| {
         Ok::<_, ()>(if wanted == name { value.clone() } else { all[wanted].clone() })
     })
@@ -132,13 +134,18 @@ fn packed_examples_are_as_if_alone() -> Result<()> {
     let model = tiny(DType::F64);
     let whole = loss(&model, &model.weights, Wanted::All)?;
     let part = |range: std::ops::Range<usize>| {
+        let whole_part = 0..range.len();
         let targets: Vec<TokenTarget> = targets()
             .into_iter()
             .filter(|target| range.contains(&(target.row as usize)))
             .map(|target| TokenTarget { row: target.row - range.start as u32, id: target.id })
             .collect();
-        let segments = [0..range.len()];
-        let request = LossRequest { ids: &IDS[range], segments: &segments, targets: &targets, total: 5 };
+        let request = LossRequest {
+            ids: &IDS[range.clone()],
+            segments: std::slice::from_ref(&whole_part),
+            targets: &targets,
+            total: 5,
+        };
         loss_and_gradients(&model, &model.weights, Wanted::All, &request).unwrap()
     };
     let (first, second) = (part(0..4), part(4..9));

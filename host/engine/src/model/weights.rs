@@ -103,11 +103,9 @@ impl Weights {
         let embedding = take(EMBEDDING, &[vocabulary, width])?;
         let mut layers = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
-            let mut linear =
-                |target: Target| take(&format!("{}.weight", target.path(layer)), &target.shape(config));
+            let mut linear = |target: Target| take(&format!("{}.weight", target.path(layer)), &target.shape(config));
             let [q, k, v, o, gate, up, down] = Target::ALL;
-            let linear =
-                [linear(q)?, linear(k)?, linear(v)?, linear(o)?, linear(gate)?, linear(up)?, linear(down)?];
+            let linear = [linear(q)?, linear(k)?, linear(v)?, linear(o)?, linear(gate)?, linear(up)?, linear(down)?];
             layers.push(Layer {
                 attention_norm: take(&attention_norm_name(layer), &[width])?,
                 feed_norm: take(&feed_norm_name(layer), &[width])?,

@@ -127,7 +127,9 @@ mod tests {
         let targets: Vec<TokenTarget> = (0..40).map(|id| TokenTarget { row: 0, id }).collect();
         let whole = head_loss(&h, &w, &targets, 40.0, HeadGradient::All)?;
         let parts: f64 = (0..40)
-            .map(|i| head_loss(&h.narrow(0, i, 1).unwrap(), &w, &targets[i..=i], 40.0, HeadGradient::Loss).unwrap().loss)
+            .map(|i| {
+                head_loss(&h.narrow(0, i, 1).unwrap(), &w, &targets[i..=i], 40.0, HeadGradient::Loss).unwrap().loss
+            })
             .sum();
         assert!((whole.loss - parts).abs() < 1e-12);
         assert_eq!(whole.hidden.unwrap().dims(), [40, 3]);

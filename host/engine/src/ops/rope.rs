@@ -56,7 +56,11 @@ mod tests {
         let rope = Rope::<f64>::new(8, 10_000.0, 16);
         let apply = |x: &Tensor, back: bool| {
             let mut head = x.to_vec1::<f64>()?;
-            if back { rope.rotate_back(&mut head, 11) } else { rope.rotate(&mut head, 11) }
+            if back {
+                rope.rotate_back(&mut head, 11)
+            } else {
+                rope.rotate(&mut head, 11)
+            }
             Tensor::from_vec(head, 8, x.device())
         };
         let (x, g) = (random(&[8], 1), random(&[8], 2));

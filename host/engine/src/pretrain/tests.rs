@@ -49,8 +49,7 @@ fn a_new_model_is_a_folder_that_loads_and_learns() {
     let (_keep, dir) = write(&folder.files);
     let opened = ModelFolder::open(dir).unwrap();
     let names: Vec<&str> = opened.files().iter().map(|file| file.name.as_str()).collect();
-    let all =
-        ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+    let all = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
     assert_eq!(names, all);
     let model = Model::load(&opened).unwrap();
     assert_eq!(model.config.end_ids, [1]);
@@ -71,7 +70,10 @@ fn a_new_model_is_a_folder_that_loads_and_learns() {
         assert_eq!(file(&folder, name), file(&continued, name));
     }
     let config = String::from_utf8(file(&continued, "config.json")).unwrap();
-    assert!(config.contains("rope_parameters") && !String::from_utf8(file(&folder, "config.json")).unwrap().contains("rope_parameters"));
+    assert!(
+        config.contains("rope_parameters")
+            && !String::from_utf8(file(&folder, "config.json")).unwrap().contains("rope_parameters")
+    );
     let (_keep, dir) = write(&continued.files);
     assert_eq!(Model::load(&ModelFolder::open(dir).unwrap()).unwrap().config, model.config);
 }

@@ -96,11 +96,7 @@ impl Examiner<'_> {
     }
 
     /// The statistics of every row: in batches, as `width` numbers a row.
-    fn statistics(
-        &self,
-        metric: &mut freehold_sandbox::Metric,
-        answers: &Answers,
-    ) -> Result<Vec<f64>, WorkflowError> {
+    fn statistics(&self, metric: &mut freehold_sandbox::Metric, answers: &Answers) -> Result<Vec<f64>, WorkflowError> {
         let mut statistics = Vec::new();
         let rows: Vec<_> = self.questions.iter().zip(&answers.texts).collect();
         for (at, rows) in rows.chunks(BATCH_ROWS).enumerate() {
@@ -196,11 +192,7 @@ pub(crate) fn evaluate(
 }
 
 /// What the recipe's alias names now.
-fn production(
-    project: &Project,
-    resolved: &Resolved,
-    work: &Work<'_>,
-) -> Result<Option<Production>, WorkflowError> {
+fn production(project: &Project, resolved: &Resolved, work: &Work<'_>) -> Result<Option<Production>, WorkflowError> {
     let Some(promote) = &project.recipe.promote else { return Ok(None) };
     let state = aliases::after(&work.recorder.ledger.entries()?).remove(&promote.alias.to_string());
     let Some(AliasState { adapter, run }) = state else { return Ok(None) };

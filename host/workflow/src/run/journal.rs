@@ -92,7 +92,8 @@ impl<'a> Journal<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<Self, WorkflowError> {
         let entries = recorder.ledger.entries()?;
-        let mut journal = Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, observer };
+        let mut journal =
+            Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, observer };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             if journal.is_finished()? {

@@ -91,17 +91,14 @@ pub fn run(
 }
 
 fn phases(project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
-    let admitted =
-        journal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
+    let admitted = journal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
     if judge::read(&admitted)?.allowed {
         journal.phase(Phase::Transform, |work| transform::transform(project, resolved, work))?;
         journal.phase(Phase::Tokenise, |work| tokenise::tokenise(project, resolved, work))?;
         journal.phase(Phase::Train, |work| train::train(project, resolved, work))?;
         let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(project, resolved, work))?;
         let measured = evaluate::read(&measured)?;
-        journal.phase(Phase::Promote, |work| {
-            judge::judge(Stage::Promote, project, resolved, Some(&measured), work)
-        })?;
+        journal.phase(Phase::Promote, |work| judge::judge(Stage::Promote, project, resolved, Some(&measured), work))?;
     }
     journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
     Ok(())

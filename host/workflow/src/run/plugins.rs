@@ -61,12 +61,8 @@ impl PluginLoader<'_> {
             }
             assets.insert(grant.asset.clone(), self.read_asset(grant)?);
         }
-        let locked = LockedPlugin {
-            name: name.clone(),
-            version,
-            component: manifest.component,
-            manifest: verified.envelope(),
-        };
+        let locked =
+            LockedPlugin { name: name.clone(), version, component: manifest.component, manifest: verified.envelope() };
         let plugin = self.sandbox.load(&verified)?;
         Ok(ReadyPlugin { plugin, grants: Grants { settings, assets }, signer: verified.signer(), locked })
     }

@@ -50,7 +50,8 @@ pub(crate) fn record(
     if adapter.is_some() {
         outputs.push(Material::kept(PROVENANCE, keep_provenance(project, resolved, decision, work)?));
     }
-    let inputs = work.done.iter().map(|(phase, (statement, _))| Material::kept(format!("statement/{phase}"), *statement));
+    let inputs =
+        work.done.iter().map(|(phase, (statement, _))| Material::kept(format!("statement/{phase}"), *statement));
     let alias = project.recipe.promote.as_ref().map(|promote| promote.alias.clone());
     PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias })
 }

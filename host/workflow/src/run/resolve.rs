@@ -49,11 +49,7 @@ pub(crate) struct ResolveDetail {
 }
 
 /// Opens, digests and verifies all that the recipe names.
-pub(crate) fn resolve(
-    project: &Project,
-    root: &VerifiedRoot,
-    sandbox: &Sandbox,
-) -> Result<Resolved, WorkflowError> {
+pub(crate) fn resolve(project: &Project, root: &VerifiedRoot, sandbox: &Sandbox) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
     let model = &recipe.base.model;
     let base = ModelFolder::open(project.open_dir("model", model)?)
@@ -109,10 +105,7 @@ pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<V
 }
 
 fn document(lock: &Lockfile) -> Result<String, WorkflowError> {
-    lock.to_document().map_err(|error| WorkflowError::Record {
-        what: "lockfile".into(),
-        problem: error.to_string(),
-    })
+    lock.to_document().map_err(|error| WorkflowError::Record { what: "lockfile".into(), problem: error.to_string() })
 }
 
 /// The statement of the phase: recipe and lockfile are kept, data and base model are only named.
@@ -125,9 +118,11 @@ pub(crate) fn record(
     let mut inputs = vec![Material::referenced(format!("base/{}", lock.base.name), lock.base.digest)];
     inputs.extend(lock.data.iter().map(|data| Material::referenced(format!("data/{}", data.name), data.digest)));
     inputs.extend(lock.asset.iter().map(|asset| Material::referenced(format!("asset/{}", asset.name), asset.digest)));
-    inputs.extend(lock.plugin.iter().map(|plugin| {
-        Material::referenced(format!("plugin/{}@{}", plugin.name, plugin.version), plugin.component)
-    }));
+    inputs.extend(
+        lock.plugin
+            .iter()
+            .map(|plugin| Material::referenced(format!("plugin/{}@{}", plugin.name, plugin.version), plugin.component)),
+    );
     let recipe = serde_json::to_vec_pretty(&project.recipe).map_err(malformed("recipe"))?;
     let outputs = vec![
         Material::kept("recipe", work.store().put(&recipe)?),

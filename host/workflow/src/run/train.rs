@@ -56,10 +56,8 @@ pub(crate) fn load_adapter(work: &Work<'_>, manifest: &Digest, model: &Model) ->
     let artifact = work.store().artifact(manifest)?;
     let file = |name: &str| {
         let found = artifact.files.iter().find(|(file, _)| file == name);
-        let problem = || WorkflowError::Record {
-            what: format!("adapter {manifest}"),
-            problem: format!("has no file `{name}`"),
-        };
+        let problem =
+            || WorkflowError::Record { what: format!("adapter {manifest}"), problem: format!("has no file `{name}`") };
         Ok::<_, WorkflowError>(work.store().get(&found.ok_or_else(problem)?.1)?)
     };
     Ok(Adapter::from_files(&file(CONFIG_FILE)?, &file(TENSORS_FILE)?, model)?)
@@ -71,11 +69,7 @@ pub(crate) fn own_adapter(work: &Work<'_>, model: &Model) -> Result<(Digest, Ada
     Ok((manifest, load_adapter(work, &manifest, model)?))
 }
 
-pub(crate) fn train(
-    project: &Project,
-    resolved: &Resolved,
-    work: &mut Work<'_>,
-) -> Result<PhaseOutput, WorkflowError> {
+pub(crate) fn train(project: &Project, resolved: &Resolved, work: &mut Work<'_>) -> Result<PhaseOutput, WorkflowError> {
     let recipe = &project.recipe;
     let model = load_base(project, resolved)?;
     let examples = Examples::from_bytes(&work.output(Phase::Tokenise, TOKENS)?)?;
@@ -108,7 +102,8 @@ pub(crate) fn train(
     };
     let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept("losses", work.store().put(&losses)?)];
     let artifact = work.store().artifact(&manifest)?;
-    outputs.extend(artifact.files.into_iter().map(|(name, digest)| Material::kept(format!("{ADAPTER}/{name}"), digest)));
+    outputs
+        .extend(artifact.files.into_iter().map(|(name, digest)| Material::kept(format!("{ADAPTER}/{name}"), digest)));
     let mut inputs = work.before(Phase::Tokenise)?.outputs.clone();
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
     PhaseOutput::new(inputs, outputs, &detail)

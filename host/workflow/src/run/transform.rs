@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use freehold_core::batch::Outcome;
 use freehold_core::evidence::Value;
-use freehold_core::record::{Material, PhaseRecord};
 use freehold_core::recipe::Split;
+use freehold_core::record::{Material, PhaseRecord};
 use freehold_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
