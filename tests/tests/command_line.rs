@@ -40,7 +40,7 @@ fn wrong_usage_has_its_exit_code() {
     project.run(&["key", "new", "publisher"]).expect(2).says(&["there is a key `publisher` already"]);
     project.run(&["trust", "add", "--key", "nobody", "--names", "a/*"]).expect(2).says(&["there is no key `nobody`"]);
     project.run(&["trust", "add", "--key", "publisher", "--names", "*/x"]).expect(2);
-    project.run(&["plugin", "inspect", "nonsense"]).expect(1);
+    project.run(&["plugin", "inspect", "nonsense"]).expect(2).says(&["publisher/name"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reads the whole log again and compares every file with what its entries make of it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use cap_std::fs::Dir;
@@ -52,7 +52,7 @@ impl Ledger {
             problems.push(self.name_changed_bundle(&records, head.size)?);
         }
         self.check_tiles(&hashes, head.size, &mut problems)?;
-        self.check_strays(head.size, &mut problems)?;
+        self.check_strays(&hashes, &records, head.size, &mut problems)?;
         let mut entries = Vec::new();
         for (index, record) in records.iter().enumerate() {
             match serde_json::from_slice(record) {
@@ -94,19 +94,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// Files that the signed tree does not have. One append that was cut off may leave tiles one entry ahead: these are
-    /// tolerated where the next append will write.
-    fn check_strays(&self, size: u64, problems: &mut Vec<Problem>) -> Result<(), LedgerError> {
-        let mut known = BTreeMap::new();
-        for size in size.saturating_sub(1)..=size + 1 {
-            for tile in tiles::bundles(size).into_iter().chain(Tile::new_tiles(HEIGHT, 0, size)) {
-                known.insert(tiles::path_of(&tile), ());
-            }
-        }
+    /// Files beside the tiles of the signed tree. An append that was cut off leaves tiles of the tree before, which have to
+    /// agree with what the tree says now, or of the tree after, which nobody has signed and the next append overwrites.
+    fn check_strays(
+        &self,
+        hashes: &Hashes,
+        records: &[Vec<u8>],
+        size: u64,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), LedgerError> {
+        let names = |size: u64| tiles::bundles(size).into_iter().chain(Tile::new_tiles(HEIGHT, 0, size));
+        let known: BTreeSet<String> =
+            [size, size + 1].into_iter().flat_map(names).map(|tile| tiles::path_of(&tile)).collect();
         let mut files = Vec::new();
         list(&self.dir, "tile", &mut files)?;
-        for file in files.into_iter().filter(|file| !known.contains_key(file) && !file.ends_with(".tmp")) {
-            problems.push(Problem { file, problem: "is no tile of the signed tree".into() });
+        for file in files.into_iter().filter(|file| !known.contains(file) && !file.ends_with(".tmp")) {
+            let expected = tiles::parse_path(&file).and_then(|tile| tiles::expected(&tile, hashes, records));
+            let problem = match (expected, freehold_files::read(&self.dir, &file, tiles::FILE_LIMIT)) {
+                (None, _) => "is no tile of the signed tree".to_owned(),
+                (Some(expected), Ok(bytes)) if bytes == expected => continue,
+                (Some(_), Ok(_)) => "is not what the signed tree says".to_owned(),
+                (Some(_), Err(error)) => error.to_string(),
+            };
+            problems.push(Problem { file, problem });
         }
         Ok(())
     }

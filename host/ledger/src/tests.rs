@@ -112,6 +112,26 @@ fn what_a_cut_off_append_left_is_overwritten() {
 }
 
 #[test]
+fn an_outgrown_tile_may_stay_but_has_to_agree() {
+    let (folder, key) = filled(3);
+    let tiles =
+        ["tile/0/000.p/3", "tile/entries/000.p/3"].map(|file| (file, std::fs::read(folder.path().join(file)).unwrap()));
+    let ledger = open(folder.path(), &key);
+    for version in 3..6 {
+        ledger.appender(&key).unwrap().append(&entry(version)).unwrap();
+    }
+    for (file, bytes) in &tiles {
+        std::fs::write(folder.path().join(file), bytes).unwrap();
+        assert!(ledger.check().unwrap().problems.is_empty());
+        let mut changed = bytes.clone();
+        changed[10] ^= 1;
+        std::fs::write(folder.path().join(file), changed).unwrap();
+        assert_eq!(ledger.check().unwrap().problems[0].file, *file);
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
+}
+
+#[test]
 fn many_writers_leave_no_gap() {
     let (folder, key) = filled(0);
     std::thread::scope(|scope| {

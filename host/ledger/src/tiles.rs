@@ -8,7 +8,7 @@ use crate::LedgerError;
 pub(crate) const HEIGHT: u8 = 8;
 const WIDTH: u64 = 1 << HEIGHT;
 /// 256 entries of at most 65,535 bytes, each with two bytes of length.
-const BUNDLE_LIMIT: u64 = WIDTH * (65_535 + 2);
+pub(crate) const FILE_LIMIT: u64 = WIDTH * (65_535 + 2);
 
 /// Path of a tile. The crate writes the tile's height into it, as Go's checksum database does; C2SP fixes it at 8 and
 /// leaves it out, and calls `entries` what the crate calls `data`.
@@ -19,6 +19,27 @@ pub(crate) fn path_of(tile: &Tile) -> String {
         Some(rest) => format!("tile/entries/{rest}"),
         None => format!("tile/{rest}"),
     }
+}
+
+/// The tile of a path, if it is one.
+pub(crate) fn parse_path(path: &str) -> Option<Tile> {
+    let rest = path.strip_prefix("tile/")?;
+    let path = match rest.strip_prefix("entries/") {
+        Some(rest) => format!("tile/8/data/{rest}"),
+        None => format!("tile/8/{rest}"),
+    };
+    Tile::from_path(&path).ok()
+}
+
+/// What a tile holds in a tree of these records; `None` if the tree does not reach so far.
+pub(crate) fn expected(tile: &Tile, hashes: &Hashes, records: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let first = usize::try_from(tile.level_index()).ok()?.checked_mul(WIDTH as usize)?;
+    let end = first.checked_add(tile.width() as usize)?;
+    if tile.is_data() {
+        return encode_bundle(records.get(first..end)?).ok();
+    }
+    let shift = u32::from(HEIGHT) * u32::from(tile.level());
+    (end <= records.len().checked_shr(shift).unwrap_or(0)).then(|| tile.read_data(hashes).ok())?
 }
 
 pub(crate) fn broken(error: Error) -> LedgerError {
@@ -89,7 +110,7 @@ pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, LedgerError> {
     let file = path_of(tile);
-    let entries = decode_bundle(&freehold_files::read(dir, &file, BUNDLE_LIMIT)?);
+    let entries = decode_bundle(&freehold_files::read(dir, &file, FILE_LIMIT)?);
     entries
         .filter(|entries| entries.len() == tile.width() as usize)
         .ok_or_else(|| LedgerError::Malformed { file, problem: format!("is not a bundle of {} entries", tile.width()) })

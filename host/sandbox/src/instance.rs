@@ -54,6 +54,11 @@ impl Instance {
         self.start_clock();
         match call(&mut self.store) {
             Ok(Ok(value)) => Ok(value),
+            // A guest that was refused memory and says so in its own words was still refused memory.
+            Ok(Err(_)) if self.store.data().exceeded == Some(Exceeded::Memory) => {
+                let limit = self.store.data().limits.memory_bytes;
+                Err(SandboxError::Memory { plugin: self.plugin(), limit })
+            }
             Ok(Err(message)) => {
                 let message = message.chars().take(2000).collect();
                 Err(SandboxError::Refused { plugin: self.plugin(), message })
