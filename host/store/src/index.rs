@@ -10,6 +10,7 @@ use crate::artifact::Descriptor;
 use crate::{Store, StoreError};
 
 const INDEX: &str = "index.json";
+const INDEX_LIMIT: u64 = 64 << 20;
 const LOCK: &str = ".index.lock";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
@@ -32,8 +33,12 @@ fn malformed(error: serde_json::Error) -> StoreError {
     StoreError::Malformed { file: INDEX.into(), problem: error.to_string() }
 }
 
+fn encode(index: &ImageIndex) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec_pretty(index).map_err(malformed)
+}
+
 fn write(dir: &Dir, index: &ImageIndex) -> Result<(), StoreError> {
-    Ok(freehold_files::write(dir, INDEX, &serde_json::to_vec_pretty(index).map_err(malformed)?)?)
+    Ok(freehold_files::write(dir, INDEX, &encode(index)?)?)
 }
 
 pub(crate) fn create(dir: &Dir) -> Result<(), StoreError> {
@@ -42,7 +47,7 @@ pub(crate) fn create(dir: &Dir) -> Result<(), StoreError> {
 
 impl Store {
     fn index(&self) -> Result<ImageIndex, StoreError> {
-        serde_json::from_slice(&freehold_files::read(&self.dir, INDEX, 64 << 20)?).map_err(malformed)
+        serde_json::from_slice(&freehold_files::read(&self.dir, INDEX, INDEX_LIMIT)?).map_err(malformed)
     }
 
     /// Every name and the artifact that it stands for.
@@ -51,9 +56,8 @@ impl Store {
         Ok(manifests.filter_map(|entry| Some((entry.annotations.get(REF_NAME)?.clone(), entry.digest))).collect())
     }
 
-    /// Replaces all names by `names`; used to make the index follow the ledger.
-    pub fn set_names(&self, names: &BTreeMap<String, Digest>) -> Result<(), StoreError> {
-        let _lock = freehold_files::lock(&self.dir, LOCK)?;
+    /// The index that holds these names and nothing else.
+    fn index_of(&self, names: &BTreeMap<String, Digest>) -> Result<ImageIndex, StoreError> {
         let mut index = ImageIndex::empty();
         for (name, digest) in names {
             index.manifests.push(Descriptor {
@@ -63,7 +67,18 @@ impl Store {
                 annotations: BTreeMap::from([(REF_NAME.into(), name.clone())]),
             });
         }
-        write(&self.dir, &index)
+        Ok(index)
+    }
+
+    /// Whether the index is, byte for byte, the one that [`Store::set_names`] writes for these names.
+    pub fn has_names(&self, names: &BTreeMap<String, Digest>) -> Result<bool, StoreError> {
+        Ok(freehold_files::read(&self.dir, INDEX, INDEX_LIMIT)? == encode(&self.index_of(names)?)?)
+    }
+
+    /// Replaces all names by `names`; used to make the index follow the ledger.
+    pub fn set_names(&self, names: &BTreeMap<String, Digest>) -> Result<(), StoreError> {
+        let _lock = freehold_files::lock(&self.dir, LOCK)?;
+        write(&self.dir, &self.index_of(names)?)
     }
 }
 
@@ -78,6 +93,8 @@ mod tests {
         let names = BTreeMap::from([("support@production".to_owned(), digest)]);
         store.set_names(&names).unwrap();
         assert_eq!(store.names().unwrap(), names);
+        assert!(store.has_names(&names).unwrap());
+        assert!(!store.has_names(&BTreeMap::new()).unwrap());
         let missing = BTreeMap::from([("a@b".to_owned(), Digest::of(b"missing"))]);
         assert!(store.set_names(&missing).is_err());
         assert_eq!(store.names().unwrap(), names);

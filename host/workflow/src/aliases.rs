@@ -55,7 +55,7 @@ pub(crate) fn promote(
 pub(crate) fn follow(recorder: &Recorder) -> Result<(), WorkflowError> {
     let aliases = after(&recorder.ledger.entries()?).into_iter();
     let names = aliases.map(|(alias, state)| (alias, state.adapter)).collect();
-    if recorder.store.names()? != names {
+    if !recorder.store.has_names(&names)? {
         recorder.store.set_names(&names)?;
     }
     Ok(())
