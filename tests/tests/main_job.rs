@@ -19,7 +19,7 @@ fn a_recipe_becomes_a_promoted_adapter() {
     let project = Project::new();
     let said = project.run_recipe(&Recipe::default()).expect(0);
     let said = said.says(&["What the plugins did", "exact-match", "promoted", "desk@production", "audit show desk-1"]);
-    assert!(said.stdout.lines().all(|line| line.chars().count() <= 110), "{}", said.stdout);
+    assert!(said.stdout.lines().all(|line| line.chars().count() <= 100), "{}", said.stdout);
     assert_eq!(said.stderr, "", "nothing is drawn when stderr is no terminal");
     project.assert_intact();
 

@@ -52,12 +52,31 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     say(&table.trim_fmt());
 }
 
-/// Pairs of a name and a value, one a line.
+/// Pairs of a name and a value, one a line; long values go on below themselves.
 pub(crate) fn pairs(pairs: &[(&str, String)]) {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in pairs {
-        say(&format!("{:width$}  {value}", name.dimmed()));
+        let mut name = *name;
+        for line in wrapped(value, usize::from(WIDTH) - width - 2) {
+            say(&format!("{:width$}  {line}", name.dimmed()));
+            name = "";
+        }
     }
+}
+
+/// The words of a text in lines of at most `width` characters; a longer word has a line of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Outcomes in the color that people expect.
@@ -66,5 +85,17 @@ pub(crate) fn colored_outcome(outcome: &str) -> String {
         "allow" | "promoted" => outcome.green().to_string(),
         "warn" => outcome.yellow().to_string(),
         _ => outcome.red().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn long_values_are_wrapped_between_words() {
+        assert_eq!(wrapped("", 10), [""]);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("sha256:0123456789", 7), ["sha256:0123456789"]);
     }
 }

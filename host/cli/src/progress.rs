@@ -16,8 +16,12 @@ pub(crate) struct RunProgress {
     task: String,
 }
 
-fn style() -> ProgressStyle {
-    let template = "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix}";
+/// A bar while it is known how much there is to do, a spinner before.
+fn style(known: bool) -> ProgressStyle {
+    let template = match known {
+        true => "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)",
+        false => "  {spinner} {msg}",
+    };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -25,7 +29,7 @@ fn style() -> ProgressStyle {
 pub(crate) fn bar(terminal: &Terminal) -> ProgressBar {
     let target = if terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(style());
+    bar.set_style(style(true));
     bar
 }
 
@@ -42,11 +46,16 @@ impl RunProgress {
         self.bar.println(text);
     }
 
-    fn end(&mut self, phase: Phase, earlier: bool) {
-        self.bar.set_length(0);
-        self.bar.set_message("");
+    /// Nothing is being counted now.
+    fn rest(&mut self, message: &str) {
+        self.bar.set_style(style(false));
+        self.bar.set_message(message.to_owned());
         self.bar.set_prefix("");
         self.task.clear();
+    }
+
+    fn end(&mut self, phase: Phase, earlier: bool) {
+        self.rest("");
         let took =
             if earlier { "done before".to_owned() } else { format!("{:.1} s", self.started.elapsed().as_secs_f64()) };
         self.line(&format!("{} {phase:10} {}", "✓".green(), took.dimmed()));
@@ -61,12 +70,14 @@ impl Observer for RunProgress {
             Event::Locked(moved) => moved.iter().for_each(|line| self.line(&format!("  lockfile: {line}"))),
             Event::PhaseStarted(phase) => {
                 self.started = Instant::now();
-                self.bar.set_message(phase.to_string());
+                self.rest(phase.as_str());
                 self.bar.enable_steady_tick(Duration::from_millis(200));
             }
             Event::PhaseFinished { phase, earlier } => self.end(phase, earlier),
             Event::Progress { task, done, total, note } => {
                 if task != self.task {
+                    self.bar.set_style(style(true));
+                    self.bar.reset();
                     self.bar.set_message(task.clone());
                     self.task = task;
                 }
