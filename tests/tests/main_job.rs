@@ -155,6 +155,35 @@ fn locked_refuses_to_move_and_says_what_would() {
 }
 
 #[test]
+fn an_asset_is_read_only_if_it_was_asked_for_and_granted() {
+    let project = Project::new();
+    project.sign("misbehave");
+    project.write("glossary.txt", "lamp: a lamp\n");
+    let with = |plugin: &str, grants: &str| {
+        let head = format!("[[transform]]\nplugin = \"freehold/{plugin}\"\nversion = \"*\"\n");
+        let mode = if plugin == "misbehave" { "settings = { mode = \"asset\" }\n" } else { "" };
+        let transforms = format!("{head}{mode}grants = [{grants}]\n{}", Recipe::default().transforms);
+        Recipe { transforms, ..Recipe::default() }
+    };
+    let grant = |path: &str| format!("{{ asset = \"glossary\", path = \"{path}\" }}");
+    project.run_recipe(&with("misbehave", "")).expect(1).says(&["was granted no glossary"]);
+    project
+        .run_recipe(&with("redact-pii", &grant("glossary.txt")))
+        .expect(1)
+        .says(&["does not ask for", "remove the grant"]);
+    project.run_recipe(&with("misbehave", &grant("../glossary.txt"))).expect(1).says(&["../glossary.txt"]);
+    project.run_recipe(&with("misbehave", &grant("gone.txt"))).expect(1).says(&["gone.txt", "there is no such file"]);
+    let said = project.run_recipe(&with("misbehave", &grant("glossary.txt"))).expect(0);
+    drop(said.says(&["13 glossary-bytes"]));
+    let lock = String::from_utf8(project.read("freehold.lock")).unwrap();
+    assert!(lock.contains("[[asset]]\nname = \"glossary.txt\""), "{lock}");
+    // Other bytes are another run.
+    project.write("glossary.txt", "lamp: another lamp\n");
+    project.run(&["run", "--locked"]).expect(1).says(&["asset `glossary.txt` has other bytes"]);
+    project.assert_intact();
+}
+
+#[test]
 fn raw_data_is_never_copied_and_no_address_survives() {
     let project = Project::new();
     project.run_recipe(&Recipe::default()).expect(0);

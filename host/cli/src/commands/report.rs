@@ -12,6 +12,7 @@ pub(super) fn page(report: &RunReport, home: &str) {
     policies(report);
     headline("Decision");
     decision(report);
+    pairs(&[("where", format!("blobs in {home}/store, entries in {home}/ledger"))]);
     headline("Try next");
     say(&format!("  freehold --home {home} audit show {}", report.run));
     say(&format!("  freehold --home {home} audit verify"));

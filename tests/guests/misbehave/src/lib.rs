@@ -70,7 +70,13 @@ fn misbehave(mode: &str, batch: RawBatch) -> Result<Outcome, String> {
                 None => return Err("misbehave needs a row that is not empty".to_owned()),
             }
         }
-        // Beyond the brief, but the same trick: a row told of twice.
+        // Behaves: uses what it was granted, and asks for what it was not.
+        "asset" => match (freehold_sdk::platform::asset("glossary"), freehold_sdk::platform::asset("secrets")) {
+            (Some(bytes), None) => outcome.counts.push(Attribute::integer("glossary-bytes", bytes.len() as i64)),
+            (Some(_), Some(_)) => return Err("misbehave was given more than it was granted".to_owned()),
+            (None, _) => return Err("misbehave was granted no glossary".to_owned()),
+        },
+        // A row told of twice.
         "twice" => outcome
             .dropped
             .extend(outcome.origins.first().map(|&row| DroppedRow { row, reason: "misbehave".to_owned() })),
