@@ -129,6 +129,7 @@ fn broken_models() {
     refused(&project, &recipe, &["tokenizer.json"]);
 }
 
+/// Takes long because every mode compiles the plugins of the recipe anew.
 #[test]
 fn misbehaving_plugins() {
     let project = Project::new();

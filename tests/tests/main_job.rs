@@ -61,6 +61,7 @@ fn the_same_recipe_gives_the_same_adapter_and_is_compared_with_production() {
     assert_eq!(there["weights"], again["weights"]);
 }
 
+/// Takes long because it makes ten whole runs, each killed at another phase.
 #[test]
 fn a_run_killed_at_any_phase_goes_on_from_the_last_finished_one() {
     let whole = Project::new();
@@ -122,6 +123,7 @@ fn without_a_policy_nothing_is_promoted() {
     project.run_recipe(&recipe).expect(3).says(&["denied", "no policy at stage promote speaks for promotion"]);
 }
 
+/// Takes long because a run that promotes trains, and two of these do.
 #[test]
 fn a_policy_that_gives_no_verdict_denies() {
     let project = Project::new();

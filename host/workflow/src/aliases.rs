@@ -51,12 +51,15 @@ pub(crate) fn promote(
     follow(recorder)
 }
 
-/// Makes the store's index say what the ledger says.
+/// Makes the store's index say what the ledger says. Another process may move an alias meanwhile, so that what was written is
+/// compared with the ledger once more.
 pub(crate) fn follow(recorder: &Recorder) -> Result<(), WorkflowError> {
-    let aliases = after(&recorder.ledger.entries()?).into_iter();
-    let names = aliases.map(|(alias, state)| (alias, state.adapter)).collect();
-    if !recorder.store.has_names(&names)? {
+    loop {
+        let aliases = after(&recorder.ledger.entries()?).into_iter();
+        let names = aliases.map(|(alias, state)| (alias, state.adapter)).collect();
+        if recorder.store.has_names(&names)? {
+            return Ok(());
+        }
         recorder.store.set_names(&names)?;
     }
-    Ok(())
 }

@@ -67,16 +67,17 @@ fn root_for(roots: &[VerifiedRoot], version: u64) -> Option<&VerifiedRoot> {
     roots.iter().find(|root| root.version == version)
 }
 
-/// The record of a phase. The trust root that it names has to verify it.
+/// The record of a phase, verified with the keys of the trust root that it names.
 fn phase_record(home: &Home, roots: &[VerifiedRoot], statement: &Digest) -> Result<PhaseRecord, WorkflowError> {
-    let store = home.store()?;
-    let mut last = None;
+    let (store, mut last) = (home.store()?, None);
     for root in roots.iter().rev() {
         match read_phase(&store, root, statement) {
-            Ok(record) if root_for(roots, record.trust_root).is_some() => return Ok(record),
             Ok(record) => {
-                let problem = format!("names the trust root {}, which there is not", record.trust_root);
-                return Err(WorkflowError::Record { what: format!("statement {statement}"), problem });
+                let named = root_for(roots, record.trust_root).ok_or_else(|| WorkflowError::Record {
+                    what: format!("statement {statement}"),
+                    problem: format!("names the trust root {}, which there is not", record.trust_root),
+                })?;
+                return read_phase(&store, named, statement);
             }
             Err(error @ WorkflowError::Statement { .. }) => last = Some(error),
             Err(error) => return Err(error),
