@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every test.
 
-use crate::command::{self, cargo, output, step, workspace};
+use crate::command::{self, build_freehold, cargo, output, step, workspace};
 use crate::components;
 use crate::failure::Failure;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     components::build_all()?;
+    build_freehold()?;
     let has_nextest = output(cargo().args(["nextest", "--version"])).is_some();
     step(if has_nextest {
         "Running the tests"
