@@ -11,8 +11,7 @@ pub(super) fn page(report: &RunReport, home: &str) {
     metrics(&report.metrics);
     policies(report);
     headline("Decision");
-    decision(report);
-    pairs(&[("where", format!("blobs in {home}/store, entries in {home}/ledger"))]);
+    decision(report, Some(home));
     headline("Try next");
     say(&format!("  freehold --home {home} audit show {}", report.run));
     say(&format!("  freehold --home {home} audit verify"));
@@ -85,7 +84,7 @@ fn policies(report: &RunReport) {
     table(&["Policy", "Stage", "Verdict", "Reason"], report.policies.iter().map(row).collect());
 }
 
-fn decision(report: &RunReport) {
+fn decision(report: &RunReport, home: Option<&str>) {
     let name = if report.reason.is_none() { "promoted" } else { "denied" };
     let mut lines = vec![("decision", colored_outcome(name))];
     lines.extend(report.reason.clone().map(|reason| ("because", reason)));
@@ -94,6 +93,7 @@ fn decision(report: &RunReport) {
     lines.extend(report.weights.map(|weights| ("weights", weights.to_string())));
     lines.extend(report.alias.as_ref().map(|alias| ("alias", alias.to_string())));
     lines.push(("record", report.record.to_string()));
+    lines.extend(home.map(|home| ("kept", format!("blobs in {home}/store, entries in {home}/ledger"))));
     pairs(&lines);
 }
 
@@ -104,5 +104,5 @@ pub(super) fn past(report: &RunReport) {
     metrics(&report.metrics);
     policies(report);
     headline("Decision");
-    decision(report);
+    decision(report, None);
 }
