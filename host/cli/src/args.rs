@@ -129,7 +129,7 @@ pub(crate) enum PluginCommand {
         #[arg(long, default_value = "plugins", value_name = "FOLDER")]
         into: PathBuf,
         /// For how many days the signature holds
-        #[arg(long, default_value_t = 365)]
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
     },
     /// Verify a plugin and show its manifest

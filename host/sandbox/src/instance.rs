@@ -5,7 +5,7 @@ use serde::Serialize;
 use wasmtime::{Engine, Store, Trap};
 
 use crate::clock::EpochClock;
-use crate::platform::{Exceeded, PluginState};
+use crate::platform::{Exceeded, PluginState, printable};
 use crate::{Grants, Plugin, SandboxError};
 
 /// What an instance used, and what it was allowed.
@@ -60,7 +60,7 @@ impl Instance {
                 Err(SandboxError::Memory { plugin: self.plugin(), limit })
             }
             Ok(Err(message)) => {
-                let message = message.chars().take(2000).collect();
+                let message = printable(&message).chars().take(2000).collect();
                 Err(SandboxError::Refused { plugin: self.plugin(), message })
             }
             Err(error) => Err(self.failure(&error)),

@@ -42,7 +42,7 @@ impl PluginState {
 }
 
 /// What a plugin says is shown on one line, whatever it holds.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -164,6 +164,13 @@ impl VerifiedRoot {
         Ok(Self(root))
     }
 
+    /// Whether `key` itself signed the root in `envelope`; to be listed in it is not enough.
+    pub fn is_signed_by(envelope: &[u8], key: &PublicKey) -> Result<(), RootError> {
+        let keys = BTreeMap::from([(key.id(), key.clone())]);
+        Envelope::from_bytes(envelope)?.verify(ROOT_TYPE, &keys, 1)?;
+        Ok(())
+    }
+
     /// The root after this one: signed by this one's keys and by its own.
     pub fn next(&self, envelope: &[u8]) -> Result<Self, RootError> {
         let root = parse_and_check_own_signatures(envelope)?;
@@ -229,6 +236,15 @@ mod tests {
             let signed = root(1, &keys, threshold).sign(&signers).to_bytes();
             assert_eq!(VerifiedRoot::first(&signed).is_ok(), holds, "{threshold} of {}", keys.len());
         }
+    }
+
+    #[test]
+    fn a_listed_key_that_did_not_sign_is_no_signer() {
+        let (a, b) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+        let signed = root(1, &[&a, &b], 1).sign(&[&b]).to_bytes();
+        assert!(VerifiedRoot::first(&signed).is_ok());
+        assert!(VerifiedRoot::is_signed_by(&signed, &b.public()).is_ok());
+        assert!(VerifiedRoot::is_signed_by(&signed, &a.public()).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
+use freehold_core::verdict::Stage;
 use freehold_store::Store;
 use freehold_trust::{PublicKey, Role, Statement, VerifiedRoot};
 use serde::Serialize;
@@ -62,10 +63,11 @@ pub fn verify(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> 
     let found = &mut verification;
     let Some(roots) = found.check("trust", roots(home)) else { return verification };
     found.trust_roots = roots.len();
-    if let (Some(key), Some(first)) = (root_key, roots.first())
-        && !first.keys_of(Role::Root).contains_key(&key.id())
-    {
-        found.found("trust/1.root.json", format!("is not signed by the key {}", key.id()));
+    if let Some(key) = root_key {
+        let first = home.trust_roots().ok().and_then(|roots| roots.into_iter().next());
+        if first.is_none_or(|(_, envelope)| VerifiedRoot::is_signed_by(&envelope, key).is_err()) {
+            found.found("trust/1.root.json", format!("is not signed by the key {}", key.id()));
+        }
     }
     let Some(store) = found.check("store", home.store()) else { return verification };
     match store.check() {
@@ -236,9 +238,9 @@ fn verify_decision(
             for phase in Phase::ALL.into_iter().filter(|phase| !records.contains_key(phase)) {
                 found.found(&what, format!("is promoted without phase {phase}"));
             }
-            for phase in [Phase::Admit, Phase::Promote] {
+            for (phase, stage) in [(Phase::Admit, Stage::Admit), (Phase::Promote, Stage::Promote)] {
                 if let Some((_, judged)) = records.get(&phase)
-                    && !crate::run::passed(judged)
+                    && !crate::run::passed(stage, judged)
                 {
                     found.found(&what, format!("is promoted though stage {phase} was not passed"));
                 }

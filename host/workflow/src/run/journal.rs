@@ -116,6 +116,12 @@ impl<'a> Journal<'a> {
             match &entry.subject {
                 Subject::Phase { run, phase, .. } if run == name => {
                     let record = read_phase(&self.recorder.store, &self.recorder.root, &entry.statement)?;
+                    if (record.run.as_str(), record.phase, record.key) != (name, *phase, self.key) {
+                        return Err(WorkflowError::Record {
+                            what: format!("statement {}", entry.statement),
+                            problem: "says something else than its ledger entry".into(),
+                        });
+                    }
                     self.done.insert(*phase, (entry.statement, record));
                 }
                 Subject::Alias { run, .. } if run == name => self.alias_moved = true,

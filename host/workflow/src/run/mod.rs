@@ -31,8 +31,9 @@ pub(crate) use report::of_records as report_of;
 pub use report::{MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.
-pub(crate) fn passed(record: &PhaseRecord) -> bool {
-    judge::read(record).is_ok_and(|judged| judged.allowed && judge::allows(judged.stage, &judged.verdicts))
+pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
+    judge::read(record)
+        .is_ok_and(|judged| judged.stage == stage && judged.allowed && judge::allows(stage, &judged.verdicts))
 }
 
 /// How a recipe is run.
@@ -71,6 +72,8 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkflowError> {
     let recorder = Recorder::open(home)?;
+    // An earlier process may have ended between an alias's entry and the index.
+    aliases::follow(&recorder)?;
     let sandbox = Sandbox::new(options.limits)?;
     let resolved = resolve::resolve(project, &recorder.root, &sandbox)?;
     let moved = resolve::lock(project, &resolved.lock, options.locked)?;
