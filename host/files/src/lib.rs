@@ -73,7 +73,7 @@ fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<()
     let temporary = temporary_beside(path);
     let result = write_and_rename(dir, path, &temporary, bytes, mode);
     if result.is_err() {
-        // The error that matters is the one above; what is left is swept up by the next writer of the same process id.
+        // The error that matters is the one above.
         let _ = dir.remove_file(&temporary);
     }
     result?;

@@ -6,12 +6,7 @@ use freehold_workflow::{MetricReport, PluginReport, RunReport};
 use crate::page::{colored_outcome, headline, pairs, say, table};
 
 pub(super) fn page(report: &RunReport, home: &str) {
-    transforms(&report.transforms);
-    training(report);
-    metrics(&report.metrics);
-    policies(report);
-    headline("Decision");
-    decision(report, Some(home));
+    outcome(report, Some(home));
     headline("Try next");
     say(&format!("  freehold --home {home} audit show {}", report.run));
     say(&format!("  freehold --home {home} audit verify"));
@@ -99,10 +94,14 @@ fn decision(report: &RunReport, home: Option<&str>) {
 
 /// The same page for a run of the past, without what to do next.
 pub(super) fn past(report: &RunReport) {
+    outcome(report, None);
+}
+
+fn outcome(report: &RunReport, home: Option<&str>) {
     transforms(&report.transforms);
     training(report);
     metrics(&report.metrics);
     policies(report);
     headline("Decision");
-    decision(report, None);
+    decision(report, home);
 }

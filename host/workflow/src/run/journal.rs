@@ -139,10 +139,6 @@ impl<'a> Journal<'a> {
         Ok(!due || self.alias_moved)
     }
 
-    pub(crate) fn moved_alias(&self) -> bool {
-        self.alias_moved
-    }
-
     /// Does a phase, unless an earlier process did.
     pub(crate) fn phase(
         &mut self,

@@ -112,10 +112,6 @@ fn move_alias(project: &Project, journal: &mut Journal<'_>) -> Result<(), Workfl
     let Some(promote) = &project.recipe.promote else { return Ok(()) };
     let record = provenance::read(journal.record(Phase::Record)?)?;
     let (Decision::Promoted, Some(adapter)) = (record.decision, record.adapter) else { return Ok(()) };
-    if journal.moved_alias() {
-        // An earlier process may have ended between the entry and the index.
-        return aliases::follow(&journal.recorder);
-    }
     let statement = journal.statement(Phase::Record)?;
     aliases::promote(&journal.recorder, &promote.alias, adapter, &journal.run, statement)
 }
