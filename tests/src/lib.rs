@@ -133,6 +133,13 @@ impl Project {
         project
     }
 
+    /// A copy of the folder as it is now.
+    pub fn fork(&self) -> Self {
+        let copy = Self { folder: tempfile::tempdir().unwrap() };
+        copy_folder(self.path(), copy.path());
+        copy
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -160,12 +167,7 @@ impl Project {
 
     /// Copies a model of the demo.
     pub fn copy_model(&self, name: &str) {
-        let (from, to) = (workspace().join("demo/models").join(name), self.path().join("models").join(name));
-        std::fs::create_dir_all(&to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-        }
+        copy_folder(&workspace().join("demo/models").join(name), &self.path().join("models").join(name));
     }
 
     /// Writes a file.
@@ -216,6 +218,19 @@ impl Project {
         }
         files.sort();
         files
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, target).unwrap();
+        }
     }
 }
 

@@ -77,6 +77,39 @@ fn a_home_can_be_made_twice_and_its_secrets_stay_secret() {
 }
 
 #[test]
+fn a_lost_secret_is_named_and_never_replaced() {
+    let project = Project::new();
+    project.write("freehold.toml", &freehold_tests::Recipe::default().to_string());
+    let secret = project.path().join("home/keys/recorder.pem");
+    std::fs::remove_file(&secret).unwrap();
+    project.run(&["key", "new", "recorder"]).expect(1).says(&["the secret half of the key `recorder` is gone"]);
+    project.run(&["init"]).expect(0);
+    assert!(!secret.exists());
+    project.run(&["run"]).expect(1).says(&["the secret half of the key `recorder` is gone", "from a copy"]);
+    // Another key under its name does not have its role.
+    std::fs::copy(project.path().join("home/keys/publisher.pem"), &secret).unwrap();
+    project.run(&["run"]).expect(4).says(&["`recorder`", "not in the role recorder of trust root 2"]);
+    std::fs::copy(project.path().join("home/keys/publisher.pem"), project.path().join("home/keys/root.pem")).unwrap();
+    let before = project.files();
+    project.run(&["trust", "add", "--key", "publisher", "--names", "x/*"]).expect(4).says(&["not in the role root"]);
+    assert_eq!(project.files(), before, "no trust root was written");
+    project.assert_intact();
+}
+
+#[test]
+fn a_key_whose_making_was_interrupted_is_completed() {
+    let project = Project::bare();
+    let id = project.run(&["key", "new", "half", "--json"]).expect(0).json()["id"].clone();
+    std::fs::remove_file(project.path().join("home/keys/half.pub.pem")).unwrap();
+    assert_eq!(project.run(&["key", "new", "half", "--json"]).expect(0).json()["id"], id);
+    project.run(&["key", "new", "half"]).expect(2).says(&["there is a key `half` already"]);
+    // By id, as errors name it.
+    let id = id.as_str().unwrap();
+    project.run(&["trust", "add", "--key", &id[..12], "--names", "acme/*"]).expect(0);
+    project.run(&["trust", "add", "--key", &id[..7], "--names", "acme/*"]).expect(2).says(&["there is no key"]);
+}
+
+#[test]
 fn a_new_trust_root_is_entered_and_the_old_one_stays() {
     let project = Project::bare();
     let shown = project.run(&["trust", "show", "--json"]).expect(0).json();

@@ -91,6 +91,36 @@ fn a_run_killed_at_any_phase_goes_on_from_the_last_finished_one() {
     }
 }
 
+/// The policy loops for seconds, so that the run can be killed after it was compared with nothing and before it decides.
+#[test]
+fn a_run_compared_with_what_is_no_longer_in_production_does_not_go_on() {
+    let project = Project::new();
+    let limits = [("fuel = 500_000_000", "fuel = 900_000_000_000"), ("wall_time_ms = 20_000", "wall_time_ms = 4_000")];
+    project.sign_changed("misjudge", &limits, "publisher", 30).expect(0);
+    let loops = "[[policy]]\nplugin = \"freehold/misjudge\"\nversion = \"*\"\nstage = \"promote\"\nsettings = { mode = \"loop\" }\n";
+    let slow = Recipe { policies: format!("{}{loops}", Recipe::default().policies), ..Recipe::default() };
+    project.write("freehold.toml", &slow.to_string());
+    let before = entries(&project);
+    let mut child = project.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while entries(&project) < before + 6 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shown = project.run(&["audit", "show", "desk-1", "--json"]).expect(0).json();
+    assert_eq!(shown["summary"]["phase"], "evaluate");
+
+    project.run_recipe(&Recipe::default()).expect(0).says(&["desk-2"]);
+    let again = project.run_recipe(&slow).expect(3).says(&["desk-3", "a call took longer than 4000 ms"]);
+    drop(again);
+    let shown = project.run(&["audit", "show", "desk-3", "--json"]).expect(0).json();
+    assert!(shown["report"]["metrics"][0]["production"].is_object(), "it was compared with production");
+    let listed = project.run(&["audit", "list", "--json"]).expect(0).json();
+    assert_eq!(listed[0]["decision"], serde_json::Value::Null);
+    assert_eq!(listed[1]["aliases"][0], "desk@production");
+    project.assert_intact();
+}
+
 #[test]
 fn a_denied_run_keeps_its_record_and_moves_no_alias() {
     let project = Project::new();

@@ -68,6 +68,11 @@ fn a_stranger_with_the_wrong_root_key_is_told_so() {
         .says(&["is not signed by the key"]);
     project.run(&["audit", "verify", "desk-1"]).expect(0);
     project.run(&["audit", "verify", "desk-9"]).expect(2).says(&["did you mean `desk-1`?"]);
+    // A run that is damaged is not one that there is not.
+    let record = project.run(&["audit", "show", "desk-1", "--json"]).expect(0).json();
+    let statement = record["report"]["record"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    std::fs::remove_file(project.path().join("home/store/blobs/sha256").join(statement)).unwrap();
+    project.run(&["audit", "verify", "desk-1"]).expect(4).says(&["desk-1, phase record", "is not in the store"]);
 }
 
 #[test]
@@ -81,6 +86,12 @@ fn a_truncated_or_forged_ledger_is_found() {
     project.write("home/ledger/checkpoint", &smaller);
     project.run(&["audit", "verify"]).expect(4).says(&["ledger/checkpoint"]);
     project.write("home/ledger/checkpoint", &note);
-    // A statement of another run in place of one's own.
     project.assert_intact();
+    // Entries that cannot be read are the one thing that is said; what rests on them is not called missing.
+    let entries = project.path().join(format!("home/ledger/tile/entries/000.p/{size}"));
+    std::fs::write(&entries, b"x").expect("written");
+    let found = project.run(&["audit", "verify", "--json"]).expect(4).json();
+    let findings = found["findings"].as_array().expect("a list");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0]["what"], format!("ledger/tile/entries/000.p/{size}"));
 }

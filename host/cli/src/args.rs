@@ -102,7 +102,7 @@ pub(crate) enum KeyCommand {
 pub(crate) enum TrustCommand {
     /// Let a key publish plugins of some names; makes the next version of the trust root
     Add {
-        /// A key of the home by name, or a file with a public key in PEM
+        /// A key of the home by name or id, or a file with a public key in PEM
         #[arg(long)]
         key: String,
         /// Names that it may publish: publisher/name, publisher/* or *; may be repeated

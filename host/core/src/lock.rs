@@ -111,9 +111,13 @@ impl Lockfile {
                 moved.push(line);
             }
         }
+        // A recipe may use two versions of a plugin: one that has no successor is gone, whatever else has its name.
+        let versions = |lock: &Self, name: &PluginName| lock.plugin.iter().filter(|other| other.name == *name).count();
         for plugin in &before.plugin {
-            if !self.plugin.iter().any(|other| other.name == plugin.name) {
-                moved.push(format!("plugin `{}` is gone", plugin.name));
+            let same = |other: &LockedPlugin| (&other.name, &other.version) == (&plugin.name, &plugin.version);
+            let fewer = versions(self, &plugin.name) < versions(before, &plugin.name);
+            if fewer && !self.plugin.iter().any(same) {
+                moved.push(format!("plugin `{}` {} is gone", plugin.name, plugin.version));
             }
         }
         moved
@@ -167,6 +171,10 @@ mod tests {
         now.data = vec![file("a", b"other"), file("c", b"3")];
         now.plugin[0].version = Version::new(1, 1, 0);
         let moved = now.moved_from(&lock()).join("\n");
+        let mut two = lock();
+        two.plugin.push(LockedPlugin { version: Version::new(2, 0, 0), ..two.plugin[0].clone() });
+        assert_eq!(lock().moved_from(&two), ["plugin `acme/redact` 2.0.0 is gone"]);
+        assert_eq!(Lockfile { plugin: vec![], ..lock() }.moved_from(&lock()), ["plugin `acme/redact` 1.0.0 is gone"]);
         for part in ["`a` has other bytes", "`c` is new", "`b` is gone", "is now 1.1.0", "was 1.0.0"] {
             assert!(moved.contains(part), "{moved}");
         }

@@ -76,6 +76,14 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The name used in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::Denied => "denied",
+        }
+    }
+
     /// Every verdict counts, and none at all denies: no evidence, no allow.
     pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
         let mut any = false;

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cap_std::fs::{Dir, File, OpenOptions};
 
@@ -68,8 +69,8 @@ pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(
 }
 
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    dir.create_dir_all(folder).map_err(failed("create the folder", folder))?;
+    let folder = parent_of(path);
+    make_folder(dir, folder)?;
     let temporary = temporary_beside(path);
     let result = write_and_rename(dir, path, &temporary, bytes, mode);
     if result.is_err() {
@@ -78,6 +79,46 @@ fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<()
     }
     result?;
     sync_folder(dir, folder)
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
+/// name is lost in a crash would be lost with it.
+pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError> {
+    let folder = folder.as_ref();
+    if dir.is_dir(folder) {
+        return Ok(());
+    }
+    let parent = parent_of(folder);
+    make_folder(dir, parent)?;
+    match dir.create_dir(folder) {
+        // Another process was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && dir.is_dir(folder) => {}
+        other => other.map_err(failed("create the folder", folder))?,
+    }
+    sync_folder(dir, parent)
+}
+
+/// Whether a file is one that [`write`] was at when its process ended. It never becomes a file of its own.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+/// Removes what killed writers left in `folder` and nobody has touched for `age`; younger files may still be written. What
+/// cannot be removed is left for the next time: it is no harm.
+pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
+    let folder = folder.as_ref();
+    let Ok(entries) = dir.read_dir(folder) else { return };
+    for name in entries.flatten().map(|entry| entry.file_name()) {
+        let path = folder.join(&name);
+        let modified = || dir.metadata(&path).ok()?.modified().ok()?.into_std().elapsed().ok();
+        if is_unfinished(&name.to_string_lossy()) && modified().is_some_and(|since| since >= age) {
+            let _ = dir.remove_file(&path);
+        }
+    }
 }
 
 fn temporary_beside(path: &Path) -> PathBuf {
@@ -142,6 +183,31 @@ mod tests {
         assert_eq!(read(&dir, "a/b/file", 3).unwrap(), b"two");
         assert!(matches!(read(&dir, "a/b/file", 2), Err(FileError::TooLarge { bytes: 3, .. })));
         assert_eq!(dir.read_dir("a/b").unwrap().count(), 1);
+    }
+
+    #[test]
+    fn folders_are_made_on_the_way_and_files_are_no_folders() {
+        let (_folder, dir) = folder();
+        make_folder(&dir, "a/b/c").unwrap();
+        make_folder(&dir, "a/b/c").unwrap();
+        assert!(dir.is_dir("a/b/c"));
+        write(&dir, "file", b"x").unwrap();
+        assert!(make_folder(&dir, "file/under").is_err());
+        assert!(make_folder(&dir, "../out").is_err());
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_removed_when_it_is_old() {
+        let (_folder, dir) = folder();
+        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden"] {
+            write(&dir, file, b"x").unwrap();
+        }
+        remove_unfinished(&dir, "a", Duration::from_secs(3600));
+        assert_eq!(dir.read_dir("a").unwrap().count(), 3);
+        remove_unfinished(&dir, "a", Duration::ZERO);
+        assert!(!dir.exists("a/.blob.1-0.tmp"));
+        assert_eq!(dir.read_dir("a").unwrap().count(), 2);
+        remove_unfinished(&dir, "none", Duration::ZERO);
     }
 
     #[test]

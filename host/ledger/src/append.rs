@@ -8,7 +8,7 @@ use freehold_trust::SecretKey;
 use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, stored_hash_index, stored_hashes, tree_hash};
 
 use crate::tiles::{self, HEIGHT, TileFiles};
-use crate::tree_head::{self, TreeHead};
+use crate::tree_head::TreeHead;
 use crate::{Ledger, LedgerError};
 
 const LOCK: &str = ".lock";
@@ -65,11 +65,12 @@ impl Appender<'_> {
             let bytes = tile.read_data(&overlay).map_err(tiles::broken)?;
             freehold_files::write(&self.ledger.dir, tiles::path_of(&tile), &bytes)?;
         }
-        let note = TreeHead { size, root }.sign(&self.ledger.origin, self.key)?;
-        // A key that is not the log's would make a tree head that nobody accepts.
-        TreeHead::open(&note, &self.ledger.origin, &self.ledger.key)?;
-        freehold_files::write(&self.ledger.dir, tree_head::FILE, &note)?;
-        self.remove_outgrown(head.size);
+        self.ledger.write_tree_head(TreeHead { size, root }, self.key)?;
+        // Only now: a reader of the old tree head may still look for them, and then finds the wider ones. One that stays is
+        // no harm.
+        for tile in tiles::outgrown(head.size) {
+            let _ = self.ledger.dir.remove_file(tiles::path_of(&tile));
+        }
         Ok(head.size)
     }
 
@@ -82,19 +83,5 @@ impl Appender<'_> {
         entries.push(record);
         let tile = tiles::bundles(size + 1).pop().ok_or_else(|| tiles::broken(Error::InvalidTile))?;
         Ok(freehold_files::write(dir, tiles::path_of(&tile), &tiles::encode_bundle(&entries)?)?)
-    }
-
-    /// Partial tiles that a wider one replaces. Leaving one behind is no harm, so that a failure is not an error.
-    fn remove_outgrown(&self, size: u64) {
-        let hash_tiles = Tile::new_tiles(HEIGHT, size.saturating_sub(1), size);
-        for tile in tiles::bundles(size).last().into_iter().chain(&hash_tiles) {
-            if tile.width() < 1 << HEIGHT && size > 0 {
-                let height = HEIGHT * tile.level();
-                let grown = (size + 1) >> height != size >> height;
-                if grown {
-                    let _ = self.ledger.dir.remove_file(tiles::path_of(tile));
-                }
-            }
-        }
     }
 }

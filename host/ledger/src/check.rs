@@ -26,8 +26,8 @@ pub struct Problem {
 pub struct Check {
     /// The signed tree head.
     pub head: TreeHead,
-    /// The entries, as far as they could be read.
-    pub entries: Vec<Entry>,
+    /// The entries; `None` if they cannot be read.
+    pub entries: Option<Vec<Entry>>,
     /// What is wrong; empty if nothing is.
     pub problems: Vec<Problem>,
 }
@@ -43,7 +43,7 @@ impl Ledger {
                 Ok(entries) => records.extend(entries),
                 Err(error) => {
                     problems.push(Problem { file: tiles::path_of(&tile), problem: error.to_string() });
-                    return Ok(Check { head, entries: Vec::new(), problems });
+                    return Ok(Check { head, entries: None, problems });
                 }
             }
         }
@@ -53,13 +53,15 @@ impl Ledger {
         }
         self.check_tiles(&hashes, head.size, &mut problems)?;
         self.check_strays(&hashes, &records, head.size, &mut problems)?;
-        let mut entries = Vec::new();
+        let unreadable = problems.len();
+        let mut entries = Vec::with_capacity(records.len());
         for (index, record) in records.iter().enumerate() {
             match serde_json::from_slice(record) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => problems.push(Problem { file: format!("entry {index}"), problem: error.to_string() }),
             }
         }
+        let entries = (problems.len() == unreadable).then_some(entries);
         Ok(Check { head, entries, problems })
     }
 
@@ -107,8 +109,8 @@ impl Ledger {
         let known: BTreeSet<String> =
             [size, size + 1].into_iter().flat_map(names).map(|tile| tiles::path_of(&tile)).collect();
         let mut files = Vec::new();
-        list(&self.dir, "tile", &mut files)?;
-        for file in files.into_iter().filter(|file| !known.contains(file) && !file.ends_with(".tmp")) {
+        list(&self.dir, tiles::FOLDER, &mut files)?;
+        for file in files.into_iter().filter(|file| !known.contains(file)) {
             let expected = tiles::parse_path(&file).and_then(|tile| tiles::expected(&tile, hashes, records));
             let problem = match (expected, freehold_files::read(&self.dir, &file, tiles::FILE_LIMIT)) {
                 (None, _) => "is no tile of the signed tree".to_owned(),
@@ -132,7 +134,7 @@ fn list(dir: &Dir, folder: &str, files: &mut Vec<String>) -> Result<(), LedgerEr
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         if entry.file_type().map_err(failed)?.is_dir() {
             list(dir, &path, files)?;
-        } else {
+        } else if !freehold_files::is_unfinished(&entry.file_name().to_string_lossy()) {
             files.push(path);
         }
     }

@@ -1,7 +1,8 @@
 //! The transparency log: entries in a Merkle tree (RFC 6962) on C2SP tlog-tiles, under tree heads that the log's key signs.
 //!
 //! Order of an append, each step on the disk before the next: entry bundles, hash tiles, tree head. A tree head is thus
-//! never ahead of what it covers; what a crash leaves beyond it is overwritten by the next append.
+//! never ahead of what it covers; what a crash leaves beyond it is overwritten by the next append. A log has a tree head from
+//! the beginning: one that is gone is a loss, never an empty log.
 
 mod append;
 mod check;
@@ -11,9 +12,10 @@ mod tree_head;
 use cap_std::fs::Dir;
 use freehold_core::record::Entry;
 use freehold_files::FileError;
-use freehold_trust::{NoteError, PublicKey};
+use freehold_trust::{NoteError, PublicKey, SecretKey};
 use tlog_tiles::RecordProof;
 
+pub use append::Appender;
 pub use check::{Check, Problem};
 pub use tree_head::TreeHead;
 
@@ -26,6 +28,9 @@ pub enum LedgerError {
     /// The tree head is not signed by the log's key.
     #[error("`checkpoint`: {0}")]
     TreeHead(#[from] NoteError),
+    /// There is no tree head.
+    #[error("the log has lost its tree head, the file `checkpoint`")]
+    NoTreeHead,
     /// A file of the log cannot be understood or does not fit the tree head.
     #[error("`{file}`: {problem}")]
     Malformed {
@@ -61,13 +66,31 @@ impl Ledger {
         Self { dir, origin: origin.into(), key }
     }
 
-    /// The newest tree head; the empty one if nothing was ever appended.
+    /// Begins a log where there is none: a signed tree head over no entries. A log that is there stays as it is.
+    pub fn begin(&self, key: &SecretKey) -> Result<(), LedgerError> {
+        let _lock = self.appender(key)?;
+        match self.tree_head() {
+            Err(LedgerError::NoTreeHead) if !self.dir.exists(tiles::FOLDER) => {
+                self.write_tree_head(TreeHead::empty(), key)
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// The newest tree head.
     pub fn tree_head(&self) -> Result<TreeHead, LedgerError> {
         match freehold_files::read(&self.dir, tree_head::FILE, 1 << 20) {
             Ok(note) => TreeHead::open(&note, &self.origin, &self.key),
-            Err(error) if error.is_not_found() => Ok(TreeHead::empty()),
+            Err(error) if error.is_not_found() => Err(LedgerError::NoTreeHead),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn write_tree_head(&self, head: TreeHead, key: &SecretKey) -> Result<(), LedgerError> {
+        let note = head.sign(&self.origin, key)?;
+        // A key that is not the log's would make a tree head that nobody accepts.
+        TreeHead::open(&note, &self.origin, &self.key)?;
+        Ok(freehold_files::write(&self.dir, tree_head::FILE, &note)?)
     }
 
     /// Every entry, authenticated: their hashes lead to the signed tree head.

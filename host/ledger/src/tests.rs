@@ -18,6 +18,7 @@ fn filled(entries: u64) -> (tempfile::TempDir, SecretKey) {
     let folder = tempfile::tempdir().unwrap();
     let key = SecretKey::generate().unwrap();
     let ledger = open(folder.path(), &key);
+    ledger.begin(&key).unwrap();
     let appender = ledger.appender(&key).unwrap();
     for version in 0..entries {
         assert_eq!(appender.append(&entry(version)).unwrap(), version);
@@ -129,6 +130,66 @@ fn an_outgrown_tile_may_stay_but_has_to_agree() {
         assert_eq!(ledger.check().unwrap().problems[0].file, *file);
         std::fs::remove_file(folder.path().join(file)).unwrap();
     }
+}
+
+#[test]
+fn a_tile_is_outgrown_at_every_level_when_its_width_changes() {
+    let paths = |size| tiles::outgrown(size).iter().map(tiles::path_of).collect::<Vec<_>>();
+    assert!(paths(0).is_empty());
+    assert_eq!(paths(1), ["tile/0/000.p/1", "tile/entries/000.p/1"]);
+    assert_eq!(paths(255), ["tile/0/000.p/255", "tile/entries/000.p/255"]);
+    assert!(paths(256).is_empty());
+    assert_eq!(paths(511), ["tile/0/001.p/255", "tile/entries/001.p/255", "tile/1/000.p/1"]);
+    assert_eq!(paths(767), ["tile/0/002.p/255", "tile/entries/002.p/255", "tile/1/000.p/2"]);
+    assert_eq!(paths(2 * 65536 - 1).last().unwrap(), "tile/2/000.p/1");
+}
+
+#[test]
+fn a_tree_head_that_is_gone_is_a_loss_and_no_empty_log() {
+    let (folder, key) = filled(3);
+    std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
+    let ledger = open(folder.path(), &key);
+    for error in [
+        ledger.tree_head().map(|_| ()).unwrap_err(),
+        ledger.entries().map(|_| ()).unwrap_err(),
+        ledger.check().map(|_| ()).unwrap_err(),
+        ledger.prove(0).map(|_| ()).unwrap_err(),
+        ledger.begin(&key).unwrap_err(),
+        ledger.appender(&key).unwrap().append(&entry(3)).map(|_| ()).unwrap_err(),
+    ] {
+        assert!(matches!(error, LedgerError::NoTreeHead), "{error}");
+    }
+    // A log that was begun may be begun again, and stays.
+    let (folder, key) = filled(2);
+    open(folder.path(), &key).begin(&key).unwrap();
+    assert_eq!(open(folder.path(), &key).entries().unwrap().len(), 2);
+    let stranger = SecretKey::generate().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    assert!(open(empty.path(), &key).begin(&stranger).is_err());
+}
+
+#[test]
+fn readers_keep_up_with_a_writer_that_removes_what_is_outgrown() {
+    let (folder, key) = filled(1);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (ledger, mut reads, mut last) = (open(folder.path(), &key), 0, 0);
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let entries = ledger.entries().unwrap().len();
+                assert!(entries >= last);
+                ledger.prove(0).unwrap();
+                (reads, last) = (reads + 1, entries);
+            }
+            reads
+        });
+        let ledger = open(folder.path(), &key);
+        for version in 1..280 {
+            ledger.appender(&key).unwrap().append(&entry(version)).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 10);
+    });
 }
 
 #[test]

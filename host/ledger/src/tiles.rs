@@ -1,12 +1,15 @@
 //! The files of the log: hash tiles of height 8 and entry bundles (C2SP tlog-tiles).
 
 use cap_std::fs::Dir;
+use freehold_files::FileError;
 use tlog_tiles::{EMPTY_HASH, Error, Hash, HashReader, Tile, TileReader, stored_hashes, tree_hash};
 
 use crate::LedgerError;
 
 pub(crate) const HEIGHT: u8 = 8;
 const WIDTH: u64 = 1 << HEIGHT;
+/// Folder of all tiles.
+pub(crate) const FOLDER: &str = "tile";
 /// 256 entries of at most 65,535 bytes, each with two bytes of length.
 pub(crate) const FILE_LIMIT: u64 = WIDTH * (65_535 + 2);
 
@@ -55,6 +58,34 @@ pub(crate) fn bundles(size: u64) -> Vec<Tile> {
     (0..size.div_ceil(WIDTH)).map(|n| Tile::new(HEIGHT, 0, n, width_of(n), true)).collect()
 }
 
+/// The partial tiles of a tree of `size` entries that the next entry replaces by wider ones.
+pub(crate) fn outgrown(size: u64) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    for level in 0.. {
+        let height = u32::from(HEIGHT) * u32::from(level);
+        let (now, next) = (size.checked_shr(height).unwrap_or(0), (size + 1).checked_shr(height).unwrap_or(0));
+        if now == next {
+            break;
+        }
+        if now % WIDTH > 0 {
+            let tile = |data| Tile::new(HEIGHT, level, now / WIDTH, (now % WIDTH) as u32, data);
+            tiles.push(tile(false));
+            tiles.extend((level == 0).then(|| tile(true)));
+        }
+    }
+    tiles
+}
+
+/// The bytes of a tile, or of a wider one that has replaced it: an append may go on while the log is read. A wider one
+/// begins with the same hashes or entries, and is never removed before one that is wider still is there.
+fn read_grown(dir: &Dir, tile: &Tile, limit: u64) -> Result<Vec<u8>, FileError> {
+    let wider = |width| Tile::new(HEIGHT, tile.level(), tile.level_index(), width, tile.is_data());
+    let widths = tile.width()..=WIDTH as u32;
+    let found = widths.map(|width| freehold_files::read(dir, path_of(&wider(width)), limit));
+    let mut found = found.skip_while(|read| read.as_ref().is_err_and(FileError::is_not_found));
+    found.next().unwrap_or_else(|| freehold_files::read(dir, path_of(tile), limit))
+}
+
 /// Reads tiles of a tree of `size` entries. Nothing is trusted: the hash reader above checks each against the root.
 pub(crate) struct TileFiles<'a> {
     pub(crate) dir: &'a Dir,
@@ -68,7 +99,7 @@ impl TileReader for TileFiles<'_> {
 
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
         let read = |tile: &Tile| {
-            let bytes = freehold_files::read(self.dir, path_of(&self.stored(tile)), WIDTH * 32).ok();
+            let bytes = read_grown(self.dir, &self.stored(tile), WIDTH * 32).ok();
             let needed = tile.width() as usize * 32;
             bytes.filter(|bytes| bytes.len() >= needed).map(|bytes| bytes[..needed].to_vec()).ok_or(Error::InvalidTile)
         };
@@ -109,11 +140,14 @@ pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, LedgerError> {
-    let file = path_of(tile);
-    let entries = decode_bundle(&freehold_files::read(dir, &file, FILE_LIMIT)?);
-    entries
-        .filter(|entries| entries.len() == tile.width() as usize)
-        .ok_or_else(|| LedgerError::Malformed { file, problem: format!("is not a bundle of {} entries", tile.width()) })
+    let (file, width) = (path_of(tile), tile.width() as usize);
+    let malformed = |problem: String| LedgerError::Malformed { file: file.clone(), problem };
+    let bytes = read_grown(dir, tile, FILE_LIMIT).map_err(|error| malformed(error.to_string()))?;
+    let mut entries = decode_bundle(&bytes)
+        .filter(|entries| entries.len() >= width)
+        .ok_or_else(|| malformed(format!("is not a bundle of {width} entries")))?;
+    entries.truncate(width);
+    Ok(entries)
 }
 
 /// The entries of a tree of `size` entries, as bytes.

@@ -1,7 +1,7 @@
 //! One instance of a plugin: its store, its limits, and the one place where a failure becomes a typed error.
 
 use freehold_core::manifest::Limits;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmtime::{Engine, Store, Trap};
 
 use crate::clock::EpochClock;
@@ -9,7 +9,7 @@ use crate::platform::{Exceeded, PluginState, printable};
 use crate::{Grants, Plugin, SandboxError};
 
 /// What an instance used, and what it was allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Fuel used.
     pub fuel: u64,

@@ -9,6 +9,12 @@ enum Fate {
     Dropped,
 }
 
+/// Whether a text is a short code, as reasons and counts are named: lowercase letters, digits, `-` and `_`.
+pub(crate) fn is_code(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
 /// What became of each row of a stream so far.
 #[derive(Debug, Default)]
 pub(crate) struct Lineage {
@@ -44,8 +50,7 @@ impl Lineage {
                 Some(Fate::Out) => return Err(format!("row {row} was dropped though it came out")),
                 Some(Fate::Dropped) => return Err(format!("row {row} was dropped twice")),
             }
-            let code = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-            if dropped.reason.is_empty() || dropped.reason.len() > 64 || !dropped.reason.bytes().all(code) {
+            if !is_code(&dropped.reason) {
                 return Err(format!("the reason for which row {row} was dropped is not a short code"));
             }
         }

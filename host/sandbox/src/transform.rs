@@ -1,6 +1,7 @@
 //! The transform world.
 
 use freehold_core::batch::{Batch, Outcome};
+use freehold_core::evidence::{Attribute, Value};
 use freehold_core::manifest::World;
 use serde::Serialize;
 
@@ -8,7 +9,7 @@ use crate::bindings::transform::TransformPlugin;
 use crate::bindings::transform::exports::freehold::transform::transform as wit;
 use crate::convert::{batch_to_wit, outcome_from_wit};
 use crate::instance::{Instance, Usage};
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, is_code};
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
 /// What a transform says that it does.
@@ -70,11 +71,51 @@ impl Transform {
         let plugin = || self.instance.plugin();
         let outcome = outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
         self.lineage.take(&outcome).map_err(|problem| SandboxError::Lineage { plugin: plugin(), problem })?;
+        check_counts(&outcome.counts).map_err(|problem| SandboxError::Numbers { plugin: plugin(), problem })?;
         Ok(outcome)
     }
 
     /// What it used so far.
     pub fn usage(&self) -> Usage {
         self.instance.usage()
+    }
+}
+
+/// Counts are recorded under their names, so that both have to be fit for a record.
+fn check_counts(counts: &[Attribute]) -> Result<(), String> {
+    for count in counts {
+        if !is_code(&count.key) {
+            return Err("the name of one of its counts is not a short code".into());
+        }
+        match count.value {
+            Value::Integer(_) => {}
+            Value::Number(value) if value.is_finite() => {}
+            _ => return Err(format!("its count of `{}` is not a finite number", count.key)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_finite_numbers_under_short_codes() {
+        let count = |key: &str, value| vec![Attribute { key: key.into(), value }];
+        for (counts, holds) in [
+            (vec![], true),
+            (count("card-numbers", Value::Integer(-1)), true),
+            (count("share", Value::Number(0.5)), true),
+            (count("", Value::Integer(1)), false),
+            (count("\u{1b}[31m", Value::Integer(1)), false),
+            (count(&"x".repeat(65), Value::Integer(1)), false),
+            (count("n", Value::Number(f64::NAN)), false),
+            (count("n", Value::Number(f64::INFINITY)), false),
+            (count("n", Value::Text("1".into())), false),
+            (count("n", Value::Boolean(true)), false),
+        ] {
+            assert_eq!(check_counts(&counts).is_ok(), holds, "{counts:?}");
+        }
     }
 }

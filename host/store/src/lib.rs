@@ -6,6 +6,7 @@ mod artifact;
 mod index;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
@@ -74,11 +75,7 @@ impl Store {
                 return Err(StoreError::Malformed { file: LAYOUT_FILE.into(), problem });
             }
             Err(error) if error.is_not_found() => {
-                dir.create_dir_all(BLOBS).map_err(|source| FileError::Io {
-                    action: "create the folder",
-                    path: BLOBS.into(),
-                    source,
-                })?;
+                freehold_files::make_folder(&dir, BLOBS)?;
                 index::create(&dir)?;
                 freehold_files::write(&dir, LAYOUT_FILE, LAYOUT)?;
             }
@@ -98,6 +95,11 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes what writers that were killed more than an hour ago have left.
+    pub fn sweep(&self) {
+        freehold_files::remove_unfinished(&self.dir, BLOBS, Duration::from_secs(3600));
     }
 
     /// The bytes with this digest; verified.
@@ -125,7 +127,7 @@ impl Store {
         let mut blobs = 0;
         for name in names {
             // What a killed writer left: never a blob, since blobs appear by renaming.
-            if name.starts_with('.') && name.ends_with(".tmp") {
+            if freehold_files::is_unfinished(&name) {
                 continue;
             }
             blobs += 1;

@@ -2,6 +2,7 @@
 //! sign plugins of which names. A new root is signed by the old one's keys and by its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use freehold_core::name::{NamePattern, PluginName};
 use jiff::Timestamp;
@@ -22,6 +23,16 @@ pub enum Role {
     Recorder,
     /// Signs tree heads of the ledger.
     Log,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Root => "root",
+            Self::Recorder => "recorder",
+            Self::Log => "log",
+        })
+    }
 }
 
 /// The keys of a role.
@@ -103,14 +114,14 @@ impl TrustRoot {
         }
         for role in [Role::Root, Role::Recorder, Role::Log] {
             let Some(members) = self.roles.get(&role) else {
-                return broken(format!("role {role:?} is missing"));
+                return broken(format!("role {role} is missing"));
             };
             if members.threshold == 0 || members.threshold > members.keys.len() {
                 let (threshold, keys) = (members.threshold, members.keys.len());
-                return broken(format!("role {role:?} has a threshold of {threshold} with {keys} keys"));
+                return broken(format!("role {role} has a threshold of {threshold} with {keys} keys"));
             }
             if let Some(id) = members.keys.iter().find(|id| !self.keys.contains_key(id)) {
-                return broken(format!("role {role:?} names the key {}, which is not listed", id.short()));
+                return broken(format!("role {role} names the key {}, which is not listed", id.short()));
             }
         }
         for rule in &self.publishers {

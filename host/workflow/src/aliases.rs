@@ -6,17 +6,41 @@ use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
 use freehold_core::record::{Entry, Subject};
 use freehold_trust::{ResourceDescriptor, Statement};
+use serde::{Deserialize, Serialize};
 
 use crate::WorkflowError;
-use crate::statements::{ALIAS_TYPE, Recorder};
+use crate::statements::{ALIAS_TYPE, Recorder, malformed};
 
 /// Where an alias points.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AliasState {
     /// The adapter's manifest.
     pub adapter: Digest,
     /// The run that made it.
     pub run: String,
+}
+
+/// The predicate of a move's statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasMove {
+    pub(crate) alias: Alias,
+    pub(crate) run: String,
+    /// The statement that holds the run's decision.
+    pub(crate) record: Digest,
+    /// Where the alias pointed before.
+    pub(crate) previous: Option<AliasState>,
+    /// Version of the trust root that was in force.
+    pub(crate) trust_root: u64,
+}
+
+/// What a run asks for when it was decided to promote it.
+pub(crate) struct Promotion<'a> {
+    pub(crate) adapter: Digest,
+    pub(crate) run: &'a str,
+    /// The statement that holds the decision.
+    pub(crate) record: Digest,
+    /// The adapter that was in production when the run was measured.
+    pub(crate) compared: Option<Digest>,
 }
 
 /// Where every alias points after these entries.
@@ -30,24 +54,32 @@ pub(crate) fn after(entries: &[Entry]) -> BTreeMap<String, AliasState> {
     moves.collect()
 }
 
-/// Moves an alias: a signed statement, a ledger entry, then the names in the store's index.
-pub(crate) fn promote(
-    recorder: &Recorder,
-    alias: &Alias,
-    adapter: Digest,
-    run: &str,
-    record: Digest,
-) -> Result<(), WorkflowError> {
+/// The adapter that an alias names after these entries.
+pub(crate) fn adapter_of(alias: &Alias, entries: &[Entry]) -> Option<Digest> {
+    after(entries).remove(&alias.to_string()).map(|state| state.adapter)
+}
+
+/// The names that the store's index has after these entries.
+pub(crate) fn names(entries: &[Entry]) -> BTreeMap<String, Digest> {
+    after(entries).into_iter().map(|(alias, state)| (alias, state.adapter)).collect()
+}
+
+/// Moves an alias: a signed statement, a ledger entry, then the names in the store's index. While nobody else can append it
+/// is looked at where the alias points: a run that was compared with something else may not move it.
+pub(crate) fn promote(recorder: &Recorder, alias: &Alias, promotion: &Promotion<'_>) -> Result<(), WorkflowError> {
+    let Promotion { adapter, run, record, compared } = *promotion;
+    let appender = recorder.appender()?;
     let previous = after(&recorder.ledger.entries()?).remove(&alias.to_string());
-    let predicate = serde_json::json!({
-        "alias": alias,
-        "run": run,
-        "record": record,
-        "previous": previous.map(|state| serde_json::json!({ "adapter": state.adapter, "run": state.run })),
-    });
+    if previous.as_ref().map(|state| state.adapter) != compared {
+        return Err(WorkflowError::Superseded { alias: alias.to_string(), run: run.into() });
+    }
+    let trust_root = recorder.root.version;
+    let predicate = AliasMove { alias: alias.clone(), run: run.into(), record, previous, trust_root };
+    let predicate = serde_json::to_value(predicate).map_err(malformed("statement of an alias"))?;
     let subject = ResourceDescriptor::new(alias.to_string(), adapter);
     let statement = recorder.keep(&Statement::new(vec![subject], ALIAS_TYPE, predicate))?;
-    recorder.enter(Subject::Alias { alias: alias.clone(), adapter, run: run.into() }, statement)?;
+    recorder.enter(&appender, Subject::Alias { alias: alias.clone(), adapter, run: run.into() }, statement)?;
+    drop(appender);
     follow(recorder)
 }
 
@@ -55,8 +87,7 @@ pub(crate) fn promote(
 /// compared with the ledger once more.
 pub(crate) fn follow(recorder: &Recorder) -> Result<(), WorkflowError> {
     loop {
-        let aliases = after(&recorder.ledger.entries()?).into_iter();
-        let names = aliases.map(|(alias, state)| (alias, state.adapter)).collect();
+        let names = names(&recorder.ledger.entries()?);
         if recorder.store.has_names(&names)? {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use freehold_files::FileError;
 use freehold_ledger::LedgerError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
-use freehold_trust::{EnvelopeError, KeyError, PluginError, RootError};
+use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError};
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,30 @@ pub enum WorkflowError {
     /// A name cannot be used.
     #[error("`{0}` cannot be a name: use lowercase letters, digits and hyphens")]
     Name(String),
+    /// A key has lost its secret half.
+    #[error("the secret half of the key `{0}` is gone: there is only `keys/{0}.pub.pem`")]
+    KeyLost(String),
+    /// A key of the home does not have the role that its name says.
+    #[error("the key `{name}` of this home is not in the role {role} of trust root {root}")]
+    NotInRole {
+        /// Its name.
+        name: String,
+        /// The role.
+        role: Role,
+        /// Version of the trust root.
+        root: u64,
+    },
+    /// The trust root in force has no entry in the ledger.
+    #[error("trust root {0} has no entry in the ledger")]
+    RootNotEntered(u64),
+    /// An alias was moved after a run was compared with it.
+    #[error("`{alias}` was moved after `{run}` was compared with it")]
+    Superseded {
+        /// The alias.
+        alias: String,
+        /// The run.
+        run: String,
+    },
     /// There is no home.
     #[error("`{0}` is not a Freehold home")]
     NoHome(String),
@@ -106,11 +130,16 @@ pub enum WorkflowError {
         problem: String,
     },
     /// With `--locked`, what was found is not what is locked.
-    #[error("`freehold.lock` would change:\n{}", .0.iter().map(|line| format!("  - {line}")).collect::<Vec<_>>().join("\n"))]
-    Locked(Vec<String>),
+    #[error("`{file}` would change:\n{}", moved.iter().map(|line| format!("  - {line}")).collect::<Vec<_>>().join("\n"))]
+    Locked {
+        /// The lockfile.
+        file: String,
+        /// What would change, a line each.
+        moved: Vec<String>,
+    },
     /// With `--locked`, there is no lockfile.
-    #[error("there is no `freehold.lock` beside the recipe")]
-    NoLockfile,
+    #[error("there is no `{0}` beside the recipe")]
+    NoLockfile(String),
     /// No plugin fits.
     #[error("no plugin `{plugin}` with a version that fits `{wanted}` in `{folder}`; found: {found}")]
     NoPlugin {
@@ -221,9 +250,15 @@ impl WorkflowError {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Plugin(_) | Self::Root(_) | Self::Statement { .. } => ExitCode::Unverified,
+            Self::Plugin(_)
+            | Self::Root(_)
+            | Self::Statement { .. }
+            | Self::NotInRole { .. }
+            | Self::RootNotEntered(_) => ExitCode::Unverified,
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
-            Self::Ledger(LedgerError::TreeHead(_) | LedgerError::Malformed { .. }) => ExitCode::Unverified,
+            Self::Ledger(LedgerError::TreeHead(_) | LedgerError::Malformed { .. } | LedgerError::NoTreeHead) => {
+                ExitCode::Unverified
+            }
             Self::NoHome(_) | Self::NoRun { .. } | Self::NoKey(_) | Self::KeyExists(_) | Self::Name(_) => {
                 ExitCode::Usage
             }
@@ -240,8 +275,22 @@ impl WorkflowError {
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
-            Self::Locked(_) => "run without --locked to accept the changes, or undo them".into(),
-            Self::NoLockfile => "run once without --locked to write it".into(),
+            Self::KeyLost(name) => format!(
+                "restore `keys/{name}.pem` from a copy; if the key was never used, remove `keys/{name}.pub.pem` and make it anew"
+            ),
+            Self::NotInRole { name, .. } => {
+                format!("restore `keys/{name}.pem` and `keys/{name}.pub.pem` of this home from a copy")
+            }
+            Self::RootNotEntered(_) => {
+                "if `freehold trust add` was interrupted, `freehold init` completes it; if not, the ledger lost entries"
+                    .into()
+            }
+            Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
+            Self::Ledger(LedgerError::NoTreeHead) => {
+                "restore the folder `ledger` from a copy; a new log would hide what was recorded".into()
+            }
+            Self::Locked { .. } => "run without --locked to accept the changes, or undo them".into(),
+            Self::NoLockfile(_) => "run once without --locked to write it".into(),
             Self::NoPlugin { .. } => {
                 "sign one into the folder with `freehold plugin sign`, or change `version` in the recipe".into()
             }

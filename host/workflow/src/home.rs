@@ -1,7 +1,5 @@
 //! A home: the store, the ledger, the keys and the trust roots of an organisation, in one folder.
 
-use std::path::Path;
-
 use cap_std::fs::Dir;
 use freehold_files::FileError;
 use freehold_ledger::Ledger;
@@ -25,11 +23,6 @@ pub(crate) const ROOT_KEY: &str = "root";
 pub(crate) const RECORDER_KEY: &str = "recorder";
 pub(crate) const LOG_KEY: &str = "log";
 
-fn folder_error(action: &'static str, path: &str) -> impl FnOnce(std::io::Error) -> FileError {
-    let path = Path::new(path).to_owned();
-    move |source| FileError::Io { action, path, source }
-}
-
 impl Home {
     /// Opens the home in `dir`.
     pub fn open(dir: Dir, name: &str) -> Result<Self, WorkflowError> {
@@ -40,26 +33,31 @@ impl Home {
     }
 
     /// Makes a home in `dir`: keys, the first trust root, an empty store and a ledger whose first entry is that root. What is
-    /// there already stays, so that an interrupted `init` can be repeated.
+    /// there already stays, so that an interrupted `init` can be repeated. Once there is a trust root, which names the keys,
+    /// no key is made any more.
     pub fn init(dir: Dir) -> Result<Self, WorkflowError> {
         for folder in ["keys", LEDGER, STORE, LOCKS, crate::trust::FOLDER] {
-            dir.create_dir_all(folder).map_err(folder_error("create the folder", folder))?;
+            freehold_files::make_folder(&dir, folder)?;
         }
         let home = Self { dir };
-        for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
-            match home.new_key(key) {
-                Ok(_) | Err(WorkflowError::KeyExists(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
         home.store()?;
-        home.make_first_root()?;
+        if !home.has_root() {
+            for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
+                match home.new_key(key) {
+                    Ok(_) | Err(WorkflowError::KeyExists(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            home.begin_ledger()?;
+            home.make_first_root()?;
+        }
         home.enter_roots()?;
         Ok(home)
     }
 
     fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {
-        Ok(self.dir.open_dir(name).map_err(folder_error("open the folder", name))?)
+        let failed = |source| FileError::Io { action: "open the folder", path: name.into(), source };
+        Ok(self.dir.open_dir(name).map_err(failed)?)
     }
 
     /// The store.
@@ -75,9 +73,16 @@ impl Home {
         Ok(Ledger::open(self.folder(LEDGER)?, &origin(&key), key))
     }
 
+    /// Before the first trust root is there, and never after it: a ledger that is gone later is a loss.
+    fn begin_ledger(&self) -> Result<(), WorkflowError> {
+        let key = self.secret_key(LOG_KEY)?;
+        let public = key.public();
+        Ok(Ledger::open(self.folder(LEDGER)?, &origin(&public), public).begin(&key)?)
+    }
+
     /// Holds off other processes that work on the same thing.
     pub(crate) fn lock(&self, what: &str) -> Result<freehold_files::Lock, WorkflowError> {
-        self.dir.create_dir_all(LOCKS).map_err(folder_error("create the folder", LOCKS))?;
+        freehold_files::make_folder(&self.dir, LOCKS)?;
         Ok(freehold_files::lock(&self.dir, format!("{LOCKS}/{what}"))?)
     }
 }

@@ -1,7 +1,9 @@
 //! Keys of a home, in files that only their owner may read.
 
+use std::collections::BTreeMap;
+
 use freehold_core::name::is_label;
-use freehold_trust::{KeyId, PublicKey, SecretKey};
+use freehold_trust::{KeyId, PublicKey, Role, SecretKey, VerifiedRoot};
 
 use crate::{Home, WorkflowError};
 
@@ -40,13 +42,20 @@ impl Home {
             return Err(WorkflowError::Name(name.into()));
         }
         let failed = |source| WorkflowError::Key { name: name.into(), source };
-        if self.dir.exists(secret_file(name)) {
-            return Err(WorkflowError::KeyExists(name.into()));
-        }
-        let key = SecretKey::generate().map_err(failed)?;
+        let key = match (self.dir.exists(secret_file(name)), self.dir.exists(public_file(name))) {
+            (true, true) => return Err(WorkflowError::KeyExists(name.into())),
+            // A new secret would not be that of the public half, which others may know already.
+            (false, true) => return Err(WorkflowError::KeyLost(name.into())),
+            // What an interrupted call left: the secret half comes first.
+            (true, false) => self.secret_key(name)?,
+            (false, false) => {
+                let key = SecretKey::generate().map_err(failed)?;
+                freehold_files::write_secret(&self.dir, secret_file(name), key.to_pem().map_err(failed)?.as_bytes())?;
+                key
+            }
+        };
         let public = key.public();
         freehold_files::write(&self.dir, public_file(name), public.to_pem().map_err(failed)?.as_bytes())?;
-        freehold_files::write_secret(&self.dir, secret_file(name), key.to_pem().map_err(failed)?.as_bytes())?;
         Ok(KeyEntry { name: name.into(), public })
     }
 
@@ -62,6 +71,30 @@ impl Home {
         names.iter().map(|name| Ok(KeyEntry { name: name.clone(), public: self.public_key(name)? })).collect()
     }
 
+    /// A key that can sign, if the trust root gives it the role.
+    pub(crate) fn key_in_role(&self, name: &str, role: Role, root: &VerifiedRoot) -> Result<SecretKey, WorkflowError> {
+        let key = self.secret_key(name)?;
+        if root.keys_of(role).contains_key(&key.public().id()) {
+            return Ok(key);
+        }
+        Err(WorkflowError::NotInRole { name: name.into(), role, root: root.version })
+    }
+
+    /// A key of the home by its name, or one of the home or the trust root by its id: at least eight digits that no other
+    /// has.
+    pub fn find_key(&self, text: &str) -> Result<PublicKey, WorkflowError> {
+        let keys = self.keys()?;
+        if let Some(entry) = keys.iter().find(|key| key.name == text) {
+            return Ok(entry.public.clone());
+        }
+        let root = self.trust_root()?;
+        let all = keys.into_iter().map(|key| key.public).chain(root.keys.values().cloned());
+        let begins = |key: &PublicKey| text.len() >= 8 && key.id().to_string().starts_with(text);
+        let found: BTreeMap<KeyId, PublicKey> = all.filter(begins).map(|key| (key.id(), key)).collect();
+        let mut found = found.into_values();
+        found.next().filter(|_| found.next().is_none()).ok_or_else(|| WorkflowError::NoKey(text.into()))
+    }
+
     /// The public half of a key.
     pub fn public_key(&self, name: &str) -> Result<PublicKey, WorkflowError> {
         let pem = self.read_key(name, &public_file(name))?;
@@ -70,7 +103,11 @@ impl Home {
 
     /// A key that can sign.
     pub fn secret_key(&self, name: &str) -> Result<SecretKey, WorkflowError> {
-        let pem = self.read_key(name, &secret_file(name))?;
+        let lost = |error| match error {
+            WorkflowError::NoKey(name) if self.dir.exists(public_file(&name)) => WorkflowError::KeyLost(name),
+            error => error,
+        };
+        let pem = self.read_key(name, &secret_file(name)).map_err(lost)?;
         SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
 

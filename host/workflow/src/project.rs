@@ -74,7 +74,7 @@ impl Project {
     }
 
     /// The lockfile has the recipe's name, so that two recipes may share a folder.
-    fn lock_file(&self) -> String {
+    pub(crate) fn lock_file(&self) -> String {
         match self.recipe_file.strip_suffix(".toml") {
             Some("freehold") | None => LOCK_FILE.into(),
             Some(stem) => format!("{stem}.lock"),

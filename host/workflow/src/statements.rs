@@ -2,7 +2,7 @@
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
-use freehold_ledger::Ledger;
+use freehold_ledger::{Appender, Ledger};
 use freehold_store::Store;
 use freehold_trust::{ResourceDescriptor, Role, SecretKey, Statement, VerifiedRoot};
 use jiff::Timestamp;
@@ -33,13 +33,20 @@ impl Recorder {
     pub(crate) fn open(home: &Home) -> Result<Self, WorkflowError> {
         let root = home.trust_root()?;
         root.in_force(Timestamp::now())?;
-        Ok(Self {
-            store: home.store()?,
-            ledger: home.ledger()?,
-            root,
-            key: home.secret_key(RECORDER_KEY)?,
-            log_key: home.secret_key(LOG_KEY)?,
-        })
+        let key = home.key_in_role(RECORDER_KEY, Role::Recorder, &root)?;
+        let log_key = home.key_in_role(LOG_KEY, Role::Log, &root)?;
+        let (store, ledger) = (home.store()?, home.ledger()?);
+        store.sweep();
+        let entered = Subject::TrustRoot { version: root.version };
+        if !ledger.entries()?.iter().any(|entry| entry.subject == entered) {
+            return Err(WorkflowError::RootNotEntered(root.version));
+        }
+        Ok(Self { store, ledger, root, key, log_key })
+    }
+
+    /// Holds off other processes that append.
+    pub(crate) fn appender(&self) -> Result<Appender<'_>, WorkflowError> {
+        Ok(self.ledger.appender(&self.log_key)?)
     }
 
     /// Signs a statement and keeps it.
@@ -49,18 +56,20 @@ impl Recorder {
 
     /// Signs and keeps the statement of a phase and enters it. When this returns, the phase is done.
     pub(crate) fn record_phase(&self, record: &PhaseRecord) -> Result<Digest, WorkflowError> {
-        let subjects =
-            record.outputs.iter().map(|output| ResourceDescriptor::new(&output.name, output.digest)).collect();
         let predicate = serde_json::to_value(record).map_err(malformed("statement of a phase"))?;
-        let statement = self.keep(&Statement::new(subjects, PHASE_TYPE, predicate))?;
+        let statement = self.keep(&Statement::new(subjects(record), PHASE_TYPE, predicate))?;
         let subject = Subject::Phase { run: record.run.clone(), key: record.key, phase: record.phase };
-        self.enter(subject, statement)?;
+        self.enter(&self.appender()?, subject, statement)?;
         Ok(statement)
     }
 
     /// Enters a statement into the ledger.
-    pub(crate) fn enter(&self, subject: Subject, statement: Digest) -> Result<(), WorkflowError> {
-        let appender = self.ledger.appender(&self.log_key)?;
+    pub(crate) fn enter(
+        &self,
+        appender: &Appender<'_>,
+        subject: Subject,
+        statement: Digest,
+    ) -> Result<(), WorkflowError> {
         appender.append(&Entry { subject, statement, time: Timestamp::now() })?;
         Ok(())
     }
@@ -74,7 +83,18 @@ pub(crate) fn read_phase(store: &Store, root: &VerifiedRoot, statement: &Digest)
         let problem = format!("has the predicate type `{}`, expected `{PHASE_TYPE}`", read.predicate_type);
         return Err(WorkflowError::Record { what: format!("statement {statement}"), problem });
     }
-    serde_json::from_value(read.predicate).map_err(malformed(format!("statement {statement}")))
+    let record: PhaseRecord =
+        serde_json::from_value(read.predicate).map_err(malformed(format!("statement {statement}")))?;
+    if read.subject != subjects(&record) {
+        let problem = "is about other artifacts than it says that the phase wrote".into();
+        return Err(WorkflowError::Record { what: format!("statement {statement}"), problem });
+    }
+    Ok(record)
+}
+
+/// What a phase's statement is about: what the phase wrote.
+fn subjects(record: &PhaseRecord) -> Vec<ResourceDescriptor> {
+    record.outputs.iter().map(|output| ResourceDescriptor::new(&output.name, output.digest)).collect()
 }
 
 /// The entries of a run's phases, in order.

@@ -17,10 +17,11 @@ pub(crate) fn file(version: u64) -> String {
 }
 
 impl Home {
+    pub(crate) fn has_root(&self) -> bool {
+        self.dir.exists(file(1))
+    }
+
     pub(crate) fn make_first_root(&self) -> Result<(), WorkflowError> {
-        if self.dir.exists(file(1)) {
-            return Ok(());
-        }
         let (root, recorder, log) =
             (self.public_key(ROOT_KEY)?, self.public_key(RECORDER_KEY)?, self.public_key(LOG_KEY)?);
         let role = |key: &PublicKey| RoleKeys { keys: [key.id()].into(), threshold: 1 };
@@ -31,12 +32,14 @@ impl Home {
             keys: [root, recorder, log].into_iter().map(|key| (key.id(), key)).collect(),
             publishers: Vec::new(),
         };
-        self.write_root(&trust_root)
+        let signed = trust_root.sign(&[&self.secret_key(ROOT_KEY)?]).to_bytes();
+        let verified = VerifiedRoot::first(&signed)?;
+        self.write_root(&verified, &signed)
     }
 
-    fn write_root(&self, root: &TrustRoot) -> Result<(), WorkflowError> {
-        let signed = root.sign(&[&self.secret_key(ROOT_KEY)?]);
-        Ok(freehold_files::write(&self.dir, file(root.version), &signed.to_bytes())?)
+    /// Only what was verified is written: a root that does not hold would make the home unusable.
+    fn write_root(&self, root: &VerifiedRoot, signed: &[u8]) -> Result<(), WorkflowError> {
+        Ok(freehold_files::write(&self.dir, file(root.version), signed)?)
     }
 
     /// Every trust root with its signed bytes, oldest first; each verified against the one before.
@@ -66,7 +69,8 @@ impl Home {
     /// Lets `key` publish plugins of these names, in a new trust root.
     pub fn trust_publisher(&self, key: &PublicKey, names: &[NamePattern]) -> Result<VerifiedRoot, WorkflowError> {
         let _lock = self.lock("trust")?;
-        let mut root: TrustRoot = (*self.trust_root()?).clone();
+        let before = self.trust_root()?;
+        let mut root: TrustRoot = (*before).clone();
         root.version += 1;
         root.expires = Timestamp::now() + LIFETIME;
         root.keys.insert(key.id(), key.clone());
@@ -78,14 +82,17 @@ impl Home {
             }
             None => root.publishers.push(PublisherRule { key: key.id(), names: names.to_vec() }),
         }
-        self.write_root(&root)?;
+        let signed = root.sign(&[&self.key_in_role(ROOT_KEY, Role::Root, &before)?]).to_bytes();
+        let verified = before.next(&signed)?;
+        self.write_root(&verified, &signed)?;
         self.enter_roots()?;
-        self.trust_root()
+        Ok(verified)
     }
 
     /// Enters every trust root that the ledger does not have yet.
     pub(crate) fn enter_roots(&self) -> Result<(), WorkflowError> {
-        let (store, ledger, log_key) = (self.store()?, self.ledger()?, self.secret_key(LOG_KEY)?);
+        let (store, ledger) = (self.store()?, self.ledger()?);
+        let log_key = self.key_in_role(LOG_KEY, Role::Log, &self.trust_root()?)?;
         let appender = ledger.appender(&log_key)?;
         let entries = ledger.entries()?;
         for (root, bytes) in self.trust_roots()? {

@@ -21,11 +21,8 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             Ok(ExitCode::Done)
         }
         AuditCommand::Verify { run, root_key } => {
-            if let Some(run) = &run {
-                audit::show(&home, run)?;
-            }
             let key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
-            let verification = audit::verify(&home, key.as_ref(), run.as_deref());
+            let verification = audit::verify(&home, key.as_ref(), run.as_deref())?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
         }
@@ -33,11 +30,7 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
 }
 
 fn decided(decision: Option<Decision>) -> String {
-    match decision {
-        None => "unfinished".into(),
-        Some(Decision::Promoted) => "promoted".into(),
-        Some(Decision::Denied) => "denied".into(),
-    }
+    decision.map_or("unfinished", Decision::as_str).into()
 }
 
 fn list(runs: &[RunSummary]) {

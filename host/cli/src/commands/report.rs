@@ -29,8 +29,8 @@ fn transforms(reports: &[PluginReport]) {
             report.split.into(),
             format!("{} -> {}", report.rows_in, report.rows_out),
             did.join(", "),
-            format!("{:.1} %", 100.0 * report.fuel as f64 / report.fuel_limit.max(1) as f64),
-            format!("{} of {} MiB", report.memory_bytes >> 20, report.memory_limit >> 20),
+            format!("{:.1} %", 100.0 * report.usage.fuel as f64 / report.usage.fuel_limit.max(1) as f64),
+            format!("{} of {} MiB", report.usage.memory_bytes >> 20, report.usage.memory_limit >> 20),
         ]
     };
     table(&["Transform", "Split", "Rows", "Dropped and counted", "Fuel", "Memory"], reports.iter().map(row).collect());
@@ -80,8 +80,7 @@ fn policies(report: &RunReport) {
 }
 
 fn decision(report: &RunReport, home: Option<&str>) {
-    let name = if report.reason.is_none() { "promoted" } else { "denied" };
-    let mut lines = vec![("decision", colored_outcome(name))];
+    let mut lines = vec![("decision", colored_outcome(report.decision.as_str()))];
     lines.extend(report.reason.clone().map(|reason| ("because", reason)));
     lines.push(("run", report.run.clone()));
     lines.extend(report.adapter.map(|adapter| ("adapter", adapter.to_string())));

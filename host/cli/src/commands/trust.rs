@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use freehold_trust::{PublicKey, Role, VerifiedRoot};
-use freehold_workflow::{ExitCode, Home};
+use freehold_workflow::{ExitCode, Home, WorkflowError};
 
 use super::{Place, read_file};
 use crate::args::TrustCommand;
@@ -26,16 +26,12 @@ pub(super) fn run(place: &Place<'_>, command: TrustCommand, terminal: &Terminal)
     Ok(ExitCode::Done)
 }
 
-/// A key of the home, or a PEM file.
-pub(super) fn public_key(home: &Home, name: &str) -> Result<PublicKey, Failure> {
-    if let Some(entry) = home.keys()?.into_iter().find(|key| key.name == name) {
-        return Ok(entry.public);
+/// A key of the home or the trust root, or a PEM file.
+fn public_key(home: &Home, name: &str) -> Result<PublicKey, Failure> {
+    match home.find_key(name) {
+        Err(WorkflowError::NoKey(_)) if Path::new(name).is_file() => read_public_key(Path::new(name)),
+        found => Ok(found?),
     }
-    let path = Path::new(name);
-    if !path.is_file() {
-        return Err(freehold_workflow::WorkflowError::NoKey(name.into()).into());
-    }
-    read_public_key(path)
 }
 
 pub(super) fn read_public_key(path: &Path) -> Result<PublicKey, Failure> {
@@ -50,7 +46,7 @@ fn show(root: &VerifiedRoot, name: impl Fn(&freehold_trust::KeyId) -> String) {
         if let Some(members) = root.roles.get(&role) {
             let threshold = format!("{} of {}", members.threshold, members.keys.len());
             for key in &members.keys {
-                rows.push(vec![format!("{role:?}").to_lowercase(), key.short(), name(key), threshold.clone()]);
+                rows.push(vec![role.to_string(), key.short(), name(key), threshold.clone()]);
             }
         }
     }

@@ -102,6 +102,16 @@ fn run_names(entries: &[Entry]) -> Vec<&str> {
     names
 }
 
+fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
+    let names = run_names(entries);
+    let hint = match freehold_core::toml_text::nearest(run, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if names.is_empty() => "there are no runs yet".into(),
+        None => "`freehold audit list` shows all".into(),
+    };
+    WorkflowError::NoRun { run: run.into(), hint }
+}
+
 fn phases(home: &Home, entries: &[Entry], run: &str) -> Result<BTreeMap<Phase, (Digest, PhaseRecord)>, WorkflowError> {
     let roots = roots(home)?;
     let mut phases = BTreeMap::new();
@@ -141,14 +151,8 @@ pub fn list(home: &Home) -> Result<Vec<RunSummary>, WorkflowError> {
 /// One run.
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let entries = home.ledger()?.entries()?;
-    let names = run_names(&entries);
-    if !names.contains(&run) {
-        let hint = match freehold_core::toml_text::nearest(run, names.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if names.is_empty() => "there are no runs yet".into(),
-            None => "`freehold audit list` shows all".into(),
-        };
-        return Err(WorkflowError::NoRun { run: run.into(), hint });
+    if !run_names(&entries).contains(&run) {
+        return Err(no_run(run, &entries));
     }
     let phases = phases(home, &entries, run)?;
     let report = match phases.get(&Phase::Record) {

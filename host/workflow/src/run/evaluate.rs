@@ -6,6 +6,7 @@ use freehold_core::evidence::Measurement;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
+use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -111,7 +112,7 @@ impl Examiner<'_> {
                 text("prediction", rows.iter().map(|(_, answer)| answer.as_str()).collect()),
             ];
             let batch = Batch::new((at * BATCH_ROWS) as u64, rows.len(), columns);
-            let shape = |problem| freehold_sandbox::SandboxError::Shape { plugin: "predictions".into(), problem };
+            let shape = |problem| SandboxError::Shape { plugin: "predictions".into(), problem };
             statistics.extend(metric.statistics(&batch.map_err(shape)?)?);
         }
         Ok(statistics)
@@ -137,7 +138,11 @@ impl Examiner<'_> {
             problem: "has no value to estimate from".into(),
         };
         let one = |at: usize| values.get(at).and_then(|values| estimate(values, confidence));
-        let over = || difference(values.get(1)?, values.get(2)?, confidence);
+        let over_production = values.get(1).zip(values.get(2)).and_then(|(a, b)| difference(a, b, confidence));
+        if over_production.is_some_and(|over| ![over.value, over.low, over.high].iter().all(|n| n.is_finite())) {
+            let problem = "two of its values are too far apart for a finite difference".into();
+            return Err(SandboxError::Numbers { plugin: ready.locked.name.to_string(), problem }.into());
+        }
         Ok(Measurement {
             metric: name.into(),
             higher_is_better: description.higher_is_better,
@@ -146,7 +151,7 @@ impl Examiner<'_> {
             base: one(0).ok_or_else(missing)?,
             adapted: one(1).ok_or_else(missing)?,
             production: one(2),
-            over_production: over(),
+            over_production,
             attributes: Vec::new(),
         })
     }

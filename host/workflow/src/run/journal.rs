@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::name::Alias;
+use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Material, Phase, PhaseRecord, Subject};
 use freehold_store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::WorkflowError;
 use crate::observe::{Event, Observer};
 use crate::statements::{Recorder, malformed, read_phase};
+use crate::{WorkflowError, aliases};
 
 /// What a phase leaves behind.
 pub(crate) struct PhaseOutput {
@@ -21,12 +23,15 @@ pub(crate) struct PhaseOutput {
 }
 
 impl PhaseOutput {
-    pub(crate) fn new(
+    /// JSON writes a number that is not finite as null; a detail that cannot be read back is refused before it is entered.
+    pub(crate) fn new<T: Serialize + DeserializeOwned>(
         inputs: Vec<Material>,
         outputs: Vec<Material>,
-        detail: &impl Serialize,
+        detail: &T,
     ) -> Result<Self, WorkflowError> {
-        Ok(Self { inputs, outputs, detail: serde_json::to_value(detail).map_err(malformed("detail of a phase"))? })
+        let detail = serde_json::to_value(detail).map_err(malformed("detail of a phase"))?;
+        serde_json::from_value::<T>(detail.clone()).map_err(malformed("detail of a phase"))?;
+        Ok(Self { inputs, outputs, detail })
     }
 }
 
@@ -84,10 +89,10 @@ pub(crate) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// The journal of the run of `key` that is not finished, or of a new one.
+    /// The journal of the run of `key` that can go on, or of a new one.
     pub(crate) fn open(
         recorder: Recorder,
-        name: &str,
+        recipe: &Recipe,
         key: Digest,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, WorkflowError> {
@@ -96,13 +101,15 @@ impl<'a> Journal<'a> {
             Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, observer };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
-            if journal.is_finished()? {
+            let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
+            if journal.is_finished()? || journal.is_superseded(alias, &entries)? {
                 journal.done.clear();
                 journal.alias_moved = false;
             }
         }
         let resumed = !journal.done.is_empty();
         if !resumed {
+            let name = &recipe.run.name;
             journal.run = format!("{name}-{}", next_number(&entries, name));
         }
         let run = journal.run.clone();
@@ -137,6 +144,13 @@ impl<'a> Journal<'a> {
         let record = super::provenance::read(record)?;
         let due = record.alias.is_some() && record.decision == freehold_core::verdict::Decision::Promoted;
         Ok(!due || self.alias_moved)
+    }
+
+    /// A run that was compared with something else than what is in production now has nothing to say about it any more.
+    fn is_superseded(&self, alias: Option<&Alias>, entries: &[Entry]) -> Result<bool, WorkflowError> {
+        let (Some(alias), Some((_, record))) = (alias, self.done.get(&Phase::Evaluate)) else { return Ok(false) };
+        let compared = super::evaluate::read(record)?.production.map(|production| production.adapter);
+        Ok(compared != aliases::adapter_of(alias, entries))
     }
 
     /// Does a phase, unless an earlier process did.

@@ -23,7 +23,8 @@ pub(crate) struct JudgedPolicy {
     pub(crate) component: Digest,
     pub(crate) settings: toml::Table,
     pub(crate) verdict: Verdict,
-    pub(crate) fuel: Option<u64>,
+    /// What it used; unknown if it gave no verdict.
+    pub(crate) usage: Option<Usage>,
 }
 
 /// What the statement of these phases says.
@@ -65,7 +66,7 @@ pub(crate) fn judge(
             component: ready.locked.component,
             settings: ready.grants.settings.clone(),
             verdict,
-            fuel: usage.map(|usage| usage.fuel),
+            usage,
         });
     }
     let name = format!("evidence/{}", stage.as_str());
@@ -80,7 +81,7 @@ fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Ve
         Ok((verdict, usage)) => (bounded(verdict), Some(usage)),
         Err(error) => {
             let reason = format!("no verdict: {error}; {}", error.remedy());
-            (Verdict::denied_for_lack_of_one(error.code(), reason), None)
+            (bounded(Verdict::denied_for_lack_of_one(error.code(), reason)), None)
         }
     }
 }

@@ -19,16 +19,19 @@ use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage};
 use freehold_sandbox::Sandbox;
 
+use crate::aliases::{self, Promotion};
 use crate::observe::{Event, Observer};
 use crate::statements::{Recorder, malformed};
-use crate::{Home, Project, WorkflowError, aliases};
+use crate::{Home, Project, WorkflowError};
 
 use journal::Journal;
 use resolve::Resolved;
 
-pub(crate) use provenance::read as recorded;
+pub(crate) use evaluate::read as evaluated;
+pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+pub(crate) use train::ADAPTER;
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.
 pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
@@ -84,12 +87,12 @@ pub fn run(
     let _lock = home.lock(&key.short())?;
     let mut journal = {
         let _naming = home.lock("runs")?;
-        let mut journal = Journal::open(recorder, &project.recipe.run.name, key, observer)?;
+        let mut journal = Journal::open(recorder, &project.recipe, key, observer)?;
         journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
         journal
     };
     phases(project, &resolved, &mut journal)?;
-    move_alias(project, &mut journal)?;
+    decide(home, project, &resolved, &mut journal)?;
     report::of(&journal)
 }
 
@@ -103,15 +106,18 @@ fn phases(project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> 
         let measured = evaluate::read(&measured)?;
         journal.phase(Phase::Promote, |work| judge::judge(Stage::Promote, project, resolved, Some(&measured), work))?;
     }
-    journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
     Ok(())
 }
 
-/// The last step: only after the record is in the ledger.
-fn move_alias(project: &Project, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
+/// The decision is recorded, then the alias moves. No other run decides meanwhile, so that what the record says of production
+/// is so when the alias moves.
+fn decide(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
+    let _deciding = home.lock("aliases")?;
+    journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
     let Some(promote) = &project.recipe.promote else { return Ok(()) };
     let record = provenance::read(journal.record(Phase::Record)?)?;
     let (Decision::Promoted, Some(adapter)) = (record.decision, record.adapter) else { return Ok(()) };
-    let statement = journal.statement(Phase::Record)?;
-    aliases::promote(&journal.recorder, &promote.alias, adapter, &journal.run, statement)
+    let compared = evaluate::read(journal.record(Phase::Evaluate)?)?.production.map(|production| production.adapter);
+    let promotion = Promotion { adapter, run: &journal.run, record: journal.statement(Phase::Record)?, compared };
+    aliases::promote(&journal.recorder, &promote.alias, &promotion)
 }

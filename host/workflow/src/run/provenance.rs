@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::journal::{PhaseOutput, Work, detail, output_of};
-use super::judge;
 use super::resolve::Resolved;
 use super::train;
+use super::{evaluate, judge};
 use crate::statements::malformed;
-use crate::{Project, WorkflowError};
+use crate::{Project, WorkflowError, aliases};
 
-const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
+/// Predicate type of the provenance.
+pub(crate) const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE: &str = "urn:freehold:run:v1";
 /// Name of the output: the signed provenance.
 pub(crate) const PROVENANCE: &str = "provenance";
@@ -41,7 +42,7 @@ pub(crate) fn record(
     resolved: &Resolved,
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
-    let (decision, reason) = decision(work)?;
+    let (decision, reason) = decision(project, work)?;
     let adapter = match work.done.get(&Phase::Train) {
         Some((_, record)) => Some(output_of(record, train::ADAPTER)?),
         None => None,
@@ -56,8 +57,8 @@ pub(crate) fn record(
     PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias })
 }
 
-/// Promoted only if both stages were passed; a stage that was not reached was not passed.
-fn decision(work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError> {
+/// Promoted only if both stages were passed - a stage that was not reached was not - and production is still what was compared.
+fn decision(project: &Project, work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError> {
     for phase in [Phase::Admit, Phase::Promote] {
         let Some((_, record)) = work.done.get(&phase) else {
             return Ok((Decision::Denied, Some(format!("stage {phase} was not reached"))));
@@ -69,6 +70,13 @@ fn decision(work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError
                 Some(policy) => format!("{} at stage {phase}: {}", policy.plugin, policy.verdict.reason),
                 None => format!("no policy at stage {phase} speaks for promotion"),
             };
+            return Ok((Decision::Denied, Some(reason)));
+        }
+    }
+    if let Some(promote) = &project.recipe.promote {
+        let compared = evaluate::read(work.before(Phase::Evaluate)?)?.production.map(|production| production.adapter);
+        if compared != aliases::adapter_of(&promote.alias, &work.recorder.ledger.entries()?) {
+            let reason = format!("`{}` was moved after this run was compared with it; run again", promote.alias);
             return Ok((Decision::Denied, Some(reason)));
         }
     }

@@ -7,6 +7,7 @@ use freehold_core::evidence::Estimate;
 use freehold_core::name::Alias;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
+use freehold_sandbox::Usage;
 use serde::Serialize;
 
 use super::journal::Journal;
@@ -30,14 +31,8 @@ pub struct PluginReport {
     pub dropped: BTreeMap<String, usize>,
     /// What it counted.
     pub counts: BTreeMap<String, f64>,
-    /// Fuel used.
-    pub fuel: u64,
-    /// Fuel allowed.
-    pub fuel_limit: u64,
-    /// Largest memory, in bytes.
-    pub memory_bytes: u64,
-    /// Memory allowed.
-    pub memory_limit: u64,
+    /// What it used, of what it may.
+    pub usage: Usage,
 }
 
 /// One metric.
@@ -193,10 +188,7 @@ fn plugin(detail: transform::TransformDetail) -> PluginReport {
         rows_out: detail.rows_out,
         dropped: detail.dropped,
         counts: detail.counts,
-        fuel: detail.usage.fuel,
-        fuel_limit: detail.usage.fuel_limit,
-        memory_bytes: detail.usage.memory_bytes,
-        memory_limit: detail.usage.memory_limit,
+        usage: detail.usage,
     }
 }
 

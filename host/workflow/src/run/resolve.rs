@@ -91,14 +91,14 @@ pub(crate) fn resolve(project: &Project, root: &VerifiedRoot, sandbox: &Sandbox)
 pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<Vec<String>, WorkflowError> {
     let moved = match project.lockfile()? {
         Some(before) => lock.moved_from(&before),
-        None if locked => return Err(WorkflowError::NoLockfile),
+        None if locked => return Err(WorkflowError::NoLockfile(project.lock_file())),
         None => vec!["the lockfile is new".into()],
     };
     if moved.is_empty() {
         return Ok(moved);
     }
     if locked {
-        return Err(WorkflowError::Locked(moved));
+        return Err(WorkflowError::Locked { file: project.lock_file(), moved });
     }
     project.write_lockfile(&document(lock)?)?;
     Ok(moved)

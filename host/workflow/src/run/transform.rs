@@ -6,7 +6,7 @@ use freehold_core::batch::Outcome;
 use freehold_core::evidence::Value;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
-use freehold_sandbox::Usage;
+use freehold_sandbox::{SandboxError, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -30,25 +30,7 @@ pub(crate) struct TransformDetail {
     pub(crate) dropped: BTreeMap<String, usize>,
     /// What the plugin counted.
     pub(crate) counts: BTreeMap<String, f64>,
-    pub(crate) usage: UsageDetail,
-}
-
-/// What a plugin used, of what it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct UsageDetail {
-    pub(crate) fuel: u64,
-    pub(crate) fuel_limit: u64,
-    pub(crate) memory_bytes: u64,
-    pub(crate) memory_limit: u64,
-    pub(crate) log_bytes: u64,
-    pub(crate) log_limit: u64,
-}
-
-impl From<Usage> for UsageDetail {
-    fn from(usage: Usage) -> Self {
-        let Usage { fuel, fuel_limit, memory_bytes, memory_limit, log_bytes, log_limit } = usage;
-        Self { fuel, fuel_limit, memory_bytes, memory_limit, log_bytes, log_limit }
-    }
+    pub(crate) usage: Usage,
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<Vec<TransformDetail>, WorkflowError> {
@@ -121,7 +103,8 @@ impl Stream {
             progress(work.observer, &task, done, rows_in, String::new());
         }
         outcomes.push(plugin.finish()?);
-        let counts = sum_counts(&outcomes);
+        let counts =
+            sum_counts(&outcomes).map_err(|problem| SandboxError::Numbers { plugin: name.clone(), problem })?;
         let dropped = self.take(&name, outcomes)?;
         Ok(TransformDetail {
             plugin: name,
@@ -131,7 +114,7 @@ impl Stream {
             rows_out: self.table.rows(),
             dropped,
             counts,
-            usage: plugin.usage().into(),
+            usage: plugin.usage(),
         })
     }
 
@@ -151,7 +134,7 @@ impl Stream {
     fn take(&mut self, plugin: &str, outcomes: Vec<Outcome>) -> Result<BTreeMap<String, usize>, WorkflowError> {
         let (mut table, mut origins, mut reasons) = (Table::default(), Vec::new(), BTreeMap::new());
         for outcome in outcomes {
-            let shape = |problem| freehold_sandbox::SandboxError::Shape { plugin: plugin.into(), problem };
+            let shape = |problem| SandboxError::Shape { plugin: plugin.into(), problem };
             table.push(&outcome.batch).map_err(shape)?;
             origins.extend(outcome.origins.iter().filter_map(|&row| self.origins.get(row as usize)));
             for dropped in outcome.dropped {
@@ -195,15 +178,53 @@ impl Stream {
     }
 }
 
-fn sum_counts(outcomes: &[Outcome]) -> BTreeMap<String, f64> {
+/// More kinds of things than any plugin needs to count.
+const COUNTS_LIMIT: usize = 256;
+
+/// What a plugin counted, over all its calls. The sandbox has checked each count; their sums may still pass what a number holds.
+fn sum_counts(outcomes: &[Outcome]) -> Result<BTreeMap<String, f64>, String> {
     let mut counts: BTreeMap<String, f64> = BTreeMap::new();
     for count in outcomes.iter().flat_map(|outcome| &outcome.counts) {
         let value = match count.value {
             Value::Integer(value) => value as f64,
-            Value::Number(value) if value.is_finite() => value,
+            Value::Number(value) => value,
             _ => continue,
         };
-        *counts.entry(count.key.chars().take(64).collect()).or_default() += value;
+        let sum = counts.entry(count.key.clone()).or_default();
+        *sum += value;
+        if !sum.is_finite() {
+            return Err(format!("its counts of `{}` add up to {sum}, not a finite number", count.key));
+        }
     }
-    counts
+    if counts.len() > COUNTS_LIMIT {
+        return Err(format!("it counted {} kinds of things; at most {COUNTS_LIMIT} are recorded", counts.len()));
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use freehold_core::batch::Batch;
+    use freehold_core::evidence::Attribute;
+
+    use super::*;
+
+    fn counted(counts: Vec<Attribute>) -> Outcome {
+        Outcome { batch: Batch::new(0, 0, vec![]).unwrap(), origins: vec![], dropped: vec![], counts }
+    }
+
+    fn number(value: f64) -> Attribute {
+        Attribute { key: "n".into(), value: Value::Number(value) }
+    }
+
+    #[test]
+    fn counts_add_up_or_are_refused() {
+        let sum = |counts| sum_counts(&[counted(counts)]);
+        assert!(sum(vec![]).unwrap().is_empty());
+        assert_eq!(sum(vec![number(1.5), Attribute::integer("n", 2)]).unwrap()["n"], 3.5);
+        assert!(sum(vec![number(f64::MAX), number(f64::MAX)]).unwrap_err().contains("not a finite number"));
+        let many = |count: i64| (0..count).map(|n| Attribute::integer(&format!("k{n}"), n)).collect();
+        assert_eq!(sum(many(256)).unwrap().len(), 256);
+        assert!(sum(many(257)).unwrap_err().contains("257 kinds"));
+    }
 }

@@ -1,0 +1,223 @@
+//! Verifies everything offline: trust roots, ledger, statements, blobs, and that each fits the other.
+
+mod alias;
+mod run;
+
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Subject};
+use freehold_ledger::TreeHead;
+use freehold_store::Store;
+use freehold_trust::{PublicKey, Role, Statement, VerifiedRoot};
+use serde::Serialize;
+
+use super::{no_run, phase_record, root_for, roots, run_names};
+use crate::{Home, WorkflowError, aliases};
+
+/// How often everything is read again when something was found while another process appended.
+const ATTEMPTS: usize = 5;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The file, statement or entry.
+    pub what: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What was verified, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// Trust roots.
+    pub trust_roots: usize,
+    /// Ledger entries.
+    pub entries: usize,
+    /// Statements whose signature was verified.
+    pub statements: usize,
+    /// Blobs whose bytes were read.
+    pub blobs: usize,
+    /// Runs.
+    pub runs: usize,
+    /// What is wrong; empty if nothing is.
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    fn found(&mut self, what: impl Into<String>, problem: impl Into<String>) {
+        self.findings.push(Finding { what: what.into(), problem: problem.into() });
+    }
+
+    /// Notes the error, if there is one.
+    fn check<T>(&mut self, what: impl Into<String>, result: Result<T, WorkflowError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.found(what, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Notes the problem if `holds` is false.
+    fn require(&mut self, holds: bool, what: &str, problem: impl Into<String>) {
+        if !holds {
+            self.found(what, problem);
+        }
+    }
+}
+
+/// Verifies the whole home. `root_key`, if given, has to be one of the keys that signed the first trust root: it is what a
+/// stranger was told by other means. `only` limits the look at statements to one run; an error says that there is none of
+/// that name.
+pub fn verify(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> Result<Verification, WorkflowError> {
+    let mut attempt = 1;
+    loop {
+        let before = head(home);
+        let verification = verify_once(home, root_key, only)?;
+        // What was found while the ledger grew may be no more than two moments seen as one.
+        if verification.findings.is_empty() || attempt == ATTEMPTS || head(home) == before {
+            return Ok(verification);
+        }
+        attempt += 1;
+    }
+}
+
+fn head(home: &Home) -> Option<TreeHead> {
+    home.ledger().ok()?.tree_head().ok()
+}
+
+fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> Result<Verification, WorkflowError> {
+    let mut verification = Verification::default();
+    let found = &mut verification;
+    let Some(roots) = found.check("trust", roots(home)) else { return Ok(verification) };
+    found.trust_roots = roots.len();
+    if let Some(key) = root_key {
+        let first = home.trust_roots().ok().and_then(|roots| roots.into_iter().next());
+        let signed = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(&envelope, key).is_ok());
+        found.require(signed, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
+    }
+    let Some(store) = found.check("store", home.store()) else { return Ok(verification) };
+    match store.check() {
+        Ok((blobs, problems)) => {
+            found.blobs = blobs;
+            problems.into_iter().for_each(|problem| found.found(format!("store/{}", problem.file), problem.problem));
+        }
+        Err(error) => found.found("store", error.to_string()),
+    }
+    let Some(entries) = verify_ledger(home, found) else { return Ok(verification) };
+    if let Some(run) = only
+        && !run_names(&entries).contains(&run)
+    {
+        return Err(no_run(run, &entries));
+    }
+    let books = Books { home, store: &store, roots: &roots, entries: &entries };
+    books.verify_entries(only, found);
+    books.verify_names(found);
+    Ok(verification)
+}
+
+/// The entries, if they can be read.
+fn verify_ledger(home: &Home, found: &mut Verification) -> Option<Vec<Entry>> {
+    let ledger = found.check("ledger", home.ledger())?;
+    let check = match ledger.check() {
+        Ok(check) => check,
+        Err(error) => {
+            found.found("ledger/checkpoint", error.to_string());
+            return None;
+        }
+    };
+    for problem in check.problems {
+        found.found(format!("ledger/{}", problem.file), problem.problem);
+    }
+    // Without the entries nothing more can be said, and everything would look missing.
+    found.entries = check.entries.as_ref()?.len();
+    found.require(found.entries > 0, "ledger", "has no entry; the first must be the trust root");
+    check.entries
+}
+
+/// All that is verified against each other.
+struct Books<'a> {
+    home: &'a Home,
+    store: &'a Store,
+    roots: &'a [VerifiedRoot],
+    entries: &'a [Entry],
+}
+
+impl Books<'_> {
+    fn verify_entries(&self, only: Option<&str>, found: &mut Verification) {
+        let wanted = |run: &str| only.is_none_or(|only| only == run);
+        for (index, entry) in self.entries.iter().enumerate() {
+            let what = format!("ledger entry {index}");
+            if !self.store.contains(&entry.statement) {
+                found.found(&what, format!("its statement {} is not in the store", entry.statement));
+            }
+            match &entry.subject {
+                Subject::TrustRoot { version } => self.verify_root(&what, *version, entry, found),
+                Subject::Alias { alias, adapter, run } if wanted(run) => {
+                    self.verify_alias(index, (alias, adapter, run), found);
+                }
+                _ => {}
+            }
+        }
+        for version in self.roots.iter().map(|root| root.version) {
+            let subject = Subject::TrustRoot { version };
+            let entered = self.entries.iter().any(|entry| entry.subject == subject);
+            found.require(entered, &crate::trust::file(version), "has no entry in the ledger");
+        }
+        for run in run_names(self.entries).into_iter().filter(|run| wanted(run)) {
+            found.runs += 1;
+            self.verify_run(run, found);
+        }
+    }
+
+    fn verify_root(&self, what: &str, version: u64, entry: &Entry, found: &mut Verification) {
+        let file = crate::trust::file(version);
+        match freehold_files::read(&self.home.dir, &file, 4 << 20) {
+            Ok(bytes) if Digest::of(&bytes) == entry.statement => {}
+            Ok(_) => found.found(file, format!("is not the trust root of {what}")),
+            Err(error) => found.found(file, error.to_string()),
+        }
+    }
+
+    /// A statement can only name a trust root that was in the ledger before it.
+    fn root_before(&self, version: u64, index: usize) -> Option<&VerifiedRoot> {
+        let subject = Subject::TrustRoot { version };
+        let entered = self.entries.iter().take(index).any(|entry| entry.subject == subject);
+        root_for(self.roots, version).filter(|_| entered)
+    }
+
+    /// A statement that a recorder signed under the trust root that it names by `version_in`.
+    fn recorded(
+        &self,
+        digest: &Digest,
+        index: usize,
+        version_in: impl Fn(&Statement) -> Option<u64>,
+    ) -> Result<Statement, String> {
+        let bytes = self.store.get(digest).map_err(|error| error.to_string())?;
+        let verify = |root: &VerifiedRoot| Statement::verify(&bytes, &root.keys_of(Role::Recorder));
+        let named = self.roots.iter().find_map(|root| Some(verify(root).ok()?.0)).and_then(|read| version_in(&read));
+        let version = named.ok_or("its statement is not signed by a recorder, or names no trust root")?;
+        let root = self.root_before(version, index);
+        let root =
+            root.ok_or_else(|| format!("names the trust root {version}, which the ledger does not have before it"))?;
+        verify(root).map(|(statement, _)| statement).map_err(|error| error.to_string())
+    }
+
+    /// The index of the store says what the ledger says. It follows: a process may have ended, or may just be, between an
+    /// alias's entry and the index, so that it may also say what the ledger said before its last move.
+    fn verify_names(&self, found: &mut Verification) {
+        let last = self.entries.iter().rposition(|entry| matches!(entry.subject, Subject::Alias { .. }));
+        let ends = [Some(self.entries.len()), last];
+        let states = ends.into_iter().flatten().map(|end| aliases::names(&self.entries[..end]));
+        let mut has = Ok(false);
+        for names in states {
+            if !matches!(has, Ok(true)) {
+                has = self.store.has_names(&names);
+            }
+        }
+        match has {
+            Ok(has) => found.require(has, "store/index.json", "is not what the ledger says"),
+            Err(error) => found.found("store/index.json", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A run: its phases in order, each as its statement says, and a decision that rests on them.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
+use freehold_core::verdict::{Decision, Stage};
+use freehold_trust::{ResourceDescriptor, Role, Statement};
+
+use super::{Books, Verification, phase_record};
+use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE};
+
+type Records = BTreeMap<Phase, (Digest, PhaseRecord)>;
+
+fn output<'a>(record: &'a PhaseRecord, name: &'a str) -> impl Iterator<Item = Digest> + 'a {
+    record.outputs.iter().filter(move |output| output.name == name).map(|output| output.digest)
+}
+
+/// The files of the adapter that a run trained, by name.
+fn adapter_files(trained: &PhaseRecord) -> BTreeMap<&str, Digest> {
+    let outputs = trained.outputs.iter();
+    outputs.filter_map(|output| Some((output.name.strip_prefix(ADAPTER)?.strip_prefix('/')?, output.digest))).collect()
+}
+
+impl Books<'_> {
+    pub(super) fn verify_run(&self, run: &str, found: &mut Verification) {
+        let mut records = Records::new();
+        let mut last: Option<Phase> = None;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Subject::Phase { run: name, phase, .. } = &entry.subject else { continue };
+            if name != run {
+                continue;
+            }
+            let what = format!("{run}, phase {phase}");
+            let in_order = last.is_none_or(|last| last < *phase) && (last.is_some() || *phase == Phase::Resolve);
+            found.require(in_order, &what, "is out of order in the ledger");
+            last = Some(*phase);
+            let read = phase_record(self.home, self.roots, &entry.statement);
+            let Some(record) = found.check(&what, read) else { continue };
+            found.statements += 1;
+            self.verify_phase(&what, index, entry, &record, found);
+            records.insert(*phase, (entry.statement, record));
+        }
+        if let Some((_, record)) = records.get(&Phase::Record) {
+            self.verify_decision(&records, record, found);
+        }
+    }
+
+    /// A statement says what its entry says, and everything that it says is kept is there.
+    fn verify_phase(&self, what: &str, index: usize, entry: &Entry, record: &PhaseRecord, found: &mut Verification) {
+        let subject = Subject::Phase { run: record.run.clone(), key: record.key, phase: record.phase };
+        found.require(entry.subject == subject, what, "its statement says something else than its ledger entry");
+        let version = record.trust_root;
+        let known = self.root_before(version, index).is_some();
+        found.require(known, what, format!("names the trust root {version}, which the ledger does not have before it"));
+        for material in record.inputs.iter().chain(&record.outputs).filter(|material| material.kept) {
+            if !self.store.contains(&material.digest) {
+                found.found(what, format!("`{}` ({}) is not in the store", material.name, material.digest));
+            }
+        }
+    }
+
+    /// The record names the statements of all phases before it and the adapter that was trained; a promoted run had every
+    /// phase and passed every stage.
+    fn verify_decision(&self, records: &Records, record: &PhaseRecord, found: &mut Verification) {
+        let what = format!("{}, phase record", record.run);
+        for (phase, (statement, _)) in records.iter().filter(|(phase, _)| **phase != Phase::Record) {
+            let name = format!("statement/{phase}");
+            let rests = record.inputs.iter().any(|input| input.name == name && input.digest == *statement);
+            found.require(rests, &what, format!("does not rest on the statement of phase {phase}"));
+        }
+        let trained = records.get(&Phase::Train).map(|(_, record)| record);
+        self.verify_provenance(record, trained, found);
+        let Some(detail) = found.check(&what, crate::run::recorded(record)) else { return };
+        let adapter = trained.and_then(|trained| output(trained, ADAPTER).next());
+        found.require(detail.adapter == adapter, &what, "names another adapter than phase train made");
+        if detail.decision == Decision::Denied {
+            return;
+        }
+        for phase in Phase::ALL.into_iter().filter(|phase| !records.contains_key(phase)) {
+            found.found(&what, format!("is promoted without phase {phase}"));
+        }
+        for (phase, stage) in [(Phase::Admit, Stage::Admit), (Phase::Promote, Stage::Promote)] {
+            let passed = records.get(&phase).is_none_or(|(_, judged)| crate::run::passed(stage, judged));
+            found.require(passed, &what, format!("is promoted though stage {phase} was not passed"));
+        }
+    }
+
+    /// What was trained has one provenance, signed by a recorder, about the files of the adapter and nothing else.
+    fn verify_provenance(&self, record: &PhaseRecord, trained: Option<&PhaseRecord>, found: &mut Verification) {
+        let what = format!("{}, phase record", record.run);
+        let digests: Vec<Digest> = output(record, PROVENANCE).collect();
+        let (Some(trained), [digest]) = (trained, digests.as_slice()) else {
+            let holds = trained.is_none() && digests.is_empty();
+            return found.require(holds, &what, format!("has {} provenances; an adapter has one", digests.len()));
+        };
+        let what = format!("provenance {digest}");
+        let keys = super::root_for(self.roots, record.trust_root).map(|root| root.keys_of(Role::Recorder));
+        let read = self.store.get(digest).map_err(|error| error.to_string());
+        let read = read
+            .and_then(|bytes| Statement::verify(&bytes, &keys.unwrap_or_default()).map_err(|error| error.to_string()));
+        let statement = match read {
+            Ok((statement, _)) => statement,
+            Err(problem) => return found.found(what, problem),
+        };
+        found.statements += 1;
+        let run = &statement.predicate["runDetails"]["metadata"]["invocationId"];
+        let of_run = statement.predicate_type == PROVENANCE_TYPE && run.as_str() == Some(&record.run);
+        found.require(of_run, &what, format!("is not the provenance of {}", record.run));
+        let named = |subject: &ResourceDescriptor| Some((subject.name.clone(), subject.sha256()?));
+        let subjects: Option<BTreeMap<String, Digest>> = statement.subject.iter().map(named).collect();
+        let files = adapter_files(trained);
+        let same = subjects.is_some_and(|subjects| {
+            subjects.len() == statement.subject.len()
+                && subjects.iter().map(|(name, digest)| (name.as_str(), *digest)).eq(files.clone())
+        });
+        found.require(same, &what, "is about other files than those that phase train made");
+        let kept = output(trained, ADAPTER).next().and_then(|manifest| self.store.artifact(&manifest).ok());
+        let same = kept.is_some_and(|kept| {
+            let kept: BTreeMap<_, _> = kept.files.iter().map(|(name, digest)| (name.as_str(), *digest)).collect();
+            kept == files
+        });
+        found.require(same, &format!("{}, phase train", record.run), "its adapter has other files than it says");
+    }
+}

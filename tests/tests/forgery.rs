@@ -1,0 +1,238 @@
+//! An insider with every key of the home writes entries that the run does not support. Verification says what does not fit.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Phase, Subject};
+use freehold_ledger::Ledger;
+use freehold_store::Store;
+use freehold_tests::{Outcome, Project, Recipe};
+use freehold_trust::{ResourceDescriptor, SecretKey, Statement};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+const ALIAS_TYPE: &str = "urn:freehold:alias:v1";
+const PHASE_TYPE: &str = "urn:freehold:phase:v1";
+
+/// The books of a project in the hands of an insider.
+struct Insider {
+    project: Project,
+    store: Store,
+    ledger: Ledger,
+    recorder: SecretKey,
+    log: SecretKey,
+}
+
+impl Insider {
+    fn of(project: Project) -> Self {
+        let open = |folder: &str| Dir::open_ambient_dir(project.path().join(folder), ambient_authority()).unwrap();
+        let key = |name: &str| {
+            SecretKey::from_pem(&String::from_utf8(project.read(&format!("home/keys/{name}.pem"))).unwrap()).unwrap()
+        };
+        let (recorder, log) = (key("recorder"), key("log"));
+        let origin = format!("freehold-log/{}", log.public().id().short());
+        let ledger = Ledger::open(open("home/ledger"), &origin, log.public());
+        let store = Store::open(open("home/store")).unwrap();
+        Self { project, store, ledger, recorder, log }
+    }
+
+    /// The books after a promoted run, `desk-1`, and one that was denied, `desk-2`.
+    fn after_two_runs() -> Self {
+        let project = Project::new();
+        project.run_recipe(&Recipe::default()).expect(0);
+        let policies = Recipe::default().policies.replace("minimum = 0.0", "minimum = 2.0");
+        project.run_recipe(&Recipe { policies, name: "other".into(), ..Recipe::default() }).expect(3);
+        Self::of(project)
+    }
+
+    fn entry_of(&self, wanted: impl Fn(&Subject) -> bool) -> Entry {
+        self.ledger.entries().unwrap().into_iter().find(|entry| wanted(&entry.subject)).unwrap()
+    }
+
+    fn phase_entry(&self, of: &str, wanted: Phase) -> Entry {
+        self.entry_of(|subject| matches!(subject, Subject::Phase { run, phase, .. } if run == of && *phase == wanted))
+    }
+
+    fn alias_entry(&self) -> Entry {
+        self.entry_of(|subject| matches!(subject, Subject::Alias { .. }))
+    }
+
+    fn statement(&self, entry: &Entry) -> Value {
+        let keys = [(self.recorder.public().id(), self.recorder.public())].into();
+        let (statement, _) = Statement::verify(&self.store.get(&entry.statement).unwrap(), &keys).unwrap();
+        serde_json::to_value(statement).unwrap()
+    }
+
+    /// Signs a statement as the recorder would.
+    fn sign(&self, subject: Vec<ResourceDescriptor>, kind: &str, predicate: Value) -> Digest {
+        self.store.put(&Statement::new(subject, kind, predicate).sign(&self.recorder).to_bytes()).unwrap()
+    }
+
+    fn sign_phase(&self, predicate: Value) -> Digest {
+        let outputs = predicate["outputs"].as_array().unwrap().iter();
+        let subject = outputs.map(|output| {
+            let digest: Digest = output["digest"].as_str().unwrap().parse().unwrap();
+            ResourceDescriptor::new(output["name"].as_str().unwrap(), digest)
+        });
+        self.sign(subject.collect(), PHASE_TYPE, predicate)
+    }
+
+    fn enter(&self, subject: Subject, statement: Digest) {
+        let entry = Entry { subject, statement, time: Timestamp::now() };
+        self.ledger.appender(&self.log).unwrap().append(&entry).unwrap();
+    }
+
+    /// Moves the alias with a statement that is right but for `change`.
+    fn move_alias(&self, run: &str, adapter: Digest, change: impl FnOnce(&mut Value)) {
+        let alias = self.alias_entry();
+        let Subject::Alias { alias: name, adapter: named, run: before } = &alias.subject else { unreachable!() };
+        let mut predicate = json!({
+            "alias": name,
+            "run": run,
+            "record": self.phase_entry(run, Phase::Record).statement,
+            "previous": { "adapter": named, "run": before },
+            "trust_root": 2,
+        });
+        change(&mut predicate);
+        let subject = vec![ResourceDescriptor::new(name.to_string(), adapter)];
+        let statement = self.sign(subject, ALIAS_TYPE, predicate);
+        self.enter(Subject::Alias { alias: name.clone(), adapter, run: run.into() }, statement);
+    }
+
+    fn adapter_of(&self, run: &str) -> Digest {
+        let trained = self.statement(&self.phase_entry(run, Phase::Train));
+        let outputs = trained["predicate"]["outputs"].as_array().unwrap();
+        let adapter = outputs.iter().find(|output| output["name"] == "adapter").unwrap();
+        adapter["digest"].as_str().unwrap().parse().unwrap()
+    }
+
+    fn verify(&self) -> Outcome {
+        self.project.run(&["audit", "verify"])
+    }
+}
+
+#[test]
+fn an_alias_that_a_denied_run_moves() {
+    let insider = Insider::after_two_runs();
+    insider.move_alias("other-1", insider.adapter_of("other-1"), |_| {});
+    insider.verify().expect(4).says(&["the record of other-1 does not promote this adapter to it"]);
+}
+
+#[test]
+fn an_alias_that_rests_on_the_record_of_another_run() {
+    let insider = Insider::after_two_runs();
+    let record = insider.phase_entry("desk-1", Phase::Record).statement;
+    insider.move_alias("other-1", insider.adapter_of("other-1"), |predicate| predicate["record"] = json!(record));
+    insider.verify().expect(4).says(&["rests on the record", "which other-1 does not have"]);
+}
+
+#[test]
+fn an_alias_whose_statement_is_replayed() {
+    let insider = Insider::after_two_runs();
+    let alias = insider.alias_entry();
+    insider.enter(alias.subject, alias.statement);
+    insider.verify().expect(4).says(&["moves the alias for desk-1 a second time", "does not follow"]);
+}
+
+#[test]
+fn an_alias_that_hides_what_was_there_before() {
+    let insider = Insider::after_two_runs();
+    insider.move_alias("other-1", insider.adapter_of("other-1"), |predicate| predicate["previous"] = Value::Null);
+    insider.verify().expect(4).says(&["does not follow what the alias named before it"]);
+}
+
+#[test]
+fn an_alias_under_a_trust_root_that_nobody_entered() {
+    let insider = Insider::after_two_runs();
+    for version in [json!(9), json!(null), json!("2")] {
+        let insider = Insider::of(insider.project.fork());
+        insider.move_alias("other-1", insider.adapter_of("other-1"), |predicate| predicate["trust_root"] = version);
+        insider.verify().expect(4).says(&["trust root"]);
+    }
+}
+
+#[test]
+fn a_denied_run_that_is_recorded_again_as_promoted() {
+    let insider = Insider::after_two_runs();
+    let entry = insider.phase_entry("other-1", Phase::Record);
+    let statement = insider.statement(&entry);
+    let mut predicate = statement["predicate"].clone();
+    predicate["detail"]["decision"] = json!("promoted");
+    let forged = insider.sign_phase(predicate);
+    insider.enter(entry.subject, forged);
+    insider.verify().expect(4).says(&["other-1, phase record", "is out of order in the ledger"]);
+    insider.verify().expect(4).says(&["is promoted though stage promote was not passed"]);
+}
+
+#[test]
+fn a_statement_about_other_artifacts_than_it_says() {
+    let insider = Insider::after_two_runs();
+    let entry = insider.phase_entry("desk-1", Phase::Resolve);
+    let Subject::Phase { phase, key, .. } = entry.subject else { unreachable!() };
+    let mut predicate = insider.statement(&entry)["predicate"].clone();
+    predicate["run"] = json!("stranger-1");
+    let subject = vec![ResourceDescriptor::new("recipe", Digest::of(b"another"))];
+    let forged = insider.sign(subject, PHASE_TYPE, predicate);
+    insider.enter(Subject::Phase { run: "stranger-1".into(), key, phase }, forged);
+    insider.verify().expect(4).says(&["stranger-1, phase resolve", "is about other artifacts than it says"]);
+}
+
+#[test]
+fn a_statement_entered_under_another_name() {
+    let insider = Insider::after_two_runs();
+    let entry = insider.phase_entry("desk-1", Phase::Resolve);
+    let Subject::Phase { key, phase, .. } = entry.subject.clone() else { unreachable!() };
+    insider.enter(Subject::Phase { run: "stranger-1".into(), key, phase }, entry.statement);
+    insider.verify().expect(4).says(&["stranger-1, phase resolve", "says something else than its ledger entry"]);
+}
+
+#[test]
+fn a_record_whose_adapter_or_provenance_is_not_that_of_the_run() {
+    let two = Insider::after_two_runs();
+    let foreign = two.statement(&two.phase_entry("desk-1", Phase::Record));
+    let provenance = foreign["predicate"]["outputs"].clone();
+    let forge = |change: &dyn Fn(&mut Value), says: &str| {
+        let insider = Insider::of(two.project.fork());
+        let entry = insider.phase_entry("other-1", Phase::Record);
+        let mut predicate = insider.statement(&entry)["predicate"].clone();
+        change(&mut predicate);
+        let forged = insider.sign_phase(predicate);
+        insider.enter(entry.subject, forged);
+        insider.verify().expect(4).says(&[says]);
+    };
+    let another = json!(Digest::of(b"another"));
+    forge(&|record| record["detail"]["adapter"] = another.clone(), "names another adapter than phase train made");
+    forge(&|record| record["outputs"] = json!([]), "has 0 provenances; an adapter has one");
+    forge(&|record| record["outputs"] = provenance.clone(), "is not the provenance of other-1");
+    forge(&|record| record["inputs"] = json!([]), "does not rest on the statement of phase train");
+}
+
+#[test]
+fn a_ledger_that_lost_its_tree_head_or_its_root_is_no_new_ledger() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    let note = project.read("home/ledger/checkpoint");
+    std::fs::remove_file(project.path().join("home/ledger/checkpoint")).unwrap();
+    for command in [&["run"][..], &["init"], &["audit", "list"], &["audit", "verify"], &["audit", "verify", "desk-1"]] {
+        project.run(command).expect(4).says(&["lost its tree head"]);
+    }
+    std::fs::write(project.path().join("home/ledger/checkpoint"), note).unwrap();
+    project.assert_intact();
+    // The whole folder gone is no new beginning either.
+    std::fs::remove_dir_all(project.path().join("home/ledger")).unwrap();
+    std::fs::create_dir(project.path().join("home/ledger")).unwrap();
+    project.run(&["init"]).expect(4).says(&["lost its tree head", "restore the folder `ledger`"]);
+
+    // A trust root that was written and never entered: `trust add` was cut off, or the ledger is an older one.
+    let project = Project::new();
+    project.write("freehold.toml", &Recipe::default().to_string());
+    let older = project.fork();
+    project.run(&["key", "new", "second"]).expect(0);
+    project.run(&["trust", "add", "--key", "second", "--names", "acme/*"]).expect(0);
+    older.write("home/trust/3.root.json", &String::from_utf8(project.read("home/trust/3.root.json")).unwrap());
+    older.run(&["run"]).expect(4).says(&["trust root 3 has no entry in the ledger", "`freehold init` completes it"]);
+    older.run(&["init"]).expect(0);
+    older.run(&["run"]).expect(0);
+}
