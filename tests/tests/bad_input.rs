@@ -142,7 +142,7 @@ fn misbehaving_plugins() {
         ("utf8", "UTF-8"),
         ("lineage", "row"),
         ("lose", "neither came out nor was dropped"),
-        ("output", "returned more than"),
+        ("output", "returned more than 8388608 bytes from a call"),
         ("twice", "dropped"),
         ("log", "logged more than"),
         ("error", "misbehave"),
@@ -157,7 +157,7 @@ fn misbehaving_plugins() {
     project.sign_changed("misbehave", &limits, "publisher", 30).expect(0);
     let asked = "[[transform]]\nplugin = \"freehold/misbehave\"\nversion = \"*\"\nsettings = { mode = \"loop\" }\n";
     let recipe = Recipe { transforms: format!("{asked}{}", Recipe::default().transforms), ..Recipe::default() };
-    refused(&project, &recipe, &["a call took longer than 300 ms"]);
+    refused(&project, &recipe, &["took longer than 300 ms for a call"]);
     // The next plugin runs normally, and a run that was stopped goes on when the recipe is right.
     project.run_recipe(&Recipe::default()).expect(0);
 }

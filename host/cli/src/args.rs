@@ -82,9 +82,19 @@ pub(crate) struct RunArguments {
     /// Refuse to change the lockfile beside the recipe
     #[arg(long)]
     pub(crate) locked: bool,
+    /// How many threads transforms may use; all of the machine if not said. The result is the same with any number
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
     /// Let the recipe name paths below this folder as well; may be repeated
     #[arg(long = "root", value_name = "FOLDER")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=1024) => Ok(threads),
+        _ => Err("expected a number from 1 to 1024".into()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -57,6 +57,16 @@ pub enum ShapeError {
         /// The byte found.
         value: u8,
     },
+    /// A number is not finite.
+    #[error("column `{column}`: the number in row {row} is {value}, not a finite number")]
+    NotFinite {
+        /// The column.
+        column: String,
+        /// The row in the batch.
+        row: usize,
+        /// What it is.
+        value: String,
+    },
     /// Two columns have one name.
     #[error("two columns are named `{0}`")]
     SameName(String),
@@ -236,6 +246,17 @@ pub enum ColumnData {
 }
 
 impl ColumnData {
+    /// Bytes of the values.
+    pub fn bytes(&self) -> usize {
+        let text = |column: &TextColumn| 4 * column.offsets.len() + column.text.len();
+        match self {
+            Self::Text(column) => text(column),
+            Self::Dialogue(column) => 4 * column.offsets.len() + text(&column.roles) + text(&column.texts),
+            Self::Numbers(values) => 8 * values.len(),
+            Self::Booleans(values) => values.len(),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {
@@ -295,8 +316,19 @@ impl Batch {
             {
                 return Err(ShapeError::Boolean { column: name(), value });
             }
+            // Records are JSON, which has no such number: it would come back as no value at all.
+            if let ColumnData::Numbers(values) = &column.data
+                && let Some(row) = values.iter().position(|value| !value.is_finite())
+            {
+                return Err(ShapeError::NotFinite { column: name(), row, value: values[row].to_string() });
+            }
         }
         Ok(Self { first_row, rows, columns })
+    }
+
+    /// Bytes of all values, as they cross to a plugin.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.data.bytes() + column.validity.as_ref().map_or(0, Vec::len)).sum()
     }
 
     /// Number of the first row in its stream.
@@ -377,6 +409,10 @@ mod tests {
         assert!(Batch::new(0, 2, vec![column("a", numbers(), Some(vec![]))]).is_err());
         assert!(Batch::new(0, 2, vec![column("a", numbers(), None), column("a", numbers(), None)]).is_err());
         assert!(Batch::new(0, 1, vec![column("a", ColumnData::Booleans(vec![2]), None)]).is_err());
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = Batch::new(0, 2, vec![column("a", ColumnData::Numbers(vec![0.0, number]), None)]).unwrap_err();
+            assert!(error.to_string().contains("row 1"), "{error}");
+        }
     }
 
     #[test]

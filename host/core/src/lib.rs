@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod digest;
 pub mod evidence;
+pub mod limits;
 pub mod lock;
 pub mod manifest;
 pub mod name;

@@ -8,6 +8,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::limits::Limits;
 use crate::name::PluginName;
 use crate::recipe::Settings;
 use crate::toml_text::nearest;
@@ -34,47 +35,6 @@ impl fmt::Display for World {
             Self::Metric => "metric",
             Self::Policy => "policy",
         })
-    }
-}
-
-/// What a plugin may use up. What an author leaves out gets the default; a host caps each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Instructions, in wasmtime's units of fuel, of one instance in a run.
-    pub fuel: u64,
-    /// Time of one call, in milliseconds.
-    pub wall_time_ms: u64,
-    /// Linear memory, in bytes.
-    pub memory_bytes: u64,
-    /// What one call may return, in bytes.
-    pub output_bytes: u64,
-    /// What may be logged in a run, in bytes.
-    pub log_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            fuel: 20_000_000_000,
-            wall_time_ms: 60_000,
-            memory_bytes: 64 << 20,
-            output_bytes: 64 << 20,
-            log_bytes: 64 << 10,
-        }
-    }
-}
-
-impl Limits {
-    /// The smaller of each limit.
-    pub fn capped(self, cap: Self) -> Self {
-        Self {
-            fuel: self.fuel.min(cap.fuel),
-            wall_time_ms: self.wall_time_ms.min(cap.wall_time_ms),
-            memory_bytes: self.memory_bytes.min(cap.memory_bytes),
-            output_bytes: self.output_bytes.min(cap.output_bytes),
-            log_bytes: self.log_bytes.min(cap.log_bytes),
-        }
     }
 }
 
@@ -323,13 +283,6 @@ description = "Limit"
             let error = given(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn limits_are_capped_one_by_one() {
-        let cap = Limits { fuel: 1, ..Limits::default() };
-        let asked = Limits { memory_bytes: 5, ..Limits::default() };
-        assert_eq!(asked.capped(cap), Limits { fuel: 1, memory_bytes: 5, ..Limits::default() });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The wall-clock backstop: a thread that moves the engine's epoch.
+//! The wall-clock backstop: a thread that moves the engines' epochs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +17,13 @@ pub(crate) struct EpochClock {
 }
 
 impl EpochClock {
-    pub(crate) fn start(engine: &Engine) -> Result<Self, SandboxError> {
+    pub(crate) fn start(engines: [&Engine; 2]) -> Result<Self, SandboxError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, engine) = (stop.clone(), engine.weak());
+        let (stopped, engines) = (stop.clone(), engines.map(Engine::weak));
         let tick = move || {
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(TICK_MS));
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
+                engines.iter().filter_map(wasmtime::EngineWeak::upgrade).for_each(|engine| engine.increment_epoch());
             }
         };
         let thread = std::thread::Builder::new().name("plugin-clock".into()).spawn(tick);

@@ -1,7 +1,17 @@
 //! What can go wrong with a plugin. Each limit has an error of its own.
 
 use freehold_core::batch::ShapeError;
+use freehold_core::limits::LimitKind;
 use freehold_core::manifest::World;
+
+/// Who set a limit: what was asked for, or what the host allows at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The plugin's own manifest.
+    Manifest,
+    /// The host's configuration.
+    Host,
+}
 
 /// A plugin cannot be loaded or did not do what its world asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,15 +19,33 @@ pub enum SandboxError {
     /// wasmtime cannot work on this machine.
     #[error("cannot start the plugin engine: {0}")]
     Engine(String),
-    /// The component is too large.
-    #[error("plugin `{plugin}`: the component has {bytes} bytes; at most {limit} are compiled")]
-    ComponentSize {
+    /// It passed one of its limits.
+    #[error("plugin `{plugin}` {}", kind.passed(*limit))]
+    Limit {
         /// The plugin.
         plugin: String,
-        /// Its size.
-        bytes: usize,
+        /// What is limited.
+        kind: LimitKind,
         /// The limit.
-        limit: usize,
+        limit: u64,
+        /// Who set it.
+        bound: Bound,
+    },
+    /// Every slot for running plugins is taken.
+    #[error("plugin `{plugin}` has to wait: {limit} plugins run already")]
+    Busy {
+        /// The plugin.
+        plugin: String,
+        /// How many run at a time.
+        limit: u32,
+    },
+    /// Only transforms may be metered by time alone.
+    #[error("plugin `{plugin}` is a {world} plugin and asks to be metered by time alone")]
+    Metering {
+        /// The plugin.
+        plugin: String,
+        /// Its world.
+        world: World,
     },
     /// The bytes are not a WebAssembly component.
     #[error("plugin `{plugin}` is not a WebAssembly component: {problem}")]
@@ -52,46 +80,6 @@ pub enum SandboxError {
         plugin: String,
         /// What is wrong.
         problem: String,
-    },
-    /// It ran out of fuel.
-    #[error("plugin `{plugin}` used up its fuel ({limit})")]
-    Fuel {
-        /// The plugin.
-        plugin: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// A call took too long.
-    #[error("plugin `{plugin}`: a call took longer than {limit_ms} ms")]
-    WallTime {
-        /// The plugin.
-        plugin: String,
-        /// The limit.
-        limit_ms: u64,
-    },
-    /// It asked for more memory than it may have.
-    #[error("plugin `{plugin}` needs more than its {limit} bytes of memory")]
-    Memory {
-        /// The plugin.
-        plugin: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// It returned too much.
-    #[error("plugin `{plugin}`: a call returned more than {limit} bytes")]
-    Output {
-        /// The plugin.
-        plugin: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// It logged too much.
-    #[error("plugin `{plugin}` logged more than {limit} bytes")]
-    Log {
-        /// The plugin.
-        plugin: String,
-        /// The limit.
-        limit: u64,
     },
     /// It panicked; the message is the author's.
     #[error("plugin `{plugin}` panicked at {location}: {message}")]
@@ -150,16 +138,13 @@ impl SandboxError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Engine(_) => "engine",
-            Self::ComponentSize { .. } => "component-size",
+            Self::Limit { kind, .. } => kind.code(),
+            Self::Busy { .. } => "busy",
+            Self::Metering { .. } => "metering",
             Self::NotAComponent { .. } => "not-a-component",
             Self::ForeignImport { .. } => "foreign-import",
             Self::WrongWorld { .. } => "wrong-world",
             Self::Instantiate { .. } => "instantiate",
-            Self::Fuel { .. } => "out-of-fuel",
-            Self::WallTime { .. } => "out-of-time",
-            Self::Memory { .. } => "out-of-memory",
-            Self::Output { .. } => "output-limit",
-            Self::Log { .. } => "log-limit",
             Self::Panicked { .. } => "panicked",
             Self::Trapped { .. } => "trapped",
             Self::Refused { .. } => "error",
@@ -170,12 +155,19 @@ impl SandboxError {
     }
 
     /// What to do about it.
-    pub fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> String {
         match self {
             Self::Engine(_) => "free some address space or memory, then try again",
-            Self::ComponentSize { .. } => "build the plugin with the profile `component`, which strips it",
+            Self::Limit { kind, bound: Bound::Manifest, .. } => {
+                return format!("raise `limits.{kind}` in the plugin's plugin.toml and sign it again, or give it less to do");
+            }
+            Self::Limit { kind, bound: Bound::Host, .. } => {
+                return format!("this host allows no more: if you trust the plugin with it, raise `{kind}` under `[plugins.limits]` in `host.toml` of the home");
+            }
+            Self::Busy { .. } => "raise `concurrent` under `[plugins]` in `host.toml` of the home, or ask for less at a time",
+            Self::Metering { .. } => "remove `limits.metering` from its plugin.toml: what decides has to be metered by fuel",
             Self::NotAComponent { .. } => {
-                "build it with `cargo xtask plugins`, which turns the module into a component"
+                "build it with `freehold plugin build`, which turns the module into a component"
             }
             Self::ForeignImport { .. } => {
                 "build it for wasm32-unknown-unknown with the SDK; plugins get no clock, files or network"
@@ -183,16 +175,7 @@ impl SandboxError {
             Self::WrongWorld { .. } => {
                 "list it under the recipe's table of its own world, or correct `world` in plugin.toml"
             }
-            Self::Instantiate { .. } => {
-                "raise the limits in the plugin's plugin.toml if it needs more, and sign it again"
-            }
-            Self::Fuel { .. } => {
-                "raise `limits.fuel` in the plugin's plugin.toml and sign it again, or give it less data"
-            }
-            Self::WallTime { .. } => "raise `limits.wall_time_ms` in the plugin's plugin.toml and sign it again",
-            Self::Memory { .. } => "raise `limits.memory_bytes` in the plugin's plugin.toml and sign it again",
-            Self::Output { .. } => "raise `limits.output_bytes` in the plugin's plugin.toml and sign it again",
-            Self::Log { .. } => "log less, or raise `limits.log_bytes` in the plugin's plugin.toml and sign it again",
+            Self::Instantiate { .. } => "report it to its publisher or use another version",
             Self::Refused { .. } => "correct the recipe's settings or data as the message says",
             Self::Panicked { .. }
             | Self::Trapped { .. }
@@ -202,5 +185,6 @@ impl SandboxError {
                 "this is a defect of the plugin: report it to its publisher or use another version"
             }
         }
+        .into()
     }
 }

@@ -1,42 +1,32 @@
 //! One instance of a plugin: its store, its limits, and the one place where a failure becomes a typed error.
 
-use freehold_core::manifest::Limits;
-use serde::{Deserialize, Serialize};
-use wasmtime::{Engine, Store, Trap};
+use std::time::Instant;
+
+use freehold_core::limits::{LimitKind, Metering, Usage};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use crate::clock::EpochClock;
-use crate::platform::{Exceeded, PluginState, printable};
+use crate::platform::{PluginState, printable};
 use crate::{Grants, Plugin, SandboxError};
-
-/// What an instance used, and what it was allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Fuel used.
-    pub fuel: u64,
-    /// Fuel allowed.
-    pub fuel_limit: u64,
-    /// Largest memory, in bytes.
-    pub memory_bytes: u64,
-    /// Memory allowed.
-    pub memory_limit: u64,
-    /// Bytes logged.
-    pub log_bytes: u64,
-    /// Bytes of log allowed.
-    pub log_limit: u64,
-}
 
 /// Store and limits of an instance.
 pub(crate) struct Instance {
     pub(crate) store: Store<PluginState>,
+    metering: Metering,
+    concurrent: u32,
 }
 
 impl Instance {
     pub(crate) fn new(plugin: &Plugin, grants: Grants) -> Result<Self, SandboxError> {
-        let name = format!("{} {}", plugin.manifest.name, plugin.manifest.version);
         let limits = plugin.limits;
-        let mut store = store(&plugin.engine, PluginState::new(name, limits, grants));
-        store.set_fuel(limits.fuel).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        let mut instance = Self { store };
+        let mut store = Store::new(&plugin.engine, PluginState::new(&plugin.manifest, limits, grants));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
+        store.epoch_deadline_trap();
+        if limits.metering == Metering::Fuel {
+            store.set_fuel(limits.fuel).map_err(|error| SandboxError::Engine(error.to_string()))?;
+        }
+        let mut instance = Self { store, metering: limits.metering, concurrent: plugin.concurrent };
         instance.start_clock();
         Ok(instance)
     }
@@ -46,75 +36,82 @@ impl Instance {
         self.store.set_epoch_deadline(ticks);
     }
 
-    /// Makes one call within the limits; what the plugin returns as its own error becomes [`SandboxError::Refused`].
+    /// Makes one call within the limits, to which `bytes` are handed; what the plugin returns as its own error becomes
+    /// [`SandboxError::Refused`].
     pub(crate) fn call<T>(
         &mut self,
+        bytes: u64,
         call: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, SandboxError> {
+        self.store.data_mut().begin_call(bytes)?;
         self.start_clock();
-        match call(&mut self.store) {
-            Ok(Ok(value)) => Ok(value),
-            // A guest that was refused memory and says so in its own words was still refused memory.
-            Ok(Err(_)) if self.store.data().exceeded == Some(Exceeded::Memory) => {
-                let limit = self.store.data().limits.memory_bytes;
-                Err(SandboxError::Memory { plugin: self.plugin(), limit })
-            }
-            Ok(Err(message)) => {
+        let started = Instant::now();
+        let called = call(&mut self.store);
+        let state = self.store.data_mut();
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        state.wall_time_ms_max = state.wall_time_ms_max.max(milliseconds);
+        match (called, state.exceeded) {
+            (Ok(Ok(value)), _) => Ok(value),
+            // A guest that was refused something and says so in its own words was still refused it.
+            (Ok(Err(_)), Some(kind)) => Err(state.passed(kind)),
+            (Ok(Err(message)), None) => {
                 let message = printable(&message).chars().take(2000).collect();
-                Err(SandboxError::Refused { plugin: self.plugin(), message })
+                Err(SandboxError::Refused { plugin: state.plugin(), message })
             }
-            Err(error) => Err(self.failure(&error)),
+            (Err(error), _) => Err(self.failure(&error)),
         }
+    }
+
+    /// Notes how much a call returned.
+    pub(crate) fn returned(&mut self, bytes: u64) {
+        let state = self.store.data_mut();
+        state.output_bytes_max = state.output_bytes_max.max(bytes);
     }
 
     pub(crate) fn plugin(&self) -> String {
-        self.store.data().plugin.clone()
+        self.store.data().plugin()
     }
 
-    /// The reason behind a failed call.
+    /// The reason behind a failed call or start.
     pub(crate) fn failure(&self, error: &wasmtime::Error) -> SandboxError {
         let (plugin, state) = (self.plugin(), self.store.data());
-        let Limits { fuel, wall_time_ms, memory_bytes, output_bytes, log_bytes } = state.limits;
-        match state.exceeded {
-            Some(Exceeded::Memory) => return SandboxError::Memory { plugin, limit: memory_bytes },
-            Some(Exceeded::Log) => return SandboxError::Log { plugin, limit: log_bytes },
-            None => {}
+        if let Some(kind) = state.exceeded {
+            return state.passed(kind);
         }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return SandboxError::Busy { plugin, limit: self.concurrent };
+        }
+        let backtrace = error.downcast_ref::<WasmBacktrace>();
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => return SandboxError::Fuel { plugin, limit: fuel },
-            Some(Trap::Interrupt) => return SandboxError::WallTime { plugin, limit_ms: wall_time_ms },
+            Some(Trap::OutOfFuel) => return state.passed(LimitKind::Fuel),
+            Some(Trap::Interrupt) => return state.passed(LimitKind::WallTimeMs),
+            Some(Trap::StackOverflow) => return state.passed(LimitKind::StackBytes),
             _ => {}
+        }
+        if let Some(backtrace) = backtrace.filter(|backtrace| !backtrace.frames().is_empty()) {
+            tracing::info!(%plugin, "{backtrace:?}");
         }
         if let Some((message, location)) = state.panic.clone() {
             return SandboxError::Panicked { plugin, message, location };
         }
         let problem = format!("{:#}", error.root_cause());
-        // wasmtime gives this error no public type.
+        // wasmtime gives these errors no public types.
         if problem.contains("too much data is being copied") {
-            return SandboxError::Output { plugin, limit: output_bytes };
+            return state.passed(LimitKind::OutputBytes);
         }
-        SandboxError::Trapped { plugin, problem: problem.lines().next().unwrap_or_default().into() }
+        if problem.contains("instance count too high") {
+            return state.passed(LimitKind::Instances);
+        }
+        SandboxError::Trapped { plugin, problem: printable(problem.lines().next().unwrap_or_default()) }
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let state = self.store.data();
-        let left = self.store.get_fuel().unwrap_or(0);
-        Usage {
-            fuel: state.limits.fuel.saturating_sub(left),
-            fuel_limit: state.limits.fuel,
-            memory_bytes: state.memory_bytes,
-            memory_limit: state.limits.memory_bytes,
-            log_bytes: state.log_bytes,
-            log_limit: state.limits.log_bytes,
+        let mut usage = self.store.data().usage();
+        if self.metering == Metering::Fuel {
+            let limit = self.store.data().limits.fuel;
+            let left = self.store.get_fuel().unwrap_or(0);
+            usage.set(LimitKind::Fuel, limit.saturating_sub(left), limit);
         }
+        usage
     }
-}
-
-fn store(engine: &Engine, state: PluginState) -> Store<PluginState> {
-    let output_bytes = state.limits.output_bytes;
-    let mut store = Store::new(engine, state);
-    store.limiter(|state| state);
-    store.set_hostcall_fuel(usize::try_from(output_bytes).unwrap_or(usize::MAX));
-    store.epoch_deadline_trap();
-    store
 }

@@ -4,37 +4,37 @@
 //! One file a world: [`Transform`], [`Metric`], [`Policy`].
 
 mod bindings;
+mod cache;
 mod clock;
 mod convert;
 mod error;
+mod host;
 mod instance;
 mod lineage;
 mod metric;
 mod platform;
 mod policy;
+mod stream;
 mod transform;
 
 use std::collections::BTreeMap;
 
-use freehold_core::manifest::{Limits, Manifest, World};
+use freehold_core::limits::{LimitKind, Limits, Metering};
+use freehold_core::manifest::{Manifest, World};
 use freehold_core::recipe::Settings;
 use freehold_trust::VerifiedPlugin;
+use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use clock::EpochClock;
 use platform::PluginState;
 
-pub use error::SandboxError;
-pub use instance::Usage;
+pub use cache::Cache;
+pub use error::{Bound, SandboxError};
+pub use host::HostSettings;
 pub use metric::{Metric, MetricDescription};
 pub use policy::Policy;
 pub use transform::{Transform, TransformDescription};
-
-/// Largest component that is compiled.
-const COMPONENT_LIMIT: usize = 32 << 20;
-/// Instances at one time: one for each plugin that a run uses at once, with room to spare.
-const INSTANCES: u32 = 32;
 
 /// What a run gives to a plugin.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +47,12 @@ pub struct Grants {
 
 /// Compiles and runs plugins.
 pub struct Sandbox {
-    engine: Engine,
-    cap: Limits,
+    settings: HostSettings,
+    /// Counts every instruction.
+    metered: Engine,
+    /// Looks at the clock only.
+    timed: Engine,
+    cache: Option<Cache>,
     _clock: EpochClock,
 }
 
@@ -57,6 +61,7 @@ pub struct Plugin {
     manifest: Manifest,
     limits: Limits,
     engine: Engine,
+    concurrent: u32,
     world: CompiledWorld,
 }
 
@@ -66,77 +71,98 @@ enum CompiledWorld {
     Policy(bindings::policy::PolicyPluginPre<PluginState>),
 }
 
-/// Everything that makes the same bytes give the same bytes: fuel, canonical NaN, no threads, no relaxed SIMD. Epochs are
-/// the backstop of wall-clock time.
-fn config(cap: Limits) -> Config {
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(4 * INSTANCES)
-        .total_memories(INSTANCES)
-        .total_tables(4 * INSTANCES)
-        .max_memories_per_component(1)
-        .max_memory_size(cap.memory_bytes as usize);
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .concurrency_support(false)
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
-}
-
 impl Sandbox {
-    /// A sandbox that caps what plugins ask for.
-    pub fn new(cap: Limits) -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config(cap)).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        let _clock = EpochClock::start(&engine)?;
-        Ok(Self { engine, cap, _clock })
+    /// A sandbox that caps what plugins ask for. With a `cache`, what was compiled once is loaded again.
+    pub fn new(settings: HostSettings, cache: Option<Cache>) -> Result<Self, SandboxError> {
+        let metered = host::engine(&settings, Metering::Fuel)?;
+        let timed = host::engine(&settings, Metering::Time)?;
+        let _clock = EpochClock::start([&metered, &timed])?;
+        Ok(Self { settings, metered, timed, cache, _clock })
     }
 
-    /// Compiles a plugin and checks that it is of its manifest's world: it imports the platform and nothing else.
+    /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
+    /// and nothing else.
     pub fn load(&self, plugin: &VerifiedPlugin) -> Result<Plugin, SandboxError> {
         let manifest = plugin.manifest().clone();
         let name = format!("{} {}", manifest.name, manifest.version);
-        if plugin.component().len() > COMPONENT_LIMIT {
-            let bytes = plugin.component().len();
-            return Err(SandboxError::ComponentSize { plugin: name, bytes, limit: COMPONENT_LIMIT });
+        if manifest.limits.metering == Metering::Time && manifest.world != World::Transform {
+            return Err(SandboxError::Metering { plugin: name, world: manifest.world });
         }
-        let component = Component::from_binary(&self.engine, plugin.component())
-            .map_err(|error| SandboxError::NotAComponent { plugin: name.clone(), problem: format!("{error:#}") })?;
-        self.check_imports(&name, &component)?;
-        let world = self.link(&manifest, &component).map_err(|error| SandboxError::WrongWorld {
+        let limits = manifest.limits.capped(self.settings.limits);
+        let passed = |kind: LimitKind, used: u64, limit: u64| {
+            let bound = if manifest.limits.get(kind) >= used { Bound::Host } else { Bound::Manifest };
+            SandboxError::Limit { plugin: name.clone(), kind, limit, bound }
+        };
+        let bytes = plugin.component().len() as u64;
+        if bytes > limits.component_bytes {
+            return Err(passed(LimitKind::ComponentBytes, bytes, limits.component_bytes));
+        }
+        // The stack is the engine's, one for all: a plugin that asks for more than there is would overflow it one day.
+        if manifest.limits.stack_bytes > limits.stack_bytes {
+            return Err(passed(LimitKind::StackBytes, manifest.limits.stack_bytes, limits.stack_bytes));
+        }
+        let engine = match limits.metering {
+            Metering::Fuel => &self.metered,
+            Metering::Time => &self.timed,
+        };
+        let component = self.component(engine, plugin).map_err(|error| SandboxError::NotAComponent {
+            plugin: name.clone(),
+            problem: platform::printable(&format!("{error:#}")),
+        })?;
+        check_imports(&name, &component, engine)?;
+        check_declared(&component, &limits).map_err(|(kind, used)| passed(kind, used, limits.get(kind)))?;
+        let world = link(&manifest, &component, engine).map_err(|error| SandboxError::WrongWorld {
             plugin: name,
             world: manifest.world,
-            problem: format!("{error:#}"),
+            problem: platform::printable(&format!("{error:#}")),
         })?;
-        Ok(Plugin { limits: manifest.limits.capped(self.cap), manifest, engine: self.engine.clone(), world })
+        Ok(Plugin { manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
     }
 
-    fn check_imports(&self, plugin: &str, component: &Component) -> Result<(), SandboxError> {
-        for (import, _) in component.component_type().imports(&self.engine) {
-            if !["freehold:platform/platform@1.", "freehold:types/types@1."]
-                .iter()
-                .any(|known| import.starts_with(known))
-            {
-                return Err(SandboxError::ForeignImport { plugin: plugin.into(), import: import.into() });
-            }
+    fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
+        let compile = || Component::from_binary(engine, plugin.component());
+        match &self.cache {
+            Some(cache) => cache.component(engine, plugin.manifest().component, compile),
+            None => compile(),
         }
-        Ok(())
     }
+}
 
-    fn link(&self, manifest: &Manifest, component: &Component) -> wasmtime::Result<CompiledWorld> {
-        let mut linker: Linker<PluginState> = Linker::new(&self.engine);
-        bindings::platform::add_to_linker::<_, HasSelf<PluginState>>(&mut linker, |state| state)?;
-        let pre = linker.instantiate_pre(component)?;
-        Ok(match manifest.world {
-            World::Transform => CompiledWorld::Transform(bindings::transform::TransformPluginPre::new(pre)?),
-            World::Metric => CompiledWorld::Metric(bindings::metric::MetricPluginPre::new(pre)?),
-            World::Policy => CompiledWorld::Policy(bindings::policy::PolicyPluginPre::new(pre)?),
-        })
+fn check_imports(plugin: &str, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
+    let known = ["freehold:platform/platform@1.", "freehold:types/types@1."];
+    for (import, _) in component.component_type().imports(engine) {
+        if !known.iter().any(|known| import.starts_with(known)) {
+            let import = platform::printable(import);
+            return Err(SandboxError::ForeignImport { plugin: plugin.into(), import });
+        }
     }
+    Ok(())
+}
+
+/// What the component declares that it begins with, against what it may have: the kind that does not fit, and how much of it
+/// is declared.
+fn check_declared(component: &Component, limits: &Limits) -> Result<(), (LimitKind, u64)> {
+    let Some(needed) = component.resources_required() else { return Ok(()) };
+    for (kind, used) in [
+        (LimitKind::MemoryBytes, needed.max_initial_memory_size.unwrap_or(0)),
+        (LimitKind::TableElements, needed.max_initial_table_size.unwrap_or(0)),
+    ] {
+        if used > limits.get(kind) {
+            return Err((kind, used));
+        }
+    }
+    Ok(())
+}
+
+fn link(manifest: &Manifest, component: &Component, engine: &Engine) -> wasmtime::Result<CompiledWorld> {
+    let mut linker: Linker<PluginState> = Linker::new(engine);
+    bindings::platform::add_to_linker::<_, HasSelf<PluginState>>(&mut linker, |state| state)?;
+    let pre = linker.instantiate_pre(component)?;
+    Ok(match manifest.world {
+        World::Transform => CompiledWorld::Transform(bindings::transform::TransformPluginPre::new(pre)?),
+        World::Metric => CompiledWorld::Metric(bindings::metric::MetricPluginPre::new(pre)?),
+        World::Policy => CompiledWorld::Policy(bindings::policy::PolicyPluginPre::new(pre)?),
+    })
 }
 
 impl Plugin {

@@ -18,12 +18,25 @@ pub(crate) fn is_code(text: &str) -> bool {
 /// What became of each row of a stream so far.
 #[derive(Debug, Default)]
 pub(crate) struct Lineage {
+    /// Each call accounts for its own rows, so that only those of the last call are kept.
+    independent: bool,
+    /// Number of the first row that is kept.
+    first: u64,
     rows: Vec<Fate>,
 }
 
 impl Lineage {
-    /// `rows` more rows were given to the plugin.
-    pub(crate) fn given(&mut self, rows: usize) {
+    /// The plugin says that it treats each row for itself.
+    pub(crate) fn set_independent(&mut self, independent: bool) {
+        self.independent = independent;
+    }
+
+    /// Rows from `first` on were given to the plugin: they follow those before, or the plugin treats each for itself.
+    pub(crate) fn given(&mut self, first: u64, rows: usize) {
+        if self.independent || self.rows.is_empty() {
+            self.rows.clear();
+            self.first = first;
+        }
         self.rows.resize(self.rows.len() + rows, Fate::Open);
     }
 
@@ -33,35 +46,57 @@ impl Lineage {
             let (origins, rows) = (outcome.origins.len(), outcome.batch.rows());
             return Err(format!("returned {rows} rows with {origins} origins"));
         }
-        let given = self.rows.len();
-        let unknown = |row: u64| format!("names row {row} as an origin, but only {given} rows were given");
+        if self.independent && self.is_every_row_in_order(outcome) {
+            self.rows.clear();
+            return Ok(());
+        }
         for &row in &outcome.origins {
-            match self.rows.get_mut(row as usize) {
-                None => return Err(unknown(row)),
-                Some(Fate::Dropped) => return Err(format!("row {row} comes out though it was dropped")),
-                Some(fate) => *fate = Fate::Out,
+            match self.fate(row)? {
+                Fate::Dropped => return Err(format!("row {row} comes out though it was dropped")),
+                fate => *fate = Fate::Out,
             }
         }
         for dropped in &outcome.dropped {
             let row = dropped.row;
-            match self.rows.get_mut(row as usize) {
-                None => return Err(unknown(row)),
-                Some(Fate::Open) => self.rows[row as usize] = Fate::Dropped,
-                Some(Fate::Out) => return Err(format!("row {row} was dropped though it came out")),
-                Some(Fate::Dropped) => return Err(format!("row {row} was dropped twice")),
+            match self.fate(row)? {
+                fate @ Fate::Open => *fate = Fate::Dropped,
+                Fate::Out => return Err(format!("row {row} was dropped though it came out")),
+                Fate::Dropped => return Err(format!("row {row} was dropped twice")),
             }
             if !is_code(&dropped.reason) {
                 return Err(format!("the reason for which row {row} was dropped is not a short code"));
             }
         }
-        Ok(())
+        if self.independent { self.finish() } else { Ok(()) }
+    }
+
+    /// What most calls of most plugins give; seen at a glance.
+    fn is_every_row_in_order(&self, outcome: &Outcome) -> bool {
+        outcome.dropped.is_empty()
+            && outcome.origins.len() == self.rows.len()
+            && outcome.origins.iter().copied().eq(self.first..self.first + self.rows.len() as u64)
+    }
+
+    fn fate(&mut self, row: u64) -> Result<&mut Fate, String> {
+        let (first, end) = (self.first, self.first + self.rows.len() as u64);
+        let at = row.checked_sub(first).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.rows.get_mut(at)).ok_or_else(|| match self.independent {
+            true => format!("names row {row}, but treats each row for itself and was given rows {first} to {end}"),
+            false => format!("names row {row} as an origin, but only {end} rows were given"),
+        })
     }
 
     /// After the last call: is every row accounted for?
     pub(crate) fn finish(&self) -> Result<(), String> {
         match self.rows.iter().position(|fate| *fate == Fate::Open) {
             None => Ok(()),
-            Some(row) => Err(format!("row {row} neither came out nor was dropped")),
+            Some(at) if self.independent => {
+                let row = self.first + at as u64;
+                Err(format!(
+                    "row {row} neither came out nor was dropped in its call, though each row is treated for itself"
+                ))
+            }
+            Some(at) => Err(format!("row {} neither came out nor was dropped", self.first + at as u64)),
         }
     }
 }
@@ -99,9 +134,32 @@ mod tests {
             (vec![(&[0, 1], &[u64::MAX])], false),
         ] {
             let mut lineage = Lineage::default();
-            lineage.given(3);
+            lineage.given(0, 3);
             let taken = calls.iter().try_for_each(|(origins, dropped)| lineage.take(&outcome(origins, dropped)));
             assert_eq!(taken.and_then(|()| lineage.finish()).is_ok(), holds, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn independent_rows_are_accounted_for_call_by_call() {
+        for (origins, dropped, holds) in [
+            (&[7, 8][..], &[][..], true),
+            (&[8, 7], &[], true),
+            (&[7], &[8], true),
+            (&[], &[8, 7], true),
+            (&[7, 7, 8], &[], true),
+            (&[], &[], false),
+            (&[7], &[], false),
+            (&[0, 1], &[], false),
+            (&[7, 8, 9], &[], false),
+            (&[7, 8], &[8], false),
+        ] {
+            let mut lineage = Lineage::default();
+            lineage.set_independent(true);
+            lineage.given(0, 2);
+            lineage.take(&outcome(&[0, 1], &[])).unwrap();
+            lineage.given(7, 2);
+            assert_eq!(lineage.take(&outcome(origins, dropped)).is_ok(), holds, "{origins:?} {dropped:?}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The metric world.
 
 use freehold_core::batch::Batch;
+use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use serde::Serialize;
 
 use crate::bindings::metric::MetricPlugin;
 use crate::bindings::metric::exports::freehold::metric::metric as wit;
 use crate::convert::batch_to_wit;
-use crate::instance::{Instance, Usage};
+use crate::instance::Instance;
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
 /// More statistics of a row than any metric needs.
@@ -44,7 +45,7 @@ impl Metric {
     pub fn describe(&mut self) -> Result<MetricDescription, SandboxError> {
         let guest = self.plugin.freehold_metric_metric();
         let wit::Description { statistics, higher_is_better } =
-            self.instance.call(|store| guest.call_describe(store))?;
+            self.instance.call(0, |store| guest.call_describe(store))?;
         if statistics.is_empty() || statistics.len() > WIDTH_LIMIT {
             return Err(
                 self.numbers(format!("a row has {} statistics; 1 to {WIDTH_LIMIT} are possible", statistics.len()))
@@ -57,18 +58,20 @@ impl Metric {
     /// The statistics of every row: `rows * width` finite numbers.
     pub fn statistics(&mut self, batch: &Batch) -> Result<Vec<f64>, SandboxError> {
         let guest = self.plugin.freehold_metric_metric();
-        let numbers = self.instance.call(|store| guest.call_statistics(store, &batch_to_wit(batch)))?;
+        let numbers =
+            self.instance.call(batch.bytes() as u64, |store| guest.call_statistics(store, &batch_to_wit(batch)))?;
         self.check("statistics", numbers, batch.rows() * self.width)
     }
 
     /// The metric for each group of `width` sums.
     pub fn values(&mut self, sums: &[f64]) -> Result<Vec<f64>, SandboxError> {
         let guest = self.plugin.freehold_metric_metric();
-        let numbers = self.instance.call(|store| guest.call_values(store, sums))?;
+        let numbers = self.instance.call(8 * sums.len() as u64, |store| guest.call_values(store, sums))?;
         self.check("values", numbers, sums.len() / self.width.max(1))
     }
 
-    fn check(&self, what: &str, numbers: Vec<f64>, expected: usize) -> Result<Vec<f64>, SandboxError> {
+    fn check(&mut self, what: &str, numbers: Vec<f64>, expected: usize) -> Result<Vec<f64>, SandboxError> {
+        self.instance.returned(8 * numbers.len() as u64);
         if numbers.len() != expected {
             return Err(self.numbers(format!("returned {} {what}, expected {expected}", numbers.len())));
         }

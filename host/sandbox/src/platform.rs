@@ -1,43 +1,100 @@
 //! What a plugin can ask of the host, and the account of what it used.
 
-use freehold_core::manifest::Limits;
+use freehold_core::limits::{LimitKind, Limits, Usage};
+use freehold_core::manifest::Manifest;
 use wasmtime::ResourceLimiter;
 
-use crate::Grants;
 use crate::bindings::platform::{Host, Level};
+use crate::error::Bound;
+use crate::{Grants, SandboxError};
 
 /// The host's side of one instance.
 pub(crate) struct PluginState {
-    pub(crate) plugin: String,
+    plugin: String,
+    /// What the manifest asks for.
+    asked: Limits,
+    /// What it gets: no more than the host allows.
     pub(crate) limits: Limits,
-    pub(crate) settings: String,
-    pub(crate) grants: Grants,
-    pub(crate) log_bytes: u64,
-    pub(crate) memory_bytes: u64,
-    pub(crate) exceeded: Option<Exceeded>,
+    settings: String,
+    grants: Grants,
+    memory_bytes: u64,
+    table_elements: u64,
+    log_bytes: u64,
+    /// Handed over in the current call.
+    input_bytes: u64,
+    input_bytes_max: u64,
+    pub(crate) output_bytes_max: u64,
+    pub(crate) wall_time_ms_max: u64,
+    /// A limit that the host enforced itself. Kept because the guest sees only a failed call or allocation.
+    pub(crate) exceeded: Option<LimitKind>,
     pub(crate) panic: Option<(String, String)>,
 }
 
-/// A limit that the host enforced itself. Kept because the guest sees only a failed call or allocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exceeded {
-    Memory,
-    Log,
-}
-
 impl PluginState {
-    pub(crate) fn new(plugin: String, limits: Limits, grants: Grants) -> Self {
-        let settings = grants.settings.to_string();
-        Self { plugin, limits, settings, grants, log_bytes: 0, memory_bytes: 0, exceeded: None, panic: None }
+    pub(crate) fn new(manifest: &Manifest, limits: Limits, grants: Grants) -> Self {
+        Self {
+            plugin: format!("{} {}", manifest.name, manifest.version),
+            asked: manifest.limits,
+            limits,
+            settings: grants.settings.to_string(),
+            grants,
+            memory_bytes: 0,
+            table_elements: 0,
+            log_bytes: 0,
+            input_bytes: 0,
+            input_bytes_max: 0,
+            output_bytes_max: 0,
+            wall_time_ms_max: 0,
+            exceeded: None,
+            panic: None,
+        }
     }
 
-    fn take_log_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.log_bytes += bytes as u64;
-        if self.log_bytes > self.limits.log_bytes {
-            self.exceeded = Some(Exceeded::Log);
-            return Err(wasmtime::Error::msg("log limit"));
+    pub(crate) fn plugin(&self) -> String {
+        self.plugin.clone()
+    }
+
+    /// The error for a limit that was passed.
+    pub(crate) fn passed(&self, kind: LimitKind) -> SandboxError {
+        let limit = self.limits.get(kind);
+        let bound = if self.asked.get(kind) > limit { Bound::Host } else { Bound::Manifest };
+        SandboxError::Limit { plugin: self.plugin(), kind, limit, bound }
+    }
+
+    /// A call begins, to which `bytes` are handed.
+    pub(crate) fn begin_call(&mut self, bytes: u64) -> Result<(), SandboxError> {
+        self.input_bytes = 0;
+        self.hand_over(bytes).map_err(|_| self.passed(LimitKind::InputBytes))
+    }
+
+    fn hand_over(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.input_bytes = self.input_bytes.saturating_add(bytes);
+        self.input_bytes_max = self.input_bytes_max.max(self.input_bytes);
+        self.within(LimitKind::InputBytes, self.input_bytes)
+    }
+
+    fn within(&mut self, kind: LimitKind, used: u64) -> wasmtime::Result<()> {
+        if used <= self.limits.get(kind) {
+            return Ok(());
         }
-        Ok(())
+        self.exceeded = Some(kind);
+        Err(wasmtime::Error::msg(kind.code()))
+    }
+
+    /// What was used of the limits that the state counts.
+    pub(crate) fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        for (kind, used) in [
+            (LimitKind::WallTimeMs, self.wall_time_ms_max),
+            (LimitKind::MemoryBytes, self.memory_bytes),
+            (LimitKind::TableElements, self.table_elements),
+            (LimitKind::InputBytes, self.input_bytes_max),
+            (LimitKind::OutputBytes, self.output_bytes_max),
+            (LimitKind::LogBytes, self.log_bytes),
+        ] {
+            usage.set(kind, used, self.limits.get(kind));
+        }
+        usage
     }
 }
 
@@ -48,7 +105,9 @@ pub(crate) fn printable(text: &str) -> String {
 
 impl Host for PluginState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        self.take_log_bytes(message.len())?;
+        // Empty lines have to count too.
+        self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
+        self.within(LimitKind::LogBytes, self.log_bytes)?;
         let (plugin, message) = (&self.plugin, printable(&message));
         match level {
             Level::Debug => tracing::debug!(%plugin, "{message}"),
@@ -66,26 +125,39 @@ impl Host for PluginState {
     }
 
     fn settings(&mut self) -> wasmtime::Result<String> {
+        self.hand_over(self.settings.len() as u64)?;
         Ok(self.settings.clone())
     }
 
     fn asset(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.grants.assets.get(&name).cloned())
+        let Some(bytes) = self.grants.assets.get(&name).cloned() else { return Ok(None) };
+        self.hand_over(bytes.len() as u64)?;
+        Ok(Some(bytes))
     }
 }
 
 impl ResourceLimiter for PluginState {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired as u64 <= self.limits.memory_bytes;
-        if allowed {
-            self.memory_bytes = self.memory_bytes.max(desired as u64);
-        } else {
-            self.exceeded = Some(Exceeded::Memory);
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes + (desired - current) as u64;
+        if total > self.limits.memory_bytes {
+            self.exceeded = Some(LimitKind::MemoryBytes);
+            return Ok(false);
         }
-        Ok(allowed)
+        self.memory_bytes = total;
+        Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements + (desired - current) as u64;
+        if total > self.limits.table_elements {
+            self.exceeded = Some(LimitKind::TableElements);
+            return Ok(false);
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        usize::try_from(self.limits.instances).unwrap_or(usize::MAX)
     }
 }

@@ -1,13 +1,15 @@
 //! The policy world. Each check gets a fresh instance, so that no verdict depends on one before it.
 
 use freehold_core::evidence::{Estimate, Evidence, Measurement, Subject};
+use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use freehold_core::verdict::{Outcome, Stage, Verdict};
 
 use crate::bindings::policy::PolicyPluginPre;
 use crate::bindings::policy::exports::freehold::policy::policy as wit;
+use crate::bindings::types::AttributeValue;
 use crate::convert::attribute_to_wit;
-use crate::instance::{Instance, Usage};
+use crate::instance::Instance;
 use crate::platform::PluginState;
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
@@ -26,13 +28,22 @@ impl Plugin {
 }
 
 impl Policy<'_> {
-    /// Asks for a verdict.
-    pub fn check(&self, grants: Grants, evidence: &Evidence) -> Result<(Verdict, Usage), SandboxError> {
-        let mut instance = Instance::new(self.plugin, grants)?;
+    /// Asks for a verdict, and says what the policy used, with or without one.
+    pub fn check(&self, grants: Grants, evidence: &Evidence) -> (Result<Verdict, SandboxError>, Usage) {
+        match Instance::new(self.plugin, grants) {
+            Ok(mut instance) => (self.ask(&mut instance, evidence), instance.usage()),
+            Err(error) => (Err(error), Usage::default()),
+        }
+    }
+
+    fn ask(&self, instance: &mut Instance, evidence: &Evidence) -> Result<Verdict, SandboxError> {
         let policy = self.pre.instantiate(&mut instance.store).map_err(|error| instance.failure(&error))?;
         let guest = policy.freehold_policy_policy();
-        let verdict = instance.call(|store| guest.call_check(store, &evidence_to_wit(evidence)))?;
-        Ok((verdict_from_wit(verdict), instance.usage()))
+        let evidence = evidence_to_wit(evidence);
+        let verdict = instance.call(size_of(&evidence), |store| guest.call_check(store, &evidence))?;
+        let parts = [&verdict.code, &verdict.reason].into_iter().chain(&verdict.rests_on);
+        instance.returned(parts.map(|text| text.len() as u64).sum());
+        Ok(verdict_from_wit(verdict))
     }
 }
 
@@ -43,6 +54,19 @@ fn verdict_from_wit(verdict: wit::Verdict) -> Verdict {
         wit::Outcome::Deny => Outcome::Deny,
     };
     Verdict { outcome, code: verdict.code, reason: verdict.reason, rests_on: verdict.rests_on }
+}
+
+/// Bytes that are handed to the policy: its texts, and eight for every number beside them.
+fn size_of(evidence: &wit::Evidence) -> u64 {
+    let attributes = |attributes: &[crate::bindings::types::Attribute]| -> usize {
+        let value = |value: &AttributeValue| if let AttributeValue::Text(text) = value { text.len() } else { 8 };
+        attributes.iter().map(|attribute| attribute.key.len() + value(&attribute.value)).sum()
+    };
+    let subject = |it: &wit::Subject| it.name.len() + it.digest.len() + attributes(&it.attributes);
+    let subjects = evidence.datasets.iter().chain(&evidence.plugins).chain(&evidence.production);
+    let measured = evidence.measurements.iter().map(|it| it.metric.len() + 14 * 8 + attributes(&it.attributes));
+    let rest = evidence.run.len() + subject(&evidence.base) + attributes(&evidence.attributes);
+    (rest + subjects.map(subject).sum::<usize>() + measured.sum::<usize>()) as u64
 }
 
 fn subject_to_wit(subject: &Subject) -> wit::Subject {

@@ -2,13 +2,14 @@
 
 use freehold_core::batch::{Batch, Outcome};
 use freehold_core::evidence::{Attribute, Value};
+use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use serde::Serialize;
 
 use crate::bindings::transform::TransformPlugin;
 use crate::bindings::transform::exports::freehold::transform::transform as wit;
 use crate::convert::{batch_to_wit, outcome_from_wit};
-use crate::instance::{Instance, Usage};
+use crate::instance::Instance;
 use crate::lineage::{Lineage, is_code};
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
@@ -45,22 +46,24 @@ impl Transform {
     pub fn describe(&mut self) -> Result<TransformDescription, SandboxError> {
         let guest = self.plugin.freehold_transform_transform();
         let wit::Description { reads, writes, rows_independent } =
-            self.instance.call(|store| guest.call_describe(store))?;
+            self.instance.call(0, |store| guest.call_describe(store))?;
+        self.lineage.set_independent(rows_independent);
         Ok(TransformDescription { reads, writes, rows_independent })
     }
 
     /// Treats the next rows of the stream.
     pub fn process(&mut self, batch: &Batch) -> Result<Outcome, SandboxError> {
-        self.lineage.given(batch.rows());
+        self.lineage.given(batch.first_row(), batch.rows());
         let guest = self.plugin.freehold_transform_transform();
-        let outcome = self.instance.call(|store| guest.call_process(store, &batch_to_wit(batch)))?;
+        let outcome =
+            self.instance.call(batch.bytes() as u64, |store| guest.call_process(store, &batch_to_wit(batch)))?;
         self.take(outcome)
     }
 
     /// Ends the stream: every row has to be accounted for.
     pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
         let guest = self.plugin.freehold_transform_transform();
-        let outcome = self.instance.call(|store| guest.call_finish(store))?;
+        let outcome = self.instance.call(0, |store| guest.call_finish(store))?;
         let outcome = self.take(outcome)?;
         let lineage = |problem| SandboxError::Lineage { plugin: self.instance.plugin(), problem };
         self.lineage.finish().map_err(lineage)?;
@@ -70,6 +73,8 @@ impl Transform {
     fn take(&mut self, outcome: wit::Outcome) -> Result<Outcome, SandboxError> {
         let plugin = || self.instance.plugin();
         let outcome = outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
+        self.instance.returned(outcome.batch.bytes() as u64);
+        let plugin = || self.instance.plugin();
         self.lineage.take(&outcome).map_err(|problem| SandboxError::Lineage { plugin: plugin(), problem })?;
         check_counts(&outcome.counts).map_err(|problem| SandboxError::Numbers { plugin: plugin(), problem })?;
         Ok(outcome)

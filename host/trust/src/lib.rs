@@ -4,6 +4,7 @@
 
 mod envelope;
 mod key;
+mod mac;
 mod note;
 mod plugin;
 mod root;
@@ -11,6 +12,7 @@ mod statement;
 
 pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
+pub use mac::{MacKey, TAG_BYTES};
 pub use note::{NoteError, open_note, sign_note};
 pub use plugin::{MANIFEST_TYPE, PluginError, VerifiedPlugin, sign_plugin, verify_plugin};
 pub use root::{PublisherRule, Role, RoleKeys, RootError, TrustRoot, VerifiedRoot};

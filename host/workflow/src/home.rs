@@ -55,7 +55,7 @@ impl Home {
         Ok(home)
     }
 
-    fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {
+    pub(crate) fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {
         let failed = |source| FileError::Io { action: "open the folder", path: name.into(), source };
         Ok(self.dir.open_dir(name).map_err(failed)?)
     }

@@ -8,6 +8,7 @@ mod catalog;
 mod dataset;
 mod error;
 mod home;
+mod host;
 mod jsonl;
 mod keys;
 mod observe;

@@ -1,6 +1,7 @@
 //! What a run came to, on one page.
 
 use freehold_core::evidence::Estimate;
+use freehold_core::limits::{LimitKind, Usage, Used};
 use freehold_workflow::{MetricReport, PluginReport, RunReport};
 
 use crate::page::{colored_outcome, headline, pairs, say, table};
@@ -29,11 +30,26 @@ fn transforms(reports: &[PluginReport]) {
             report.split.into(),
             format!("{} -> {}", report.rows_in, report.rows_out),
             did.join(", "),
-            format!("{:.1} %", 100.0 * report.usage.fuel as f64 / report.usage.fuel_limit.max(1) as f64),
-            format!("{} of {} MiB", report.usage.memory_bytes >> 20, report.usage.memory_limit >> 20),
+            work(&report.usage),
+            memory(&report.usage),
         ]
     };
-    table(&["Transform", "Split", "Rows", "Dropped and counted", "Fuel", "Memory"], reports.iter().map(row).collect());
+    table(&["Transform", "Split", "Rows", "Dropped and counted", "Work", "Memory"], reports.iter().map(row).collect());
+}
+
+/// Fuel of the limit where instructions are counted, else the longest call of the time that it may take.
+fn work(usage: &Usage) -> String {
+    let share = |used: Used| 100.0 * used.used as f64 / used.limit.max(1) as f64;
+    match (usage.get(LimitKind::Fuel), usage.get(LimitKind::WallTimeMs)) {
+        (Some(fuel), _) => format!("{:.1} % fuel", share(fuel)),
+        (None, Some(time)) => format!("{:.1} % time", share(time)),
+        (None, None) => "-".into(),
+    }
+}
+
+fn memory(usage: &Usage) -> String {
+    let memory = usage.get(LimitKind::MemoryBytes);
+    memory.map_or_else(|| "-".into(), |memory| format!("{} of {} MiB", memory.used >> 20, memory.limit >> 20))
 }
 
 fn training(report: &RunReport) {

@@ -16,7 +16,7 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
     let home = place.open()?;
     let (folder, name) = split(&arguments.recipe)?;
     let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
-    let options = RunOptions { locked: arguments.locked, ..RunOptions::default() };
+    let options = RunOptions { locked: arguments.locked, threads: arguments.threads.unwrap_or_else(threads) };
     let mut progress = RunProgress::new(terminal);
     let result = freehold_workflow::run(&home, &project, &options, &mut progress);
     progress.finish();
@@ -26,6 +26,11 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
         Decision::Promoted => ExitCode::Done,
         Decision::Denied => ExitCode::Denied,
     })
+}
+
+/// As many as the machine runs at a time.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Folders that the operator allows, by absolute path.

@@ -39,6 +39,8 @@ impl PhaseOutput {
 pub(crate) struct Work<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) run: &'a str,
+    /// How many threads may work at a time.
+    pub(crate) threads: usize,
     pub(crate) done: &'a BTreeMap<Phase, (Digest, PhaseRecord)>,
     pub(crate) observer: &'a mut dyn Observer,
 }
@@ -85,6 +87,7 @@ pub(crate) struct Journal<'a> {
     key: Digest,
     done: BTreeMap<Phase, (Digest, PhaseRecord)>,
     alias_moved: bool,
+    threads: usize,
     observer: &'a mut dyn Observer,
 }
 
@@ -94,11 +97,12 @@ impl<'a> Journal<'a> {
         recorder: Recorder,
         recipe: &Recipe,
         key: Digest,
+        threads: usize,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, WorkflowError> {
         let entries = recorder.ledger.entries()?;
         let mut journal =
-            Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, observer };
+            Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, threads, observer };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
@@ -169,6 +173,7 @@ impl<'a> Journal<'a> {
         let output = work(&mut Work {
             recorder: &self.recorder,
             run: &self.run,
+            threads: self.threads,
             done: &self.done,
             observer: &mut *self.observer,
         })?;

@@ -1,9 +1,9 @@
 //! Phases admit and promote: every policy of the stage is asked. One that gives no verdict denies.
 
 use freehold_core::digest::Digest;
+use freehold_core::limits::Usage;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_core::verdict::{Decision, Outcome, Stage, Verdict};
-use freehold_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::EvaluateDetail;
@@ -23,8 +23,8 @@ pub(crate) struct JudgedPolicy {
     pub(crate) component: Digest,
     pub(crate) settings: toml::Table,
     pub(crate) verdict: Verdict,
-    /// What it used; unknown if it gave no verdict.
-    pub(crate) usage: Option<Usage>,
+    /// What it used, with or without a verdict.
+    pub(crate) usage: Usage,
 }
 
 /// What the statement of these phases says.
@@ -76,14 +76,16 @@ pub(crate) fn judge(
     PhaseOutput::new(Vec::new(), outputs, &JudgeDetail { stage, allowed, verdicts })
 }
 
-fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Verdict, Option<Usage>) {
-    match ready.plugin.policy().and_then(|policy| policy.check(ready.grants.clone(), evidence)) {
-        Ok((verdict, usage)) => (bounded(verdict), Some(usage)),
-        Err(error) => {
-            let reason = format!("no verdict: {error}; {}", error.remedy());
-            (bounded(Verdict::denied_for_lack_of_one(error.code(), reason)), None)
-        }
-    }
+fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Verdict, Usage) {
+    let (asked, usage) = match ready.plugin.policy() {
+        Ok(policy) => policy.check(ready.grants.clone(), evidence),
+        Err(error) => (Err(error), Usage::default()),
+    };
+    let verdict = asked.unwrap_or_else(|error| {
+        let reason = format!("no verdict: {error}; {}", error.remedy());
+        Verdict::denied_for_lack_of_one(error.code(), reason)
+    });
+    (bounded(verdict), usage)
 }
 
 /// A verdict of a size that a record can hold.

@@ -14,10 +14,8 @@ mod transform;
 
 use freehold_core::digest::Digest;
 use freehold_core::lock::Lockfile;
-use freehold_core::manifest::Limits;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage};
-use freehold_sandbox::Sandbox;
 
 use crate::aliases::{self, Promotion};
 use crate::observe::{Event, Observer};
@@ -44,21 +42,8 @@ pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
 pub struct RunOptions {
     /// Refuse to move the lockfile.
     pub locked: bool,
-    /// The most that any plugin may use up.
-    pub limits: Limits,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        let limits = Limits {
-            fuel: 1_000_000_000_000,
-            wall_time_ms: 300_000,
-            memory_bytes: 512 << 20,
-            output_bytes: 512 << 20,
-            log_bytes: 1 << 20,
-        };
-        Self { locked: false, limits }
-    }
+    /// How many threads may work at a time. The result is the same with any number.
+    pub threads: usize,
 }
 
 /// What a run is made of; the same key means the same run.
@@ -77,7 +62,7 @@ pub fn run(
     let recorder = Recorder::open(home)?;
     // An earlier process may have ended between an alias's entry and the index.
     aliases::follow(&recorder)?;
-    let sandbox = Sandbox::new(options.limits)?;
+    let sandbox = home.sandbox()?;
     let resolved = resolve::resolve(project, &recorder.root, &sandbox)?;
     let moved = resolve::lock(project, &resolved.lock, options.locked)?;
     if !moved.is_empty() {
@@ -87,7 +72,7 @@ pub fn run(
     let _lock = home.lock(&key.short())?;
     let mut journal = {
         let _naming = home.lock("runs")?;
-        let mut journal = Journal::open(recorder, &project.recipe, key, observer)?;
+        let mut journal = Journal::open(recorder, &project.recipe, key, options.threads, observer)?;
         journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
         journal
     };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Estimate;
+use freehold_core::limits::Usage;
 use freehold_core::name::Alias;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
-use freehold_sandbox::Usage;
 use serde::Serialize;
 
 use super::journal::Journal;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use freehold_core::batch::Outcome;
 use freehold_core::evidence::Value;
+use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
-use freehold_sandbox::{SandboxError, Usage};
+use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -92,17 +93,17 @@ impl Stream {
         work: &mut Work<'_>,
     ) -> Result<TransformDetail, WorkflowError> {
         let (name, rows_in) = (ready.locked.name.to_string(), self.table.rows());
-        let mut plugin = ready.plugin.transform(ready.grants.clone())?;
-        self.check_columns(&plugin.describe()?.reads, split)?;
+        let reads = ready.plugin.transform(ready.grants.clone())?.describe()?.reads;
+        self.check_columns(&reads, split)?;
         let task = format!("{} ({})", ready.locked.name.name(), split.as_str());
-        let mut outcomes = Vec::new();
-        let mut done = 0;
-        for batch in &self.table.batches {
-            outcomes.push(plugin.process(batch)?);
-            done += batch.rows();
+        let (mut outcomes, mut done) = (Vec::new(), 0);
+        let batches = self.table.batches.iter().cloned().map(Ok::<_, WorkflowError>);
+        let usage = ready.plugin.transform_all(&ready.grants, work.threads, batches, |outcome| {
+            done += outcome.batch.rows() + outcome.dropped.len();
             progress(work.observer, &task, done, rows_in, String::new());
-        }
-        outcomes.push(plugin.finish()?);
+            outcomes.push(outcome);
+            Ok(())
+        })?;
         let counts =
             sum_counts(&outcomes).map_err(|problem| SandboxError::Numbers { plugin: name.clone(), problem })?;
         let dropped = self.take(&name, outcomes)?;
@@ -114,7 +115,7 @@ impl Stream {
             rows_out: self.table.rows(),
             dropped,
             counts,
-            usage: plugin.usage(),
+            usage,
         })
     }
 
