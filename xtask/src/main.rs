@@ -1,6 +1,7 @@
 //! Chores of the project: `cargo xtask demo`, `cargo xtask test` and what they are made of.
 
 mod base_models;
+mod bench;
 mod changelogs;
 mod command;
 mod components;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   demo              build everything, sign the plugins, run demo/freehold.toml to a promoted adapter
   demo --real       the same recipe on the changelogs of this Debian machine
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
+  bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ("demo", []) => demo::run(),
         ("demo", [flag]) if flag == "--real" => demo_real::run(),
         ("test", arguments) => tests::run(arguments),
+        ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
         ("base-models", []) => base_models::run(),

@@ -38,7 +38,8 @@ pub(crate) fn engine(settings: &HostSettings, metering: Metering) -> Result<Engi
         .max_memories_per_component(1)
         .max_tables_per_component(narrow(cap.table_elements.min(16)))
         .table_elements(usize::try_from(cap.table_elements).unwrap_or(usize::MAX))
-        .max_memory_size(usize::try_from(cap.memory_bytes).unwrap_or(usize::MAX));
+        // Address space only: what a plugin may use is looked at when its memory is made and when it grows.
+        .max_memory_size(4 << 30);
     let mut config = Config::new();
     config
         .wasm_component_model(true)

@@ -1,0 +1,16 @@
+//! `cargo xtask bench`: measurements that anyone can run, as ratios to a peer or to native code in the same run.
+
+use crate::command::{cargo, run, step, target, workspace};
+use crate::components;
+use crate::failure::Failure;
+
+/// `bench plugins [--json]`
+pub(crate) fn plugins(arguments: &[String]) -> Result<(), Failure> {
+    components::build_all()?;
+    step("Building the benches");
+    // The whole workspace, so that dependencies get the same features here as everywhere and are compiled once.
+    run(cargo().current_dir(workspace()).args(["build", "--workspace", "--bins", "--locked"]))?;
+    step("Measuring plugins; other work on this machine disturbs it");
+    let program = target().join("debug").join(format!("bench-plugins{}", std::env::consts::EXE_SUFFIX));
+    run(std::process::Command::new(program).arg(target().join("components")).args(arguments))
+}
