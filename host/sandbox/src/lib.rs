@@ -12,6 +12,7 @@ mod host;
 mod instance;
 mod lineage;
 mod metric;
+mod nesting;
 mod platform;
 mod policy;
 mod stream;
@@ -105,6 +106,8 @@ impl Sandbox {
             Metering::Fuel => &self.metered,
             Metering::Time => &self.timed,
         };
+        nesting::check(plugin.component())
+            .map_err(|problem| SandboxError::NotAComponent { plugin: name.clone(), problem })?;
         let component = self.component(engine, plugin).map_err(|error| {
             let problem = platform::printable(&format!("{error:#}"));
             // wasmtime gives this error no public type: the component declares more than any plugin gets here.

@@ -119,8 +119,8 @@ impl Host for PluginState {
     }
 
     fn panicked(&mut self, message: String, location: String) -> wasmtime::Result<()> {
-        let short = |text: &str| printable(text).chars().take(2000).collect();
-        self.panic = Some((short(&message), short(&location)));
+        let short = |text: &str, limit: usize| printable(text).chars().take(limit).collect();
+        self.panic = Some((short(&message, 2000), short(&location, 200)));
         Ok(())
     }
 

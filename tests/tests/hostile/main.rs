@@ -1,0 +1,11 @@
+//! Hostile guests, each named after its attack and built from source here. After each the host lives, has named the attack,
+//! has not grown beyond what it allows, and runs the next plugin normally.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod components;
+mod guest;
+mod host;
+mod metrics;
+mod policies;
+mod transforms;

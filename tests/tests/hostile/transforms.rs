@@ -1,0 +1,313 @@
+//! Attacks of transforms: rows that are lost, invented or counted twice, and columns that are not what they say.
+
+use freehold_core::limits::{Limits, Metering};
+use freehold_core::manifest::World;
+use freehold_sandbox::{Grants, SandboxError};
+
+use crate::guest::{RESULT, TEXT, component, data, text, transform};
+use crate::host::{Attack, batch, defend, limits};
+
+/// `ok(outcome)` without rows, drops or counts, at an address.
+fn nothing(at: u32) -> String {
+    data(at, &[0; 14])
+}
+
+/// What `process` returns, as words: first row, number of rows, columns, origins, dropped rows, counts.
+#[derive(Clone, Copy)]
+struct Returned {
+    rows: u32,
+    columns: (u32, u32),
+    origins: (u32, u32),
+    dropped: (u32, u32),
+    counts: (u32, u32),
+}
+
+const NOTHING: Returned = Returned { rows: 0, columns: (0, 0), origins: (0, 0), dropped: (0, 0), counts: (0, 0) };
+
+impl Returned {
+    fn words(self) -> Vec<u32> {
+        let Self { rows, columns, origins, dropped, counts } = self;
+        // The discriminant, padding, the first row in two words, the number of rows, the columns, padding, the other lists.
+        let mut words = vec![0, 0, 0, 0, rows, columns.0, columns.1, 0];
+        words.extend([origins, dropped, counts].into_iter().flat_map(|(at, length)| [at, length]));
+        words
+    }
+
+    fn module(self, rest: &str) -> String {
+        let rest = format!("{} {} {rest}", data(RESULT, &self.words()), nothing(512));
+        transform(false, &format!("(i32.const {RESULT})"), "(i32.const 512)", &rest)
+    }
+}
+
+/// One column named `text`, at 2048: kind, payload, validity.
+fn column(kind: u32, payload: &[u32], validity: Option<(u32, u32)>) -> String {
+    let mut words = vec![TEXT, 4, kind];
+    words.extend(payload);
+    words.resize(13, 0);
+    let (at, length) = validity.unwrap_or_default();
+    words.extend([u32::from(validity.is_some()), at, length]);
+    format!("{} {}", data(2048, &words), text(TEXT, "text"))
+}
+
+/// Two rows of one column, from rows 0 and 1; row 2 is dropped, so that only the column can be wrong.
+fn two_rows(column: &str, rest: &str) -> String {
+    let origins = data(4096, &[0, 0, 1, 0]);
+    let dropped = format!("{} {}", data(4200, &[2, 0, TEXT + 8, 1]), text(TEXT + 8, "x"));
+    Returned { rows: 2, columns: (2048, 1), origins: (4096, 2), dropped: (4200, 1), ..NOTHING }
+        .module(&format!("{column} {origins} {dropped} {rest}"))
+}
+
+fn attack(name: &'static str, module: String, code: &'static str, says: &'static str) -> Attack {
+    Attack { name, module, code, says }
+}
+
+fn run(attacks: Vec<Attack>, limits: Limits) {
+    defend(attacks, |host, attack| {
+        let plugin = host.load(World::Transform, limits, &component(World::Transform, &attack.module))?;
+        let mut running = plugin.transform(Grants::default())?;
+        running.describe()?;
+        running.process(&batch(0))?;
+        running.finish().map(drop)
+    });
+}
+
+/// Rows 0, 1 and 2 are given. Origins and dropped rows are all that comes back; no column, so that no row does.
+fn dropping(rows: &[u64], reasons: &[(u32, u32)], rest: &str) -> String {
+    let words: Vec<u32> = rows
+        .iter()
+        .zip(reasons.iter().cycle())
+        .flat_map(|(row, (at, length))| [*row as u32, (*row >> 32) as u32, *at, *length])
+        .collect();
+    let dropped = data(4096, &words);
+    Returned { dropped: (4096, rows.len() as u32), ..NOTHING }
+        .module(&format!("{dropped} {} {rest}", text(TEXT, "too-short")))
+}
+
+#[test]
+fn rows_that_are_lost_invented_or_counted_twice() {
+    let short = [(TEXT, 9)];
+    let origins = |rows: &[u32], count: u32| {
+        let words: Vec<u32> = rows.iter().flat_map(|row| [*row, 0]).collect();
+        // A numbers column of as many rows.
+        let column = column(2, &[8192, count], None);
+        Returned { rows: count, columns: (2048, 1), origins: (4096, rows.len() as u32), ..NOTHING }
+            .module(&format!("{} {column}", data(4096, &words)))
+    };
+    run(
+        vec![
+            attack("loses every row", NOTHING.module(""), "row-lineage", "row 0 neither came out nor was dropped"),
+            attack("loses the last row", dropping(&[0, 1], &short, ""), "row-lineage", "row 2 neither"),
+            attack("drops a row twice", dropping(&[0, 0, 1, 2], &short, ""), "row-lineage", "row 0 was dropped twice"),
+            attack("drops a row that was never given", dropping(&[0, 1, 7], &short, ""), "row-lineage", "row 7"),
+            attack(
+                "drops a row beyond all rows",
+                dropping(&[u64::MAX], &short, ""),
+                "row-lineage",
+                "18446744073709551615",
+            ),
+            attack("names an origin that was never given", origins(&[0, 1, 9], 3), "row-lineage", "row 9"),
+            attack("returns rows without origins", origins(&[], 3), "row-lineage", "3 rows with 0 origins"),
+            attack("returns origins without rows", origins(&[0, 1, 2], 2), "row-lineage", "2 rows with 3 origins"),
+            attack("gives no reason", dropping(&[0, 1, 2], &[(TEXT, 0)], ""), "row-lineage", "not a short code"),
+            attack(
+                "gives an escape code for a reason",
+                dropping(&[0, 1, 2], &[(TEXT + 16, 5)], &text(TEXT + 16, "\\1b[31m")),
+                "row-lineage",
+                "not a short code",
+            ),
+            attack(
+                "gives a novel for a reason",
+                dropping(&[0, 1, 2], &[(16384, 1000)], &text(16384, &"a".repeat(1000))),
+                "row-lineage",
+                "not a short code",
+            ),
+        ],
+        limits(),
+    );
+}
+
+#[test]
+fn rows_that_are_said_to_be_independent_and_are_held_back() {
+    let module = |process: u32, finish: u32, rest: &str| {
+        let rest = format!("{} {} {rest}", nothing(RESULT), nothing(512));
+        transform(true, &format!("(i32.const {process})"), &format!("(i32.const {finish})"), &rest)
+    };
+    run(
+        vec![attack(
+            "holds back what it says it treats row by row",
+            module(RESULT, 512, ""),
+            "row-lineage",
+            "row 0 neither came out nor was dropped in its call",
+        )],
+        limits(),
+    );
+}
+
+#[test]
+fn columns_that_are_not_what_they_say() {
+    let offsets = |values: &[u32]| data(6000, values);
+    let texts = |values: &[u32], bytes: u32| {
+        let column = column(0, &[6000, values.len() as u32, 8192, bytes], None);
+        two_rows(&column, &format!("{} {}", offsets(values), text(8192, "a\\c3\\a9\\ff")))
+    };
+    let numbers = |bits: [u64; 2]| {
+        let words: Vec<u32> = bits.iter().flat_map(|bits| [*bits as u32, (*bits >> 32) as u32]).collect();
+        two_rows(&column(2, &[8192, 2], None), &data(8192, &words))
+    };
+    let one = 1.0_f64.to_bits();
+    run(
+        vec![
+            attack("offsets that do not begin with 0", texts(&[1, 1, 1], 1), "malformed-batch", "begin with 0"),
+            attack("offsets that go backwards", texts(&[0, 3, 1], 1), "malformed-batch", "go backwards"),
+            attack("offsets beyond the text", texts(&[0, 1, u32::MAX], 1), "malformed-batch", "end at the length"),
+            attack("text beyond the offsets", texts(&[0, 1, 1], 3), "malformed-batch", "end at the length"),
+            attack("no offsets", texts(&[], 0), "malformed-batch", "begin with 0"),
+            attack("fewer rows than it says", texts(&[0, 1], 1), "malformed-batch", "has 1 rows, its batch has 2"),
+            attack("text that is no UTF-8", texts(&[0, 3, 4], 4), "malformed-batch", "UTF-8"),
+            attack("a row that cuts a character", texts(&[0, 2, 3], 3), "malformed-batch", "UTF-8"),
+            attack("NaN among the numbers", numbers([one, f64::NAN.to_bits()]), "malformed-batch", "row 1 is NaN"),
+            attack("NaN with a payload", numbers([0x7ff0_0000_dead_beef, one]), "malformed-batch", "row 0 is NaN"),
+            attack(
+                "infinity among the numbers",
+                numbers([one, f64::INFINITY.to_bits()]),
+                "malformed-batch",
+                "row 1 is inf",
+            ),
+            attack(
+                "a truth value that is neither",
+                two_rows(&column(3, &[8192, 2], None), &data(8192, &[0x0201])),
+                "malformed-batch",
+                "a boolean is 2",
+            ),
+            attack(
+                "too few bits of validity",
+                two_rows(&column(2, &[8192, 2], Some((8192, 0))), &data(8192, &[0; 4])),
+                "malformed-batch",
+                "validity has 0 bytes, 1 are needed",
+            ),
+            attack(
+                "more rows than memory could hold",
+                Returned { rows: u32::MAX, columns: (2048, 1), ..NOTHING }.module(&column(2, &[8192, 2], None)),
+                "malformed-batch",
+                "its batch has 4294967295",
+            ),
+            attack("a kind of column that there is not", two_rows(&column(9, &[0, 0], None), ""), "trapped", ""),
+            attack(
+                "a column beyond its memory",
+                Returned { columns: (u32::MAX - 7, 1), ..NOTHING }.module(""),
+                "trapped",
+                "",
+            ),
+            attack(
+                "a small memory that returns gigabytes",
+                Returned { columns: (2048, 1), ..NOTHING }
+                    .module(&column(0, &[6000, 1, 0, 100_000], None))
+                    .replace("(memory (export \"memory\") 2)", "(memory (export \"memory\") 40)")
+                    .replace(
+                        &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 100_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                        &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 2_000_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                    ),
+                "output-limit",
+                "returned more than",
+            ),
+        ],
+        limits(),
+    );
+}
+
+#[test]
+fn columns_of_one_name_roles_of_nobody_and_counts_of_nothing() {
+    let dialogue = {
+        // One message a row, whose role is `x`: offsets 0 1 2; roles and texts with offsets 0 1 2 and two bytes.
+        let payload = [6000, 3, 6000, 3, 8192, 2, 6000, 3, 8192, 2];
+        two_rows(&column(1, &payload, None), &format!("{} {}", data(6000, &[0, 1, 2]), text(8192, "xx")))
+    };
+    let twice = {
+        let numbers = |at: u32| {
+            let mut words = vec![TEXT, 4, 2, 8192, 0];
+            words.resize(16, 0);
+            data(at, &words)
+        };
+        let columns = format!("{} {} {}", numbers(2048), numbers(2112), text(TEXT, "text"));
+        Returned { columns: (2048, 2), ..NOTHING }.module(&columns)
+    };
+    let count = |key: (u32, u32), kind: u32, bits: u64| {
+        let words = [key.0, key.1, kind, 0, bits as u32, (bits >> 32) as u32];
+        let rest = format!("{} {} {}", data(6000, &words), text(TEXT, "found"), text(TEXT + 16, "\\1b[31m"));
+        Returned { counts: (6000, 1), ..NOTHING }.module(&rest)
+    };
+    run(
+        vec![
+            attack("a role of nobody", dialogue, "malformed-batch", "role `x`"),
+            attack("two columns of one name", twice, "malformed-batch", "two columns are named `text`"),
+            attack(
+                "counts NaN",
+                count((TEXT, 5), 1, f64::NAN.to_bits()),
+                "malformed-numbers",
+                "`found` is not a finite number",
+            ),
+            attack("counts a truth value", count((TEXT, 5), 3, 1), "malformed-numbers", "not a finite number"),
+            attack("counts under an escape code", count((TEXT + 16, 5), 2, 1), "malformed-numbers", "not a short code"),
+        ],
+        limits(),
+    );
+}
+
+#[test]
+fn transforms_that_are_metered_by_time_alone_are_stopped_by_it() {
+    let timed = Limits { metering: Metering::Time, wall_time_ms: 100, ..limits() };
+    let spin = "(loop $l (br $l)) (unreachable)";
+    let rest = format!("{} {}", nothing(RESULT), nothing(512));
+    let grow = "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
+    run(
+        vec![
+            attack("spins in process", transform(false, spin, "(i32.const 512)", &rest), "out-of-time", "100 ms"),
+            attack(
+                "spins in start-up",
+                transform(false, "(i32.const 256)", "(i32.const 512)", "(func $s (loop $l (br $l))) (start $s)"),
+                "out-of-time",
+                "100 ms",
+            ),
+            attack("memory bomb", transform(false, grow, "(i32.const 512)", &rest), "out-of-memory", "bytes of memory"),
+            attack(
+                "recurses without end",
+                transform(
+                    false,
+                    "(call $f)",
+                    "(i32.const 512)",
+                    "(func $f (result i32) (i32.add (call $f) (i32.const 1)))",
+                ),
+                "stack-limit",
+                "bytes of stack",
+            ),
+        ],
+        timed,
+    );
+}
+
+#[test]
+fn rows_that_are_too_many_for_a_call_are_not_handed_over() {
+    let module = NOTHING.module("");
+    let small = Limits { input_bytes: 8, ..limits() };
+    defend(vec![attack("is handed too much", module, "input-limit", "more than 8 bytes in a call")], |host, attack| {
+        let plugin = host.load(World::Transform, small, &component(World::Transform, &attack.module))?;
+        plugin.transform(Grants::default())?.process(&batch(0)).map(drop)
+    });
+}
+
+#[test]
+fn every_slot_taken_is_said_and_freed_again() {
+    let host = crate::host::host();
+    let plugin = host.load(World::Transform, limits(), &component(World::Transform, &NOTHING.module(""))).unwrap();
+    let mut running = Vec::new();
+    let error = loop {
+        match plugin.transform(Grants::default()) {
+            Ok(transform) => running.push(transform),
+            Err(error) => break error,
+        }
+        assert!(running.len() < 1_000);
+    };
+    assert!(matches!(error, SandboxError::Busy { limit: 16, .. }), "{error}");
+    running.clear();
+    assert!(plugin.transform(Grants::default()).is_ok());
+}
