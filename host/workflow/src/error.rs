@@ -7,7 +7,9 @@ use freehold_files::FileError;
 use freehold_ledger::LedgerError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
-use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError};
+use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError, YankError};
+
+use crate::ResolutionError;
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +157,12 @@ pub enum WorkflowError {
     /// A plugin may not run.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// A yank cannot be trusted.
+    #[error(transparent)]
+    Yank(#[from] YankError),
+    /// A version cannot be resolved, or is not what it was.
+    #[error(transparent)]
+    Resolution(#[from] ResolutionError),
     /// A plugin's settings are wrong.
     #[error("recipe: {0}")]
     Settings(#[from] freehold_core::manifest::SettingsError),
@@ -250,7 +258,10 @@ impl WorkflowError {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Resolution(error) => error.exit_code(),
+            Self::Yank(YankError::Reason(_)) => ExitCode::Usage,
             Self::Plugin(_)
+            | Self::Yank(_)
             | Self::Root(_)
             | Self::Statement { .. }
             | Self::NotInRole { .. }
@@ -271,6 +282,8 @@ impl WorkflowError {
         Some(match self {
             Self::Recipe { error: RecipeError::Toml(error), .. } | Self::Toml { error, .. } => error.remedy.clone()?,
             Self::Plugin(error) => error.remedy(),
+            Self::Yank(error) => error.remedy(),
+            Self::Resolution(error) => error.remedy(),
             Self::Sandbox(error) => error.remedy().into(),
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
