@@ -21,7 +21,7 @@ fn recipe(range: &str) -> Recipe {
     let transforms = format!("[[transform]]\nplugin = \"{NAME}\"\nversion = \"{range}\"\n");
     let gate = "[[policy]]\nplugin = \"freehold/residency-gate\"\nversion = \"^1.0\"\nstage = \"admit\"\n";
     let policies = format!("{gate}settings = {{ allow = [\"ch\"] }}\n");
-    Recipe { transforms, policies, metrics: String::new(), ..Recipe::default() }
+    Recipe { transforms, policies, ..Recipe::default() }
 }
 
 fn folder(project: &Project, version: &str) -> PathBuf {
@@ -43,6 +43,7 @@ fn sign_with(project: &Project, version: &str, changes: &[(&str, &str)]) -> Outc
 fn project() -> Project {
     let project = Project::bare();
     project.sign("redact-pii");
+    project.sign("exact-match");
     project.sign("residency-gate");
     project.copy_model("base-1");
     project.write("train.jsonl", &head("tickets-eu.jsonl", 4));
