@@ -160,6 +160,12 @@ fn a_version_that_does_not_verify_is_never_passed_over_for_an_older_one() {
     std::fs::write(&manifest, good).unwrap();
     project.run(&["run"]).expect(RESOLVED);
     assert_eq!(locked(&project), "1.1.0");
+    // Nor is a locked one passed over for another, older or newer; the operator moves on knowingly.
+    replace(&project, "1.1.0", &bytes(), past);
+    sign(&project, "1.2.0");
+    project.run(&["run"]).expect(4).says(&["1.1.0` expired at"]);
+    project.run(&["plugin", "update", "--write"]).expect(0).says(&["is now 1.2.0", "was 1.1.0"]);
+    project.run(&["run", "--locked"]).expect(RESOLVED);
 }
 
 #[test]
@@ -314,7 +320,7 @@ fn a_signature_can_be_renewed_and_a_locked_run_says_so() {
         .expect(4)
         .says(&["1.0.0 has another signed manifest than is locked", "signed again"]);
     let update = project.run(&["plugin", "update", "--json"]).expect(0).json();
-    assert!(update["moved"][0].as_str().unwrap().contains("1.0.0 was signed again: manifest"), "{update}");
+    assert!(update["moved"][0].as_str().unwrap().contains("1.0.0 has another signed manifest"), "{update}");
     assert_eq!(update["plugins"][0]["differences"], serde_json::json!([]));
     project.run(&["run"]).expect(RESOLVED);
     project.run(&["run", "--locked"]).expect(RESOLVED);

@@ -123,7 +123,7 @@ fn plugins(now: &[LockedPlugin], then: &[LockedPlugin], moved: &mut Vec<String>)
                 moved.push(format!("plugin `{name}` {version} has another component: {from} -> {to}"));
             } else if other.manifest != *manifest {
                 let (from, to) = (other.manifest.short(), manifest.short());
-                moved.push(format!("plugin `{name}` {version} was signed again: manifest {from} -> {to}"));
+                moved.push(format!("plugin `{name}` {version} has another signed manifest: {from} -> {to}"));
             }
             continue;
         }
@@ -224,7 +224,7 @@ mod tests {
             (
                 vec![&one],
                 vec![&at("1.0.0", b"1", b"2")],
-                "1.0.0 was signed again: manifest 6b86b273ff34 -> d4735e3a265e",
+                "1.0.0 has another signed manifest: 6b86b273ff34 -> d4735e3a265e",
             ),
             (
                 vec![&one, &two],

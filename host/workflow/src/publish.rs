@@ -58,8 +58,9 @@ pub fn publish(
     let manifest = Manifest::new(source, Digest::of(component), created, expires);
     let folder = format!("{}/{}", manifest.name, manifest.version);
     let signer = signing.key.public().id();
+    let before = before(home, plugins, &folder, &manifest, signing.key)?;
     home.refuse_other(&manifest)?;
-    if let Some((before, signers)) = before(home, plugins, &folder, &manifest, signing.key)?
+    if let Some((before, signers)) = before
         && signers.contains(&signer)
         && !signing.renew
         && before.expires > created

@@ -132,7 +132,9 @@ impl ResolutionError {
                  `freehold plugin update` and accept it with `--write`"
             ),
             Self::NotAsLocked { what: COMPONENT, .. } | Self::NotAsSeen { .. } => {
-                "do not use these files: a version never gets other bytes; publish it as a new version".into()
+                "do not use these files: a version never gets other bytes; publish it as a new version, by raising \
+                 `version` in plugin.toml"
+                    .into()
             }
             Self::NotAsLocked { .. } => {
                 "put the locked files back; if it was only signed again, accept that with a run without --locked".into()
