@@ -13,6 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 const NAME: &str = "freehold/redact-pii";
 const FIRST: &str = "version = \"1.0.0\"";
+/// A change to a manifest before it is signed.
+type Change = fn(&mut Manifest);
+
 /// What a run comes to that resolves, records, and is denied before anything is trained.
 const RESOLVED: i32 = 3;
 
@@ -291,7 +294,7 @@ fn a_version_seen_by_a_failed_run_never_gets_another_content() {
     let none = "[[transform]]\nplugin = \"freehold/no-such\"\nversion = \"^1.0\"\n";
     let none = Recipe { transforms: format!("{}{none}", recipe("^1.0").transforms), ..recipe("^1.0") };
     project.run_recipe(&none).expect(1).says(&["no plugin `freehold/no-such`"]);
-    let changes: [(&str, fn(&mut Manifest)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("limits.fuel 20000000000 -> 1", |manifest| manifest.limits.fuel = 1),
         ("capabilities none -> asset:x", |manifest| manifest.capabilities = vec!["asset:x".into()]),
         ("description", |manifest| manifest.description = "Redacts nothing".into()),

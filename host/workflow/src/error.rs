@@ -162,7 +162,7 @@ pub enum WorkflowError {
     Yank(#[from] YankError),
     /// A version cannot be resolved, or is not what it was.
     #[error(transparent)]
-    Resolution(#[from] ResolutionError),
+    Resolution(Box<ResolutionError>),
     /// A plugin's settings are wrong.
     #[error("recipe: {0}")]
     Settings(#[from] freehold_core::manifest::SettingsError),
@@ -252,6 +252,12 @@ pub enum WorkflowError {
         /// What there is.
         hint: String,
     },
+}
+
+impl From<ResolutionError> for WorkflowError {
+    fn from(error: ResolutionError) -> Self {
+        Self::Resolution(Box::new(error))
+    }
 }
 
 impl WorkflowError {

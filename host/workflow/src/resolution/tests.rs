@@ -24,9 +24,12 @@ fn outcome(offered: &str, range: &str, locked: Option<&str>, strict: bool) -> St
         Ok(Choice { version, yanked }) => format!("{version}{}", if yanked.is_some() { "!" } else { "" }),
         Err(WorkflowError::NoPlugin { .. }) => "no plugin".into(),
         Err(WorkflowError::Yank(_)) => "bad yank".into(),
-        Err(WorkflowError::Resolution(ResolutionError::AllYanked { .. })) => "all yanked".into(),
-        Err(WorkflowError::Resolution(ResolutionError::LockedGone { older: true, .. })) => "gone, older".into(),
-        Err(WorkflowError::Resolution(ResolutionError::LockedGone { .. })) => "gone".into(),
+        Err(WorkflowError::Resolution(error)) => match *error {
+            ResolutionError::AllYanked { .. } => "all yanked".into(),
+            ResolutionError::LockedGone { older: true, .. } => "gone, older".into(),
+            ResolutionError::LockedGone { .. } => "gone".into(),
+            other => other.to_string(),
+        },
         Err(other) => other.to_string(),
     }
 }
