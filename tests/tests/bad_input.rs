@@ -153,9 +153,14 @@ fn misbehaving_plugins() {
         let recipe = Recipe { transforms: format!("{asked}{}", Recipe::default().transforms), ..Recipe::default() };
         refused(&project, &recipe, &["freehold/misbehave", part]);
     }
-    let limits = [("fuel = 500_000_000", "fuel = 900_000_000_000"), ("wall_time_ms = 20_000", "wall_time_ms = 300")];
-    project.sign_changed("misbehave", &limits, "publisher", 30).expect(0);
-    let asked = "[[transform]]\nplugin = \"freehold/misbehave\"\nversion = \"*\"\nsettings = { mode = \"loop\" }\n";
+    let slow = [
+        ("version = \"1.0.0\"", "version = \"1.0.1\""),
+        ("fuel = 500_000_000", "fuel = 900_000_000_000"),
+        ("wall_time_ms = 20_000", "wall_time_ms = 300"),
+    ];
+    project.sign_changed("misbehave", &slow, "publisher", 30).expect(0);
+    let asked =
+        "[[transform]]\nplugin = \"freehold/misbehave\"\nversion = \"=1.0.1\"\nsettings = { mode = \"loop\" }\n";
     let recipe = Recipe { transforms: format!("{asked}{}", Recipe::default().transforms), ..Recipe::default() };
     refused(&project, &recipe, &["took longer than 300 ms for a call"]);
     // The next plugin runs normally, and a run that was stopped goes on when the recipe is right.

@@ -128,7 +128,11 @@ fn what_is_signed_but_no_plugin_is_refused() {
     let file = project.path().join(FOLDER).join("component.wasm");
     std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
     replace(&project, &publisher(&project), |manifest| manifest.component = Digest::of(b"\0asm\x01\0\0\0"));
+    let before = project.fork();
     project.run_recipe(&Recipe::default()).expect(1).says(&["is not a WebAssembly component"]);
+    // Where the version was never seen with other bytes.
+    let project = before;
+    let file = project.path().join(FOLDER).join("component.wasm");
     let policy = std::fs::read(component("license-gate")).unwrap();
     std::fs::write(&file, &policy).unwrap();
     replace(&project, &publisher(&project), |manifest| manifest.component = Digest::of(&policy));

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// Say whose plugins are trusted, and show it
     #[command(subcommand)]
     Trust(TrustCommand),
-    /// Sign, inspect and list plugins
+    /// Sign, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Inspect model folders, and train small base models from scratch
@@ -141,6 +141,9 @@ pub(crate) enum PluginCommand {
         /// For how many days the signature holds
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
+        /// Sign again, with other dates, what this key signed before
+        #[arg(long)]
+        renew: bool,
     },
     /// Verify a plugin and show its manifest
     Inspect {
@@ -155,6 +158,43 @@ pub(crate) enum PluginCommand {
         /// The folder of plugins
         #[arg(long, default_value = "plugins", value_name = "FOLDER")]
         from: PathBuf,
+    },
+    /// Withdraw a version: no recipe is newly resolved to it, and runs that have it locked go on with a warning
+    Yank {
+        /// The version: publisher/name@version
+        plugin: String,
+        /// The key that signs, by name; it has to be one that may publish the plugin
+        #[arg(long)]
+        key: String,
+        /// Why, in a line
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        from: PathBuf,
+    },
+    /// Offer a version again that was yanked
+    Unyank {
+        /// The version: publisher/name@version
+        plugin: String,
+        /// The key that signs, by name; it has to be one that may publish the plugin
+        #[arg(long)]
+        key: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        from: PathBuf,
+    },
+    /// Show which newer versions a recipe could use, and what they ask for that the locked ones do not
+    Update {
+        /// The recipe
+        #[arg(default_value = "freehold.toml", value_name = "RECIPE")]
+        recipe: PathBuf,
+        /// Lock the newest versions that fit
+        #[arg(long)]
+        write: bool,
+        /// Let the recipe name paths below this folder as well; may be repeated
+        #[arg(long = "root", value_name = "FOLDER")]
+        roots: Vec<PathBuf>,
     },
 }
 

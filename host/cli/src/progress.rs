@@ -68,6 +68,12 @@ impl Observer for RunProgress {
             Event::Run { run, resumed: false } => self.line(&format!("{}", run.bold())),
             Event::Run { run, resumed: true } => self.line(&format!("{} goes on", run.bold())),
             Event::Locked(moved) => moved.iter().for_each(|line| self.line(&format!("  lockfile: {line}"))),
+            // Not a part of what is drawn: it has to be seen where nothing is.
+            Event::Yanked { plugin, version, reason } => {
+                tracing::warn!(
+                    "{plugin} {version} is used because it is locked, but its publisher yanked it: {reason}"
+                );
+            }
             Event::PhaseStarted(phase) => {
                 self.started = Instant::now();
                 self.rest(phase.as_str());

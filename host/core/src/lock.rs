@@ -1,8 +1,6 @@
 //! The lockfile, `freehold.lock`: to what bytes the names of a recipe were resolved.
 
-use std::fmt::Write as _;
-
-use semver::Version;
+use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -77,6 +75,12 @@ impl Lockfile {
         Ok(format!("{head}{}", toml::to_string(self)?))
     }
 
+    /// The newest locked version of a plugin that fits. A recipe may use two versions of one: each range has locked the newest.
+    pub fn newest(&self, name: &PluginName, range: &VersionReq) -> Option<&LockedPlugin> {
+        let fitting = self.plugin.iter().filter(|plugin| plugin.name == *name && range.matches(&plugin.version));
+        fitting.max_by(|a, b| a.version.cmp(&b.version))
+    }
+
     /// What differs from `before`, a line each.
     pub fn moved_from(&self, before: &Self) -> Vec<String> {
         let mut moved = Vec::new();
@@ -101,27 +105,43 @@ impl Lockfile {
         files("base model", std::slice::from_ref(&self.base), std::slice::from_ref(&before.base), &mut moved);
         files("dataset", &self.data, &before.data, &mut moved);
         files("asset", &self.asset, &before.asset, &mut moved);
-        for plugin in &self.plugin {
-            if !before.plugin.contains(plugin) {
-                let mut line =
-                    format!("plugin `{}` is now {} ({})", plugin.name, plugin.version, plugin.component.short());
-                if let Some(other) = before.plugin.iter().find(|other| other.name == plugin.name) {
-                    let _ = write!(line, ", was {} ({})", other.version, other.component.short());
-                }
-                moved.push(line);
-            }
-        }
-        // A recipe may use two versions of a plugin: one that has no successor is gone, whatever else has its name.
-        let versions = |lock: &Self, name: &PluginName| lock.plugin.iter().filter(|other| other.name == *name).count();
-        for plugin in &before.plugin {
-            let same = |other: &LockedPlugin| (&other.name, &other.version) == (&plugin.name, &plugin.version);
-            let fewer = versions(self, &plugin.name) < versions(before, &plugin.name);
-            if fewer && !self.plugin.iter().any(same) {
-                moved.push(format!("plugin `{}` {} is gone", plugin.name, plugin.version));
-            }
-        }
+        plugins(&self.plugin, &before.plugin, &mut moved);
         moved
     }
+}
+
+/// A version that both have is compared; of the others, each old one is followed by a new one as long as there are both.
+fn plugins(now: &[LockedPlugin], then: &[LockedPlugin], moved: &mut Vec<String>) {
+    let same = |a: &LockedPlugin, b: &LockedPlugin| (&a.name, &a.version) == (&b.name, &b.version);
+    let absent = |from: &[LockedPlugin], plugin: &&LockedPlugin| !from.iter().any(|other| same(other, plugin));
+    let mut gone: Vec<&LockedPlugin> = then.iter().filter(|plugin| absent(now, plugin)).collect();
+    for plugin in now {
+        let LockedPlugin { name, version, component, manifest } = plugin;
+        if let Some(other) = then.iter().find(|other| same(other, plugin)) {
+            if other.component != *component {
+                let (from, to) = (other.component.short(), component.short());
+                moved.push(format!("plugin `{name}` {version} has another component: {from} -> {to}"));
+            } else if other.manifest != *manifest {
+                let (from, to) = (other.manifest.short(), manifest.short());
+                moved.push(format!("plugin `{name}` {version} has another signed manifest: {from} -> {to}"));
+            }
+            continue;
+        }
+        let to = component.short();
+        moved.push(match gone.iter().position(|other| other.name == *name) {
+            None => format!("plugin `{name}` {version} ({to}) is new"),
+            Some(at) => {
+                let other = gone.remove(at);
+                let older = if *version < other.version { ", which is newer" } else { "" };
+                format!(
+                    "plugin `{name}` is now {version} ({to}), was {} ({}){older}",
+                    other.version,
+                    other.component.short()
+                )
+            }
+        });
+    }
+    moved.extend(gone.into_iter().map(|plugin| format!("plugin `{}` {} is gone", plugin.name, plugin.version)));
 }
 
 /// Digest of a recipe's canonical form: JSON with sorted keys and defaults written out, so that neither comments nor
@@ -178,5 +198,56 @@ mod tests {
         for part in ["`a` has other bytes", "`c` is new", "`b` is gone", "is now 1.1.0", "was 1.0.0"] {
             assert!(moved.contains(part), "{moved}");
         }
+    }
+
+    #[test]
+    fn each_way_in_which_a_plugin_moves_has_its_own_line() {
+        let at = |version: &str, component: &[u8], manifest: &[u8]| LockedPlugin {
+            version: version.parse().unwrap(),
+            component: Digest::of(component),
+            manifest: Digest::of(manifest),
+            ..lock().plugin[0].clone()
+        };
+        let moved = |then: &[LockedPlugin], now: &[LockedPlugin]| {
+            let lock = |plugin: &[LockedPlugin]| Lockfile { plugin: plugin.to_vec(), ..lock() };
+            lock(now).moved_from(&lock(then)).join("; ")
+        };
+        let (one, two) = (at("1.0.0", b"1", b"1"), at("2.0.0", b"2", b"2"));
+        for (then, now, line) in [
+            (vec![], vec![], ""),
+            (vec![], vec![&one], "plugin `acme/redact` 1.0.0 (6b86b273ff34) is new"),
+            (vec![&one], vec![&two], "is now 2.0.0 (d4735e3a265e), was 1.0.0 (6b86b273ff34)"),
+            (vec![&two], vec![&one], "is now 1.0.0 (6b86b273ff34), was 2.0.0 (d4735e3a265e), which is newer"),
+            (vec![&one], vec![&one, &two], "plugin `acme/redact` 2.0.0 (d4735e3a265e) is new"),
+            (vec![&one, &two], vec![&two], "plugin `acme/redact` 1.0.0 is gone"),
+            (vec![&one], vec![&at("1.0.0", b"2", b"2")], "1.0.0 has another component: 6b86b273ff34 -> d4735e3a265e"),
+            (
+                vec![&one],
+                vec![&at("1.0.0", b"1", b"2")],
+                "1.0.0 has another signed manifest: 6b86b273ff34 -> d4735e3a265e",
+            ),
+            (
+                vec![&one, &two],
+                vec![&two, &at("1.1.0", b"1", b"1")],
+                "is now 1.1.0 (6b86b273ff34), was 1.0.0 (6b86b273ff34)",
+            ),
+        ] {
+            let list = |plugins: &[&LockedPlugin]| plugins.iter().map(|plugin| (*plugin).clone()).collect::<Vec<_>>();
+            let said = moved(&list(&then), &list(&now));
+            assert!(said.ends_with(line) && (said.is_empty() == line.is_empty()), "{said}");
+            assert!(!said.contains(';'), "one line: {said}");
+        }
+    }
+
+    #[test]
+    fn the_newest_locked_version_that_fits_is_found() {
+        let mut two = lock();
+        two.plugin.insert(0, LockedPlugin { version: Version::new(1, 2, 0), ..two.plugin[0].clone() });
+        let name = "acme/redact".parse().unwrap();
+        let newest = |range: &str| two.newest(&name, &range.parse().unwrap()).map(|plugin| plugin.version.to_string());
+        assert_eq!(newest("^1").as_deref(), Some("1.2.0"));
+        assert_eq!(newest("=1.0.0").as_deref(), Some("1.0.0"));
+        assert_eq!(newest("^2"), None);
+        assert_eq!(two.newest(&"acme/other".parse().unwrap(), &VersionReq::STAR), None);
     }
 }

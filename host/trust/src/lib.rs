@@ -9,6 +9,7 @@ mod note;
 mod plugin;
 mod root;
 mod statement;
+mod yank;
 
 pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
@@ -17,3 +18,4 @@ pub use note::{NoteError, open_note, sign_note};
 pub use plugin::{MANIFEST_TYPE, PluginError, VerifiedPlugin, sign_plugin, verify_plugin};
 pub use root::{PublisherRule, Role, RoleKeys, RootError, TrustRoot, VerifiedRoot};
 pub use statement::{IN_TOTO_TYPE, ResourceDescriptor, Statement};
+pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

@@ -1,21 +1,26 @@
-//! A folder of signed plugins: `publisher/name/version/` with a component and its signed manifest.
+//! A folder of signed plugins: `publisher/name/version/` with a component, its signed manifest and, if it was ever yanked, the
+//! publisher's signed word on that.
 
 use cap_std::fs::Dir;
 use freehold_core::name::{PluginName, is_label};
 use freehold_files::FileError;
-use freehold_trust::{PluginError, VerifiedPlugin, VerifiedRoot, verify_plugin};
+use freehold_trust::{PluginError, VerifiedPlugin, VerifiedRoot, VerifiedYank, YankError, verify_plugin, verify_yank};
 use jiff::Timestamp;
-use semver::{Version, VersionReq};
+use semver::Version;
 
-use crate::WorkflowError;
+use crate::resolution::{Choice, Wanted, choose};
+use crate::{Home, WorkflowError};
 
 /// File name of the component.
 pub const COMPONENT_FILE: &str = "component.wasm";
 /// File name of the signed manifest.
 pub const MANIFEST_FILE: &str = "manifest.dsse.json";
+/// File name of the signed yank.
+pub const YANK_FILE: &str = "yank.dsse.json";
 
-const COMPONENT_LIMIT: u64 = 64 << 20;
-const MANIFEST_LIMIT: u64 = 1 << 20;
+pub(crate) const COMPONENT_LIMIT: u64 = 64 << 20;
+pub(crate) const MANIFEST_LIMIT: u64 = 1 << 20;
+pub(crate) const YANK_LIMIT: u64 = 64 << 10;
 
 /// A folder of plugins.
 #[derive(Debug)]
@@ -55,6 +60,15 @@ impl Catalog {
         Self { dir, name: name.into() }
     }
 
+    /// What the recipe calls the folder.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// Versions of a plugin, oldest first.
     pub fn versions(&self, name: &PluginName) -> Result<Vec<Version>, WorkflowError> {
         let names = folders(&self.dir, &name.to_string())?;
@@ -76,33 +90,33 @@ impl Catalog {
         Ok(entries)
     }
 
-    /// The version to use: the locked one while it fits, else the newest that does.
-    pub fn choose(
-        &self,
-        name: &PluginName,
-        wanted: &VersionReq,
-        locked: Option<&Version>,
-    ) -> Result<Version, WorkflowError> {
-        let versions = self.versions(name)?;
-        let fitting = || versions.iter().filter(|version| wanted.matches(version));
-        let chosen = fitting().find(|version| Some(*version) == locked).or_else(|| fitting().next_back());
-        chosen.cloned().ok_or_else(|| WorkflowError::NoPlugin {
-            plugin: name.to_string(),
-            wanted: wanted.to_string(),
-            folder: self.name.clone(),
-            found: match versions.is_empty() {
-                true => "none".into(),
-                false => versions.iter().map(Version::to_string).collect::<Vec<_>>().join(", "),
-            },
+    /// The version to use.
+    pub fn choose(&self, home: &Home, root: &VerifiedRoot, wanted: &Wanted<'_>) -> Result<Choice, WorkflowError> {
+        let versions = self.versions(wanted.plugin)?;
+        choose(wanted, (&self.name, &versions), |version| {
+            Ok(self.yank(home, root, wanted.plugin, version)?.map(|yank| yank.reason.clone()))
         })
     }
 
-    /// Reads and verifies a plugin. Nothing of it is compiled before.
+    /// Reads and verifies a plugin, and that `home` never saw its version with other bytes. Nothing of it is compiled before.
     pub fn load(
         &self,
+        home: &Home,
         root: &VerifiedRoot,
         name: &PluginName,
         version: &Version,
+    ) -> Result<VerifiedPlugin, WorkflowError> {
+        self.load_if(home, root, (name, version), |_| Ok(()))
+    }
+
+    /// Like [`Self::load`], if `expected` has nothing against it. What it refuses is not remembered: else files that are not
+    /// those of the lockfile would keep out those that are.
+    pub(crate) fn load_if(
+        &self,
+        home: &Home,
+        root: &VerifiedRoot,
+        (name, version): (&PluginName, &Version),
+        expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
     ) -> Result<VerifiedPlugin, WorkflowError> {
         let folder = format!("{name}/{version}");
         let envelope = freehold_files::read(&self.dir, format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT);
@@ -113,6 +127,55 @@ impl Catalog {
             other => other?,
         };
         let component = freehold_files::read(&self.dir, format!("{folder}/{COMPONENT_FILE}"), COMPONENT_LIMIT)?;
-        Ok(verify_plugin(root, Timestamp::now(), (name, version), &envelope, component)?)
+        let plugin = verify_plugin(root, Timestamp::now(), (name, version), &envelope, component)?;
+        expected(&plugin)?;
+        home.remember(&plugin, &envelope)?;
+        Ok(plugin)
     }
+
+    /// The yank in force, if the version is yanked: the newest statement that lies beside the version, or that `home` has seen.
+    pub fn yank(
+        &self,
+        home: &Home,
+        root: &VerifiedRoot,
+        name: &PluginName,
+        version: &Version,
+    ) -> Result<Option<VerifiedYank>, WorkflowError> {
+        Ok(self.yank_statement(home, root, name, version)?.filter(|yank| yank.yanked))
+    }
+
+    /// The newest statement on whether the version is yanked.
+    pub(crate) fn yank_statement(
+        &self,
+        home: &Home,
+        root: &VerifiedRoot,
+        name: &PluginName,
+        version: &Version,
+    ) -> Result<Option<VerifiedYank>, WorkflowError> {
+        let verify = |bytes: &[u8]| verify_yank(root, Timestamp::now(), (name, version), bytes);
+        let remembered = |bytes: Option<Vec<u8>>| match bytes.map(|bytes| verify(&bytes)) {
+            // Its signer has lost its say since; what it said counts no more than what it signs now.
+            Some(Err(YankError::UnknownSigner { .. } | YankError::WrongPublisher { .. })) | None => Ok(None),
+            Some(other) => other.map(Some),
+        };
+        let seen = remembered(home.seen_yank(name, version)?)?;
+        let path = format!("{name}/{version}/{YANK_FILE}");
+        let bytes = match freehold_files::read(&self.dir, &path, YANK_LIMIT) {
+            Err(error) if error.is_not_found() => return Ok(seen),
+            other => other?,
+        };
+        let found = verify(&bytes)?;
+        if seen.as_ref().is_some_and(|seen| !is_newer(&found, seen)) {
+            return Ok(seen);
+        }
+        home.remember_yank(name, version, &bytes, |by_then| {
+            Ok(remembered(by_then)?.is_none_or(|by_then| is_newer(&found, &by_then)))
+        })?;
+        Ok(Some(found))
+    }
+}
+
+/// Of two that say otherwise at the same time, the yank counts.
+fn is_newer(yank: &VerifiedYank, than: &VerifiedYank) -> bool {
+    (yank.time, yank.yanked) > (than.time, than.yanked)
 }

@@ -7,7 +7,9 @@ use freehold_files::FileError;
 use freehold_ledger::LedgerError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
-use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError};
+use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError, YankError};
+
+use crate::ResolutionError;
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +157,12 @@ pub enum WorkflowError {
     /// A plugin may not run.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// A yank cannot be trusted.
+    #[error(transparent)]
+    Yank(#[from] YankError),
+    /// A version cannot be resolved, or is not what it was.
+    #[error(transparent)]
+    Resolution(Box<ResolutionError>),
     /// A plugin's settings are wrong.
     #[error("recipe: {0}")]
     Settings(#[from] freehold_core::manifest::SettingsError),
@@ -246,11 +254,20 @@ pub enum WorkflowError {
     },
 }
 
+impl From<ResolutionError> for WorkflowError {
+    fn from(error: ResolutionError) -> Self {
+        Self::Resolution(Box::new(error))
+    }
+}
+
 impl WorkflowError {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Resolution(error) => error.exit_code(),
+            Self::Yank(YankError::Reason(_)) => ExitCode::Usage,
             Self::Plugin(_)
+            | Self::Yank(_)
             | Self::Root(_)
             | Self::Statement { .. }
             | Self::NotInRole { .. }
@@ -271,6 +288,8 @@ impl WorkflowError {
         Some(match self {
             Self::Recipe { error: RecipeError::Toml(error), .. } | Self::Toml { error, .. } => error.remedy.clone()?,
             Self::Plugin(error) => error.remedy(),
+            Self::Yank(error) => error.remedy(),
+            Self::Resolution(error) => error.remedy(),
             Self::Sandbox(error) => error.remedy().into(),
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),

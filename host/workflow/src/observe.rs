@@ -14,6 +14,15 @@ pub enum Event {
     },
     /// The lockfile was written anew; what moved, a line each.
     Locked(Vec<String>),
+    /// A locked version is used though its publisher yanked it.
+    Yanked {
+        /// The plugin.
+        plugin: String,
+        /// The version.
+        version: String,
+        /// Why it was yanked.
+        reason: String,
+    },
     /// A phase begins.
     PhaseStarted(Phase),
     /// A phase ended; `earlier` if its statement was already in the ledger.

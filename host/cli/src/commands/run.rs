@@ -34,7 +34,7 @@ fn threads() -> usize {
 }
 
 /// Folders that the operator allows, by absolute path.
-fn roots(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Dir)>, Failure> {
+pub(super) fn roots(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Dir)>, Failure> {
     let open = |path: &PathBuf| {
         let absolute = std::path::absolute(path).map_err(|error| Failure::file("use", path, &error))?;
         Ok((absolute, open_folder(path)?))

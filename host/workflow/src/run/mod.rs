@@ -29,6 +29,7 @@ pub(crate) use evaluate::read as evaluated;
 pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+pub(crate) use resolve::document as lock_document;
 pub(crate) use train::ADAPTER;
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.
@@ -63,7 +64,8 @@ pub fn run(
     // An earlier process may have ended between an alias's entry and the index.
     aliases::follow(&recorder)?;
     let sandbox = home.sandbox()?;
-    let resolved = resolve::resolve(project, &recorder.root, &sandbox)?;
+    let resolved = resolve::resolve(home, project, &recorder.root, &sandbox, options.locked)?;
+    resolved.yanked().into_iter().for_each(|event| observer.observe(event));
     let moved = resolve::lock(project, &resolved.lock, options.locked)?;
     if !moved.is_empty() {
         observer.observe(Event::Locked(moved));

@@ -9,10 +9,11 @@ use freehold_core::manifest::World;
 use freehold_core::name::PluginName;
 use freehold_core::recipe::{Grant, Settings};
 use freehold_sandbox::{Grants, Plugin, Sandbox, SandboxError};
-use freehold_trust::{KeyId, VerifiedRoot};
+use freehold_trust::{KeyId, VerifiedPlugin, VerifiedRoot};
 use semver::{Version, VersionReq};
 
-use crate::{Catalog, Project, WorkflowError};
+use crate::resolution::{Choice, Wanted, as_locked};
+use crate::{Catalog, Home, Project, WorkflowError};
 
 const ASSET_LIMIT: u64 = 64 << 20;
 
@@ -22,15 +23,20 @@ pub(crate) struct ReadyPlugin {
     pub(crate) grants: Grants,
     pub(crate) signer: KeyId,
     pub(crate) locked: LockedPlugin,
+    /// Why its version was yanked, if it was.
+    pub(crate) yanked: Option<String>,
 }
 
 /// Loads the plugins of a recipe.
 pub(crate) struct PluginLoader<'a> {
+    pub(crate) home: &'a Home,
     pub(crate) project: &'a Project,
     pub(crate) root: &'a VerifiedRoot,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) catalog: Catalog,
     pub(crate) lock: Option<Lockfile>,
+    /// Whether nothing but what is locked will do.
+    pub(crate) strict: bool,
     pub(crate) assets: BTreeMap<String, LockedFile>,
 }
 
@@ -43,8 +49,7 @@ impl PluginLoader<'_> {
         settings: &Settings,
         grants: &[Grant],
     ) -> Result<ReadyPlugin, WorkflowError> {
-        let version = self.catalog.choose(name, wanted, self.locked_version(name, wanted))?;
-        let verified = self.catalog.load(self.root, name, &version)?;
+        let (version, yanked, verified) = self.choose(name, wanted)?;
         let manifest = verified.manifest();
         if manifest.world != world {
             let problem = format!("its manifest says that it is a {}", manifest.world);
@@ -64,13 +69,25 @@ impl PluginLoader<'_> {
         let locked =
             LockedPlugin { name: name.clone(), version, component: manifest.component, manifest: verified.envelope() };
         let plugin = self.sandbox.load(&verified)?;
-        Ok(ReadyPlugin { plugin, grants: Grants { settings, assets }, signer: verified.signer(), locked })
+        Ok(ReadyPlugin { plugin, grants: Grants { settings, assets }, signer: verified.signer(), locked, yanked })
     }
 
-    fn locked_version(&self, name: &PluginName, wanted: &VersionReq) -> Option<&Version> {
-        let locked = self.lock.as_ref()?.plugin.iter();
-        let mut fitting = locked.filter(|plugin| plugin.name == *name && wanted.matches(&plugin.version));
-        fitting.next().map(|plugin| &plugin.version)
+    /// The version to use, verified, and that it is what was locked if its version is.
+    fn choose(
+        &self,
+        name: &PluginName,
+        range: &VersionReq,
+    ) -> Result<(Version, Option<String>, VerifiedPlugin), WorkflowError> {
+        let (home, root, lock) = (self.home, self.root, self.lock.as_ref());
+        let locked = lock.and_then(|lock| lock.newest(name, range));
+        let wanted = Wanted { plugin: name, range, locked: locked.map(|plugin| &plugin.version), strict: self.strict };
+        let Choice { version, yanked } = self.catalog.choose(home, root, &wanted)?;
+        let locked = locked.filter(|plugin| plugin.version == version);
+        let verified = self.catalog.load_if(home, root, (name, &version), |found| match locked {
+            Some(locked) => as_locked(locked, found, self.strict),
+            None => Ok(()),
+        })?;
+        Ok((version, yanked, verified))
     }
 
     fn read_asset(&mut self, grant: &Grant) -> Result<Vec<u8>, WorkflowError> {

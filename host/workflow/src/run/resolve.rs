@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::{PhaseOutput, Work};
 use super::plugins::{PluginLoader, ReadyPlugin};
 use crate::statements::malformed;
-use crate::{Catalog, Project, WorkflowError, dataset};
+use crate::{Catalog, Event, Home, Project, WorkflowError, dataset};
 
 /// Everything that a recipe names.
 pub(crate) struct Resolved {
@@ -34,6 +34,15 @@ impl Resolved {
         by_digest.into_values().collect()
     }
 
+    /// The versions that are used though they were yanked.
+    pub(crate) fn yanked(&self) -> Vec<Event> {
+        let told = |plugin: &ReadyPlugin| {
+            let (name, version) = (plugin.locked.name.to_string(), plugin.locked.version.to_string());
+            Some(Event::Yanked { plugin: name, version, reason: plugin.yanked.clone()? })
+        };
+        self.plugins().into_iter().filter_map(told).collect()
+    }
+
     /// The locked digest of a dataset.
     pub(crate) fn data(&self, name: &str) -> Option<Digest> {
         self.lock.data.iter().find(|data| data.name == name).map(|data| data.digest)
@@ -46,10 +55,19 @@ pub(crate) struct ResolveDetail {
     pub(crate) lock: Lockfile,
     pub(crate) base_files: Vec<LockedFile>,
     pub(crate) signers: BTreeMap<String, String>,
+    /// Why versions that were locked had been yanked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) yanked: BTreeMap<String, String>,
 }
 
-/// Opens, digests and verifies all that the recipe names.
-pub(crate) fn resolve(project: &Project, root: &VerifiedRoot, sandbox: &Sandbox) -> Result<Resolved, WorkflowError> {
+/// Opens, digests and verifies all that the recipe names. With `locked`, a plugin is what is locked or an error.
+pub(crate) fn resolve(
+    home: &Home,
+    project: &Project,
+    root: &VerifiedRoot,
+    sandbox: &Sandbox,
+    locked: bool,
+) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
     let model = &recipe.base.model;
     let base = ModelFolder::open(project.open_dir("model", model)?)
@@ -60,7 +78,7 @@ pub(crate) fn resolve(project: &Project, root: &VerifiedRoot, sandbox: &Sandbox)
     }
     let catalog = Catalog::new(project.open_dir("plugins.path", &recipe.plugins.path)?, &recipe.plugins.path);
     let (lock, assets) = (project.lockfile()?, BTreeMap::new());
-    let mut loader = PluginLoader { project, root, sandbox, catalog, lock, assets };
+    let mut loader = PluginLoader { home, project, root, sandbox, catalog, lock, strict: locked, assets };
     let (mut transforms, mut metrics, mut policies) = (Vec::new(), Vec::new(), Vec::new());
     for t in &recipe.transform {
         transforms.push(loader.load(World::Transform, (&t.plugin, &t.version), &t.settings, &t.grants)?);
@@ -104,7 +122,8 @@ pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<V
     Ok(moved)
 }
 
-fn document(lock: &Lockfile) -> Result<String, WorkflowError> {
+/// The text of a lockfile.
+pub(crate) fn document(lock: &Lockfile) -> Result<String, WorkflowError> {
     lock.to_document().map_err(|error| WorkflowError::Record { what: "lockfile".into(), problem: error.to_string() })
 }
 
@@ -128,15 +147,14 @@ pub(crate) fn record(
         Material::kept("recipe", work.store().put(&recipe)?),
         Material::kept("lockfile", work.store().put(document(lock)?.as_bytes())?),
     ];
+    let name = |plugin: &ReadyPlugin| format!("{}@{}", plugin.locked.name, plugin.locked.version);
+    let plugins = resolved.plugins();
     let files = resolved.base.files().iter();
     let detail = ResolveDetail {
         lock: lock.clone(),
         base_files: files.map(|file| LockedFile { name: file.name.clone(), digest: file.digest }).collect(),
-        signers: resolved
-            .plugins()
-            .into_iter()
-            .map(|plugin| (format!("{}@{}", plugin.locked.name, plugin.locked.version), plugin.signer.to_string()))
-            .collect(),
+        signers: plugins.iter().map(|plugin| (name(plugin), plugin.signer.to_string())).collect(),
+        yanked: plugins.iter().filter_map(|plugin| Some((name(plugin), plugin.yanked.clone()?))).collect(),
     };
     PhaseOutput::new(inputs, outputs, &detail)
 }

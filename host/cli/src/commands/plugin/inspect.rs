@@ -5,7 +5,7 @@ use std::path::Path;
 use freehold_core::manifest::Manifest;
 use freehold_core::name::PluginName;
 use freehold_trust::VerifiedPlugin;
-use freehold_workflow::{Catalog, ExitCode, Home};
+use freehold_workflow::{Catalog, ExitCode, Home, Wanted};
 use semver::{Version, VersionReq};
 use serde_json::json;
 
@@ -14,30 +14,37 @@ use crate::failure::Failure;
 use crate::page::{Terminal, pairs, table};
 
 pub(super) fn run(home: &Home, plugin: &str, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
-    let plugin = load(home, plugin, from)?;
-    let value = json!({ "manifest": plugin.manifest(), "signer": plugin.signer(), "bytes": plugin.component().len() });
-    terminal.print(&value, |_| show(&plugin));
+    let (plugin, yanked) = load(home, plugin, from)?;
+    let (signer, bytes) = (plugin.signer(), plugin.component().len());
+    let value = json!({ "manifest": plugin.manifest(), "signer": signer, "bytes": bytes, "yanked": yanked });
+    terminal.print(&value, |_| show(&plugin, yanked.as_deref()));
     Ok(())
 }
 
-fn load(home: &Home, plugin: &str, from: &Path) -> Result<VerifiedPlugin, Failure> {
+fn load(home: &Home, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
     let (name, version) = plugin.split_once('@').unwrap_or((plugin, "*"));
     let usage = |error: &dyn std::fmt::Display| {
         Failure::new(ExitCode::Usage, error.to_string(), "write publisher/name or publisher/name@version")
     };
     let name: PluginName = name.parse().map_err(|error| usage(&error))?;
-    let wanted = match version {
-        "*" => VersionReq::STAR,
-        exact => format!("={}", exact.parse::<Version>().map_err(|error| usage(&error))?)
-            .parse()
-            .map_err(|error| usage(&error))?,
+    let exact: Option<Version> = match version {
+        "*" => None,
+        exact => Some(exact.parse().map_err(|error| usage(&error))?),
+    };
+    let range = match &exact {
+        None => VersionReq::STAR,
+        Some(exact) => format!("={exact}").parse().map_err(|error| usage(&error))?,
     };
     let catalog = Catalog::new(open_folder(from)?, &from.display().to_string());
-    let version = catalog.choose(&name, &wanted, None)?;
-    Ok(catalog.load(&home.trust_root()?, &name, &version)?)
+    let root = home.trust_root()?;
+    // One that is asked for by its version is shown, yanked or not.
+    let locked = exact.as_ref().filter(|exact| catalog.versions(&name).is_ok_and(|versions| versions.contains(exact)));
+    let wanted = Wanted { plugin: &name, range: &range, locked, strict: false };
+    let choice = catalog.choose(home, &root, &wanted)?;
+    Ok((catalog.load(home, &root, &name, &choice.version)?, choice.yanked))
 }
 
-fn show(plugin: &VerifiedPlugin) {
+fn show(plugin: &VerifiedPlugin, yanked: Option<&str>) {
     let Manifest { name, version, world, contract, description, component, limits, created, expires, .. } =
         plugin.manifest();
     pairs(&[
@@ -63,6 +70,9 @@ fn show(plugin: &VerifiedPlugin) {
             ),
         ),
     ]);
+    if let Some(reason) = yanked {
+        pairs(&[("yanked", reason.into())]);
+    }
     let settings = &plugin.manifest().settings;
     if settings.is_empty() {
         return;
