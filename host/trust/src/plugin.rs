@@ -1,5 +1,7 @@
 //! The one place that decides whether a plugin may be compiled and run.
 
+use std::collections::BTreeSet;
+
 use freehold_core::digest::Digest;
 use freehold_core::manifest::{CONTRACT, Manifest};
 use freehold_core::name::PluginName;
@@ -8,7 +10,7 @@ use semver::Version;
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, SecretKey};
-use crate::root::VerifiedRoot;
+use crate::root::{Revocation, RootError, Validity, VerifiedRoot};
 
 /// Payload type of signed manifests.
 pub const MANIFEST_TYPE: &str = "application/vnd.freehold.plugin+json";
@@ -56,6 +58,51 @@ pub enum PluginError {
         /// The signer.
         signer: KeyId,
     },
+    /// Its signer's key is revoked.
+    #[error("plugin `{plugin}` is signed by {}, a key that is {why}", signer.short())]
+    RevokedKey {
+        /// What it was asked for as.
+        plugin: String,
+        /// The signer.
+        signer: KeyId,
+        /// Why and when.
+        why: Revocation,
+    },
+    /// Its component is revoked.
+    #[error("plugin `{plugin}`: its component {digest} is {why}")]
+    RevokedComponent {
+        /// What it was asked for as.
+        plugin: String,
+        /// The component.
+        digest: Digest,
+        /// Why and when.
+        why: Revocation,
+    },
+    /// Its signed manifest is revoked.
+    #[error("plugin `{plugin}`: its signed manifest {digest} is {why}")]
+    RevokedManifest {
+        /// What it was asked for as.
+        plugin: String,
+        /// The manifest, as it is revoked.
+        digest: Digest,
+        /// Why and when.
+        why: Revocation,
+    },
+    /// Its signer's key was not good when it was signed.
+    #[error("plugin `{plugin}` was signed at {created} by {}, a key that is good {validity}", signer.short())]
+    KeyNotValid {
+        /// What it was asked for as.
+        plugin: String,
+        /// The signer.
+        signer: KeyId,
+        /// When it was signed.
+        created: Timestamp,
+        /// When the key is good.
+        validity: Validity,
+    },
+    /// The trust root by which it was to be judged is no longer in force.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// It carries another name or version than it was asked for as.
     #[error("asked for `{asked}`, but the signed manifest is of `{found}`")]
     OtherName {
@@ -107,6 +154,15 @@ impl PluginError {
                 "if this key may publish the name, add it: `freehold trust add --key {} --names '{plugin}'`",
                 signer.short()
             ),
+            Self::RevokedKey { .. } => "get a version that the publisher signed with another key".into(),
+            Self::RevokedComponent { .. } => "use another version; `freehold trust show` lists what is revoked".into(),
+            Self::RevokedManifest { .. } => {
+                "get one that was signed anew; `freehold trust show` lists what is revoked".into()
+            }
+            Self::KeyNotValid { .. } => {
+                "have the publisher sign it again with a key that is good; `freehold trust show` says which are".into()
+            }
+            Self::Root(_) => "sign a new trust root with `freehold trust renew`".into(),
             Self::OtherName { .. } => "put it into the folder publisher/name/version of its own manifest".into(),
             Self::Expired { .. } => "get a newer version, or have the publisher sign it again".into(),
             Self::NotYetValid { .. } => "check the clock of this machine and of the machine that signed".into(),
@@ -154,8 +210,9 @@ pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Envelope {
     Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(manifest).unwrap_or_default(), &[key])
 }
 
-/// Verifies a plugin that was asked for as `name` in `version`: who signed, that nothing was changed, that the signer may
-/// publish the name, that it has not expired, and that this host speaks its contract. Nothing is compiled before.
+/// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was
+/// changed, that the signer may publish the name and its key was good and is not revoked, that neither component nor manifest
+/// is revoked, that it has not expired, and that this host speaks its contract. Nothing is compiled before.
 pub fn verify_plugin(
     root: &VerifiedRoot,
     now: Timestamp,
@@ -163,11 +220,15 @@ pub fn verify_plugin(
     envelope: &[u8],
     component: Vec<u8>,
 ) -> Result<VerifiedPlugin, PluginError> {
+    root.in_force(now)?;
     let asked = format!("{name} {version}");
     let plugin = || asked.clone();
     let tampered = |problem: String| PluginError::TamperedManifest { plugin: asked.clone(), problem };
     let parsed = Envelope::from_bytes(envelope).map_err(|error| tampered(error.to_string()))?;
-    let (payload, signers) = parsed.verify(MANIFEST_TYPE, &root.publisher_keys(), 1).map_err(|error| match error {
+    // Revoked keys are among them so that it can be said that they are revoked; they never count.
+    let mut keys = root.publisher_keys();
+    keys.extend(root.revoked_public_keys());
+    let (payload, signers) = parsed.verify(MANIFEST_TYPE, &keys, 1).map_err(|error| match error {
         EnvelopeError::Unsigned => PluginError::Unsigned { plugin: plugin() },
         EnvelopeError::UnknownKey(signers) => {
             PluginError::UnknownSigner { plugin: plugin(), signers: signers.join(", ") }
@@ -179,10 +240,12 @@ pub fn verify_plugin(
         let found = format!("{} {}", manifest.name, manifest.version);
         return Err(PluginError::OtherName { asked, found });
     }
-    let Some(signer) = signers.iter().copied().find(|signer| root.may_publish(signer, &manifest.name)) else {
-        let signer = signers.first().copied().ok_or_else(|| PluginError::Unsigned { plugin: plugin() })?;
-        return Err(PluginError::WrongPublisher { plugin: manifest.name, signer });
-    };
+    let signer = publisher_of(root, &manifest, &signers, plugin())?;
+    let revoked = |digest: &Digest| Some((*digest, root.revoked_digests.get(digest)?.clone()));
+    let digests = parsed.digests(envelope).map_err(|error| tampered(error.to_string()))?;
+    if let Some((digest, why)) = digests.iter().find_map(revoked) {
+        return Err(PluginError::RevokedManifest { plugin: plugin(), digest, why });
+    }
     if now >= manifest.expires {
         return Err(PluginError::Expired { plugin: plugin(), expires: manifest.expires });
     }
@@ -193,11 +256,44 @@ pub fn verify_plugin(
     if found != manifest.component {
         return Err(PluginError::TamperedComponent { plugin: plugin(), found, signed: manifest.component });
     }
+    if let Some((digest, why)) = revoked(&found) {
+        return Err(PluginError::RevokedComponent { plugin: plugin(), digest, why });
+    }
     if manifest.contract.major != CONTRACT.major || manifest.contract > CONTRACT {
         let supported = format!("{}.0.0 to {CONTRACT}", CONTRACT.major);
         return Err(PluginError::Incompatible { plugin: plugin(), found: manifest.contract, supported });
     }
     Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })
+}
+
+/// The signer that counts: not revoked, allowed to publish the name, and with a key that was good when the manifest says that
+/// it was signed. If none does, the error says what is wrong with the one that came closest.
+fn publisher_of(
+    root: &VerifiedRoot,
+    manifest: &Manifest,
+    signers: &BTreeSet<KeyId>,
+    plugin: String,
+) -> Result<KeyId, PluginError> {
+    let revocation = |signer: &KeyId| root.revoked_keys.get(signer);
+    let allowed: Vec<KeyId> = signers
+        .iter()
+        .filter(|signer| revocation(signer).is_none() && root.may_publish(signer, &manifest.name))
+        .copied()
+        .collect();
+    if let Some(signer) = allowed.iter().find(|signer| root.validity_of(signer).covers(manifest.created)) {
+        return Ok(*signer);
+    }
+    if let Some(signer) = allowed.into_iter().next() {
+        let (created, validity) = (manifest.created, root.validity_of(&signer));
+        return Err(PluginError::KeyNotValid { plugin, signer, created, validity });
+    }
+    if let Some((signer, why)) = signers.iter().find_map(|signer| Some((*signer, revocation(signer)?.clone()))) {
+        return Err(PluginError::RevokedKey { plugin, signer, why });
+    }
+    match signers.first() {
+        Some(signer) => Err(PluginError::WrongPublisher { plugin: manifest.name.clone(), signer: *signer }),
+        None => Err(PluginError::Unsigned { plugin }),
+    }
 }
 
 #[cfg(test)]

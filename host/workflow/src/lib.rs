@@ -28,3 +28,4 @@ pub use observe::{Event, Observer};
 pub use project::Project;
 pub use publish::{Publication, publish};
 pub use run::{MetricReport, PluginReport, PolicyReport, RunOptions, RunReport, TrainingReport, run};
+pub use trust::Signing;
