@@ -349,7 +349,7 @@ impl WorkflowError {
             Self::Root(RootError::Expired { .. }) => {
                 "nothing runs under it; look at `freehold trust show`, then sign the next with `freehold trust renew`".into()
             }
-            Self::Change(error) => change_remedy(error)?,
+            Self::Change(error) => crate::trust::remedy(error)?,
             Self::NoRoot(_) => "`freehold trust show` shows the newest; versions begin at 1".into(),
             Self::Signers { role, .. } => {
                 format!("bring the missing keys of role {role} into the folder `keys` of this home; nothing was written")
@@ -387,22 +387,4 @@ impl WorkflowError {
             _ => return None,
         })
     }
-}
-
-fn change_remedy(error: &ChangeError) -> Option<String> {
-    Some(match error {
-        ChangeError::Broken(RootError::Threshold { role, .. }) => {
-            format!("add a key first, `freehold trust add --role {role} --key KEY`, or set another `--threshold`")
-        }
-        ChangeError::Broken(RootError::LimitedRootKey(_)) => {
-            "take the key out of role root first, or use another key".into()
-        }
-        ChangeError::NotThere { .. } => "`freehold trust show` says what each key is trusted with".into(),
-        ChangeError::OtherPlaces { .. } => {
-            "leave `--role` out to put the new key everywhere, or say `--overlap-days 0`".into()
-        }
-        ChangeError::Itself(_) => "make a new key with `freehold key new`".into(),
-        ChangeError::Revoked { .. } => "what was revoked stays revoked; use another key or version".into(),
-        _ => return None,
-    })
 }

@@ -219,6 +219,6 @@ impl TrustRoot {
 }
 
 #[cfg(test)]
-mod attack_tests;
+mod attacks;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Making the next trust root: changed, signed by the old root's keys and its own, written, and entered into the ledger.
 //! What can fail fails before anything is written.
 
-use freehold_trust::{ChangeError, Role, SecretKey, TrustRoot, VerifiedRoot};
+use freehold_trust::{ChangeError, Role, RootError, SecretKey, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Home, WorkflowError};
@@ -70,4 +70,23 @@ impl Home {
         }
         Ok(keys)
     }
+}
+
+/// What to do about a change that cannot be, if that is not in the message.
+pub(crate) fn remedy(error: &ChangeError) -> Option<String> {
+    Some(match error {
+        ChangeError::Broken(RootError::Threshold { role, .. }) => {
+            format!("add a key first, `freehold trust add --role {role} --key KEY`, or set another `--threshold`")
+        }
+        ChangeError::Broken(RootError::LimitedRootKey(_)) => {
+            "take the key out of role root first, or use another key".into()
+        }
+        ChangeError::NotThere { .. } => "`freehold trust show` says what each key is trusted with".into(),
+        ChangeError::OtherPlaces { .. } => {
+            "leave `--role` out to put the new key everywhere, or say `--overlap-days 0`".into()
+        }
+        ChangeError::Itself(_) => "make a new key with `freehold key new`".into(),
+        ChangeError::Revoked { .. } => "what was revoked stays revoked; use another key or version".into(),
+        _ => return None,
+    })
 }

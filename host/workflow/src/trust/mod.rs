@@ -15,6 +15,7 @@ use crate::home::{LOG_KEY, RECORDER_KEY, ROOT_KEY};
 use crate::{Home, WorkflowError};
 
 pub use change::Signing;
+pub(crate) use change::remedy;
 
 pub(crate) const FOLDER: &str = "trust";
 const FIRST_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
