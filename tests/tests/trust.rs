@@ -162,9 +162,20 @@ fn a_run_goes_on_while_a_new_trust_root_is_made() {
     project.write("freehold.toml", &Recipe::default().to_string());
     new_key(&project, "log-2");
     let mut running = project.command(&["run"]).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    // Until its first phase is in the ledger.
+    let began = project.read("home/ledger/checkpoint");
+    let mut waited = 0;
+    while project.read("home/ledger/checkpoint") == began && waited < 6000 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        waited += 1;
+    }
+    assert!(running.try_wait().unwrap().is_none(), "the run is still under way");
     project.run(&["trust", "rotate", "log", "log-2"]).expect(0);
     assert!(running.wait().unwrap().success());
+    let phases = project.run(&["audit", "show", "desk-1", "--json"]).expect(0).json();
+    let named: BTreeSet<u64> =
+        phases["phases"].as_array().unwrap().iter().map(|phase| phase["trust_root"].as_u64().unwrap()).collect();
+    assert_eq!((named, root(&project).version), ([2].into(), 3));
     project.assert_intact();
 }
 
@@ -331,6 +342,11 @@ fn recorders_and_log_keys_sign_together_if_their_threshold_asks_for_it() {
     project.run(&["audit", "verify"]).expect(4).says(&["signed by 1 of the 2 keys"]);
     project.write("home/ledger/checkpoint", &note);
     lose_key(&project, "recorder-2");
+    // The same key under a second name is one key.
+    for half in ["pem", "pub.pem"] {
+        let file = |name: &str| project.path().join(format!("home/keys/{name}.{half}"));
+        std::fs::copy(file("recorder"), file("twin")).unwrap();
+    }
     project.run(&["run"]).expect(4).says(&["role recorder of trust root 4 needs 2 keys", "1 missing"]);
     project.assert_intact();
 }

@@ -7,7 +7,7 @@ use freehold_files::Lock;
 use freehold_trust::SecretKey;
 use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, stored_hash_index, stored_hashes, tree_hash};
 
-use crate::signers::{Quorum, Signers};
+use crate::signers::{Quorum, Signers, newest_root};
 use crate::tiles::{self, HEIGHT, TileFiles};
 use crate::tree_head::{self, TreeHead};
 use crate::{Ledger, LedgerError};
@@ -58,7 +58,7 @@ impl Appender<'_> {
             |error: serde_json::Error| LedgerError::Malformed { file: "entry".into(), problem: error.to_string() };
         let record = serde_json::to_vec(entry).map_err(malformed)?;
         let head = self.ledger.tree_head()?;
-        let quorum = self.quorum_with(entry)?;
+        let (quorum, newest) = self.quorum_with(head, entry)?;
         let files = TileFiles { dir: &self.ledger.dir, size: head.size };
         let old = TileHashReader::new(head.size, head.root, &files);
         let mut overlay = Overlay { new: BTreeMap::new(), old: &old };
@@ -74,6 +74,7 @@ impl Appender<'_> {
             freehold_files::write(&self.ledger.dir, tiles::path_of(&tile), &bytes)?;
         }
         freehold_files::write(&self.ledger.dir, tree_head::FILE, &note)?;
+        self.ledger.remember(TreeHead { size, root }, newest);
         // Only now: a reader of the old tree head may still look for them, and then finds the wider ones. One that stays is
         // no harm.
         for tile in tiles::outgrown(head.size) {
@@ -82,14 +83,15 @@ impl Appender<'_> {
         Ok(head.size)
     }
 
-    /// Who has to sign the tree head once `entry` is in. An entry does not go on a tree head that does not hold.
-    fn quorum_with(&self, entry: &Entry) -> Result<Quorum, LedgerError> {
-        match &self.ledger.signers {
-            Signers::Key(_) => self.ledger.signers.any(),
+    /// Who has to sign the tree head once `entry` is in, and the newest trust root then. An entry does not go on a tree head that
+    /// does not hold.
+    fn quorum_with(&self, head: TreeHead, entry: &Entry) -> Result<(Quorum, u64), LedgerError> {
+        let signers = &self.ledger.signers;
+        match signers {
+            Signers::Key(_) => Ok((signers.any()?, newest_root([entry]))),
             Signers::Roots(_) => {
-                let mut entries = self.ledger.entries()?;
-                entries.push(entry.clone());
-                self.ledger.signers.over(&entries)
+                let newest = self.ledger.newest_root_under(head)?.max(newest_root([entry]));
+                Ok((signers.over(newest, Some(entry))?, newest))
             }
         }
     }

@@ -10,13 +10,15 @@ mod signers;
 mod tiles;
 mod tree_head;
 
+use std::sync::{Mutex, PoisonError};
+
 use cap_std::fs::Dir;
 use freehold_core::record::Entry;
 use freehold_files::FileError;
 use freehold_trust::{NoteError, PublicKey, SecretKey};
 use tlog_tiles::RecordProof;
 
-use signers::{Quorum, Signers};
+use signers::{Quorum, Signers, newest_root};
 
 pub use append::Appender;
 pub use check::{Check, Problem};
@@ -68,18 +70,20 @@ pub struct Ledger {
     dir: Dir,
     origin: String,
     signers: Signers,
+    /// The newest trust root under the tree head that was judged last, so that a writer need not read everything for each entry.
+    judged: Mutex<Option<(TreeHead, u64)>>,
 }
 
 impl Ledger {
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by `key`.
     pub fn open(dir: Dir, origin: &str, key: PublicKey) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Key(key) }
+        Self { dir, origin: origin.into(), signers: Signers::Key(key), judged: Mutex::default() }
     }
 
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by the keys of role log, as the trust roots
     /// that the log names change them.
     pub fn open_under(dir: Dir, origin: &str, roots: impl RootSource + 'static) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Roots(Box::new(roots)) }
+        Self { dir, origin: origin.into(), signers: Signers::Roots(Box::new(roots)), judged: Mutex::default() }
     }
 
     /// Begins a log where there is none: a signed tree head over no entries. A log that is there stays as it is.
@@ -134,13 +138,27 @@ impl Ledger {
         });
         let entries: Vec<Entry> = parsed.collect::<Result<_, _>>()?;
         self.judge(&note, &entries)?;
+        self.remember(head, newest_root(&entries));
         Ok(entries)
     }
 
     /// An error if the tree head in `note` is not signed by those who had to sign one over these entries.
     fn judge(&self, note: &[u8], entries: &[Entry]) -> Result<(), LedgerError> {
-        let quorum = self.signers.over(entries)?;
+        let quorum = self.signers.over(newest_root(entries), entries.last())?;
         TreeHead::open(note, &self.origin, &quorum.keys, quorum.threshold).map(|_| ())
+    }
+
+    fn remember(&self, head: TreeHead, newest: u64) {
+        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, newest));
+    }
+
+    /// The newest trust root that the entries under `head` name. They are read only if they were not before.
+    fn newest_root_under(&self, head: TreeHead) -> Result<u64, LedgerError> {
+        let judged = *self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        match judged {
+            Some((known, newest)) if known == head => Ok(newest),
+            _ => Ok(newest_root(&self.entries()?)),
+        }
     }
 
     /// The proof that entry `index` is under the newest tree head (RFC 6962, section 2.1.1).

@@ -45,21 +45,25 @@ impl Signers {
         Ok(Quorum { keys, threshold: 1 })
     }
 
-    /// The keys that have to have signed a tree head over these entries.
-    pub(crate) fn over(&self, entries: &[Entry]) -> Result<Quorum, LedgerError> {
+    /// The keys that have to have signed a tree head: `version` is the newest trust root that its entries name, `last` the last
+    /// of them.
+    pub(crate) fn over(&self, version: u64, last: Option<&Entry>) -> Result<Quorum, LedgerError> {
         let Self::Roots(source) = self else { return self.any() };
         let roots = source.roots().map_err(LedgerError::Roots)?;
-        let named = entries.iter().filter_map(|entry| match entry.subject {
-            Subject::TrustRoot { version } => Some(version),
-            _ => None,
-        });
-        // Before the first entry, the first root is what the log begins with.
-        let version = named.max().unwrap_or(1);
         let root = roots.iter().find(|root| root.version == version).ok_or(LedgerError::MissingRoot(version))?;
-        let keys = match entries.last() {
+        let keys = match last {
             Some(last) => root.keys_at(Role::Log, last.time),
             None => root.keys_of(Role::Log),
         };
         Ok(Quorum { keys, threshold: root.threshold_of(Role::Log) })
     }
+}
+
+/// The newest trust root that these entries name. Before the first entry it is the one that the log begins with.
+pub(crate) fn newest_root<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u64 {
+    let named = entries.into_iter().filter_map(|entry| match entry.subject {
+        Subject::TrustRoot { version } => Some(version),
+        _ => None,
+    });
+    named.max().unwrap_or(1)
 }

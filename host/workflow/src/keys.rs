@@ -42,8 +42,10 @@ impl Signers {
         let (good, needed) = (root.keys_at(self.role, time), root.threshold_of(self.role));
         let mut keys: Vec<&SecretKey> = self.keys.iter().filter(|key| good.contains_key(&key.public().id())).collect();
         keys.sort_by_key(|key| {
-            let validity = root.validity_of(&key.public().id());
-            (validity.valid_until.is_some(), Reverse(validity.valid_until), Reverse(validity.valid_from))
+            let id = key.public().id();
+            let validity = root.validity_of(&id);
+            // By id at last, so that two names of one key come together and count once.
+            (validity.valid_until.is_some(), Reverse(validity.valid_until), Reverse(validity.valid_from), id)
         });
         keys.dedup_by_key(|key| key.public().id());
         let found = keys.len();

@@ -175,3 +175,6 @@ impl Home {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

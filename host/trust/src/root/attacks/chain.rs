@@ -165,7 +165,7 @@ fn expiry() {
     }
     refused!(
         "no expiry",
-        first_json(&a, |root| drop(root.as_object_mut().unwrap().remove("expires"))),
+        first_json(&a, |root| root.as_object_mut().unwrap().remove("expires")),
         RootError::Malformed(error) if says(error, "missing field `expires`")
     );
     refused!("expiry of null", first_json(&a, |root| root["expires"] = Value::Null), RootError::Malformed(_));

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::tests::{at, key, root, signed};
+use super::super::tests::{key, root, signed};
 use super::super::*;
-use super::{first, first_envelope, first_text, says};
+use super::{first_envelope, first_text, says};
 use crate::envelope::EnvelopeError;
 
 #[test]

@@ -43,7 +43,7 @@ fn thresholds() {
     for gone in Role::ALL {
         refused!(
             "missing role",
-            first(&a, |root| drop(root.roles.remove(&gone))),
+            first(&a, |root| root.roles.remove(&gone)),
             RootError::MissingRole(role) if *role == gone
         );
     }
@@ -61,7 +61,7 @@ fn one_key_counted_twice() {
     // Two ids of one key: one of them is not its digest.
     refused!(
         "duplicate key under two ids",
-        first(&a, |root| drop(root.keys.insert(b.public().id(), a.public()))),
+        first(&a, |root| root.keys.insert(b.public().id(), a.public())),
         RootError::WrongId { listed, key } if *listed == b.public().id() && *key == a.public().id()
     );
     refused!(
@@ -170,7 +170,7 @@ fn publisher_rules() {
     );
     refused!(
         "role naming an unlisted key",
-        first(&a, |root| drop(root.roles.get_mut(&Role::Log).unwrap().keys.insert(b.public().id()))),
+        first(&a, |root| root.roles.get_mut(&Role::Log).unwrap().keys.insert(b.public().id())),
         RootError::UnlistedKey { what, .. } if what == "role log"
     );
     refused!(
@@ -218,7 +218,7 @@ fn times_and_revocations() {
     );
     refused!(
         "revoked key still used in a role",
-        first(&a, |root| drop(root.revoked_keys.insert(id, why()))),
+        first(&a, |root| root.revoked_keys.insert(id, why())),
         RootError::RevokedInUse { key, place } if *key == id && place == "in role root"
     );
     refused!(
@@ -241,7 +241,7 @@ fn times_and_revocations() {
     next(&|_| {}).unwrap();
     refused!(
         "revocation of a key taken back",
-        next(&|root| drop(root.revoked_keys.remove(&other))),
+        next(&|root| root.revoked_keys.retain(|key, _| *key != other)),
         RootError::Unrevoked { version: 2, what } if what.starts_with("the key")
     );
     refused!(

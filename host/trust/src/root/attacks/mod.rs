@@ -19,14 +19,14 @@ use super::tests::{root, signed};
 use super::*;
 
 /// A first root of `key` that `change` made wrong, and that its own key signed all the same.
-pub(super) fn first(key: &SecretKey, change: impl FnOnce(&mut TrustRoot)) -> Result<VerifiedRoot, RootError> {
+pub(super) fn first<R>(key: &SecretKey, change: impl FnOnce(&mut TrustRoot) -> R) -> Result<VerifiedRoot, RootError> {
     let mut root = root(1, &[key], 1);
     change(&mut root);
     VerifiedRoot::first(&signed(&root, &[key]))
 }
 
 /// A first root whose JSON `change` made wrong.
-pub(super) fn first_json(key: &SecretKey, change: impl FnOnce(&mut Value)) -> Result<VerifiedRoot, RootError> {
+pub(super) fn first_json<R>(key: &SecretKey, change: impl FnOnce(&mut Value) -> R) -> Result<VerifiedRoot, RootError> {
     let mut json = serde_json::to_value(root(1, &[key], 1)).unwrap();
     change(&mut json);
     first_text(key, &json.to_string())
