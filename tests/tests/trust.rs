@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use freehold_core::digest::Digest;
-use freehold_tests::{Outcome, Project, Recipe};
+use freehold_tests::{Project, Recipe};
 use freehold_trust::{Role, SecretKey, TrustRoot, sign_note};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -395,7 +395,6 @@ fn trust_is_shown_as_it_is_and_as_it_was() {
     assert_eq!(past("1").expect(0).json()["publishers"], json!([]));
     past("9").expect(2).says(&["there is no trust root 9"]);
     // The same command by two names; what is there stays.
-    let init: Outcome = project.run(&["trust", "init", "--json"]);
-    assert_eq!(init.expect(0).json()["trust_root"], 6);
+    assert_eq!(project.run(&["trust", "init", "--json"]).expect(0).json()["trust_root"], 6);
     project.assert_intact();
 }

@@ -38,7 +38,7 @@ pub enum LedgerError {
     #[error("{0}")]
     Roots(String),
     /// The log names a trust root that there is not.
-    #[error("names trust root {0}, which the folder `trust` does not have: the folder is older than the log")]
+    #[error("the log names trust root {0}, which the folder `trust` does not have: the folder is older")]
     MissingRoot(u64),
     /// There is no tree head.
     #[error("the log has lost its tree head, the file `checkpoint`")]
