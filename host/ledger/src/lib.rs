@@ -178,6 +178,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod signers_tests;
-#[cfg(test)]
 mod tests;

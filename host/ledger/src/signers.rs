@@ -67,3 +67,6 @@ pub(crate) fn newest_root<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u
     });
     named.max().unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests;

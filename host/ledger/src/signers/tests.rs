@@ -1,10 +1,11 @@
 use std::sync::{Arc, Mutex};
 
+use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
-use freehold_core::record::{Entry, Subject};
-use freehold_trust::{Role, SecretKey, TrustRoot, Validity, VerifiedRoot};
+use freehold_trust::{SecretKey, TrustRoot, Validity};
 
 use super::*;
+use crate::Ledger;
 
 /// A folder of trust roots, which grows.
 #[derive(Debug, Clone, Default)]
