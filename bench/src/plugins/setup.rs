@@ -1,6 +1,5 @@
 //! Plugins that are signed for one run, and the host that loads them.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -10,8 +9,7 @@ use freehold_core::manifest::{Manifest, PluginSource};
 use freehold_core::toml_text;
 use freehold_sandbox::{Cache, Grants, HostSettings, Sandbox};
 use freehold_trust::{
-    MacKey, PublisherRule, Role, RoleKeys, SecretKey, TrustRoot, VerifiedPlugin, VerifiedRoot, sign_plugin,
-    verify_plugin,
+    MacKey, PublisherRule, Role, SecretKey, TrustRoot, VerifiedPlugin, VerifiedRoot, sign_plugin, verify_plugin,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,14 +34,10 @@ pub(crate) struct Signed {
 impl Setup {
     pub(crate) fn new(components: &Path) -> Result<Self, Failure> {
         let key = SecretKey::generate()?;
-        let role = RoleKeys { keys: BTreeSet::from([key.public().id()]), threshold: 1 };
-        let root = TrustRoot {
-            version: 1,
-            expires: Timestamp::now() + SignedDuration::from_hours(1),
-            keys: [(key.public().id(), key.public())].into(),
-            roles: [Role::Root, Role::Recorder, Role::Log].map(|name| (name, role.clone())).into(),
-            publishers: vec![PublisherRule { key: key.public().id(), names: vec!["*".parse()?] }],
-        };
+        let expires = Timestamp::now() + SignedDuration::from_hours(1);
+        let mut root =
+            TrustRoot::first(expires, [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())));
+        root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["*".parse()?] }];
         let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes())?;
         let folder = tempfile::tempdir()?;
         let cache = Cache::new(Dir::open_ambient_dir(folder.path(), ambient_authority())?, MacKey::generate()?);

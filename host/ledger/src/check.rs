@@ -35,7 +35,9 @@ pub struct Check {
 impl Ledger {
     /// Checks tree head, entries and tiles. An error means that there is no tree head to check against.
     pub fn check(&self) -> Result<Check, LedgerError> {
-        let head = self.tree_head()?;
+        let note = self.read_note()?;
+        let any = self.signers.any()?;
+        let head = TreeHead::open(&note, &self.origin, &any.keys, any.threshold)?;
         let mut problems = Vec::new();
         let mut records = Vec::new();
         for tile in tiles::bundles(head.size) {
@@ -62,6 +64,9 @@ impl Ledger {
             }
         }
         let entries = (problems.len() == unreadable).then_some(entries);
+        if let Some(Err(error)) = entries.as_ref().map(|entries| self.judge(&note, entries)) {
+            problems.push(Problem { file: tree_head::FILE.into(), problem: error.to_string() });
+        }
         Ok(Check { head, entries, problems })
     }
 

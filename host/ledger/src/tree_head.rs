@@ -1,6 +1,8 @@
 //! Signed tree heads: C2SP tlog-checkpoint in a signed note.
 
-use freehold_trust::{PublicKey, SecretKey, open_note, sign_note};
+use std::collections::BTreeMap;
+
+use freehold_trust::{KeyId, PublicKey, SecretKey, open_note, sign_note};
 use tlog_tiles::{Checkpoint, EMPTY_HASH, Hash};
 
 use crate::LedgerError;
@@ -25,9 +27,14 @@ impl TreeHead {
         Self { size: 0, root: EMPTY_HASH }
     }
 
-    /// The tree head in `note`, if `key` signed it for `origin`.
-    pub fn open(note: &[u8], origin: &str, key: &PublicKey) -> Result<Self, LedgerError> {
-        let text = open_note(note, origin, key)?;
+    /// The tree head in `note`, if at least `threshold` of `keys` signed it for `origin`.
+    pub fn open(
+        note: &[u8],
+        origin: &str,
+        keys: &BTreeMap<KeyId, PublicKey>,
+        threshold: usize,
+    ) -> Result<Self, LedgerError> {
+        let text = open_note(note, origin, keys, threshold)?;
         let checkpoint = Checkpoint::from_bytes(&text).map_err(|_| malformed("not a C2SP checkpoint"))?;
         if checkpoint.origin() != origin {
             return Err(malformed(&format!("is of the log `{}`, expected `{origin}`", checkpoint.origin())));
@@ -35,9 +42,9 @@ impl TreeHead {
         Ok(Self { size: checkpoint.size(), root: *checkpoint.hash() })
     }
 
-    pub(crate) fn sign(&self, origin: &str, key: &SecretKey) -> Result<Vec<u8>, LedgerError> {
+    pub(crate) fn sign(&self, origin: &str, keys: &[&SecretKey]) -> Result<Vec<u8>, LedgerError> {
         let checkpoint =
             Checkpoint::new(origin, self.size, self.root, "").map_err(|_| malformed("the origin is empty"))?;
-        Ok(sign_note(&checkpoint.to_bytes(), origin, key)?)
+        Ok(sign_note(&checkpoint.to_bytes(), origin, keys)?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use freehold_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{KeyId, PublicKey, SecretKey};
@@ -92,6 +93,24 @@ impl Envelope {
         STANDARD.decode(&self.payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))
     }
 
+    /// An error if the payload is of another type.
+    pub(crate) fn expect_type(&self, expected: &str) -> Result<(), EnvelopeError> {
+        if self.payload_type == expected {
+            return Ok(());
+        }
+        let found = self.payload_type.chars().take(100).collect();
+        Err(EnvelopeError::Type { found, expected: expected.into() })
+    }
+
+    /// Every digest by which a list of revoked digests may name this envelope: of the bytes as they are, of the payload, and
+    /// of the payload with one of its signatures. Spaces and signatures that were added do not make it another.
+    pub(crate) fn digests(&self, bytes: &[u8]) -> Result<BTreeSet<Digest>, EnvelopeError> {
+        let alone = |signature: &EnvelopeSignature| Self { signatures: vec![signature.clone()], ..self.clone() };
+        let wrapped = self.signatures.iter().map(|signature| Digest::of(&alone(signature).to_bytes()));
+        let whole = [bytes, &self.to_bytes(), &self.unverified_payload()?].map(Digest::of);
+        Ok(wrapped.chain(whole).collect())
+    }
+
     /// Ids of the keys that claim to have signed.
     pub fn claimed_signers(&self) -> Vec<String> {
         self.signatures.iter().map(|signature| signature.keyid.clone()).collect()
@@ -105,10 +124,7 @@ impl Envelope {
         keys: &BTreeMap<KeyId, PublicKey>,
         threshold: usize,
     ) -> Result<(Vec<u8>, BTreeSet<KeyId>), EnvelopeError> {
-        if self.payload_type != payload_type {
-            let found = self.payload_type.chars().take(100).collect();
-            return Err(EnvelopeError::Type { found, expected: payload_type.into() });
-        }
+        self.expect_type(payload_type)?;
         if self.signatures.is_empty() {
             return Err(EnvelopeError::Unsigned);
         }

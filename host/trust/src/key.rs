@@ -82,9 +82,16 @@ impl PublicKey {
         KeyId(Digest::of(self.0.as_bytes()))
     }
 
+    /// The key with these bytes, if there is a secret one that only its owner knows: not a point of small order, for which
+    /// anyone can sign, and the one way to write it, so that no key has two ids.
+    fn from_dalek(key: VerifyingKey) -> Option<Self> {
+        let canonical = key.to_edwards().compress().as_bytes() == key.as_bytes();
+        (canonical && !key.is_weak()).then_some(Self(key))
+    }
+
     /// Reads PEM.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        VerifyingKey::from_public_key_pem(pem).map(Self).map_err(|_| KeyError::Public)
+        VerifyingKey::from_public_key_pem(pem).ok().and_then(Self::from_dalek).ok_or(KeyError::Public)
     }
 
     /// Writes PEM.
@@ -112,8 +119,8 @@ impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD.decode(&text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        key.map(Self).ok_or_else(|| serde::de::Error::custom("expected an Ed25519 public key, 32 bytes in base64"))
+        let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()).and_then(Self::from_dalek);
+        key.ok_or_else(|| serde::de::Error::custom("expected an Ed25519 public key, 32 bytes in base64"))
     }
 }
 

@@ -16,6 +16,9 @@ pub use key::{KeyError, KeyId, PublicKey, SecretKey};
 pub use mac::{MacKey, TAG_BYTES};
 pub use note::{NoteError, open_note, sign_note};
 pub use plugin::{MANIFEST_TYPE, PluginError, VerifiedPlugin, sign_plugin, verify_plugin};
-pub use root::{PublisherRule, Role, RoleKeys, RootError, TrustRoot, VerifiedRoot};
-pub use statement::{IN_TOTO_TYPE, ResourceDescriptor, Statement};
+pub use root::{
+    ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
+    VerifiedRoot,
+};
+pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

@@ -3,15 +3,31 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::root::{Role, VerifiedRoot};
 
 /// Payload type of in-toto Statements in DSSE envelopes.
 pub const IN_TOTO_TYPE: &str = "application/vnd.in-toto+json";
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// A statement is not by recorders of the trust root that it names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordedError {
+    /// It is malformed or not signed as it has to be.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// It does not say by which trust root it is to be judged.
+    #[error("names no trust root")]
+    NoRoot,
+    /// There is no such trust root.
+    #[error("names the trust root {0}, which there is not")]
+    MissingRoot(u64),
+}
 
 /// An artifact by name and digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,21 +76,55 @@ impl Statement {
 
     /// The signed statement.
     pub fn sign(&self, key: &SecretKey) -> Envelope {
+        self.sign_with(&[key])
+    }
+
+    /// The statement signed by several keys.
+    pub fn sign_with(&self, keys: &[&SecretKey]) -> Envelope {
         // Every part is a string, a list or JSON itself.
         let payload = serde_json::to_vec(self).unwrap_or_default();
-        Envelope::sign(IN_TOTO_TYPE, &payload, &[key])
+        Envelope::sign(IN_TOTO_TYPE, &payload, keys)
     }
 
     /// The statement in `envelope`, if one of `keys` signed it.
     pub fn verify(envelope: &[u8], keys: &BTreeMap<KeyId, PublicKey>) -> Result<(Self, KeyId), EnvelopeError> {
         let (payload, signers) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, keys, 1)?;
+        let signer = signers.first().copied().ok_or(EnvelopeError::Unsigned)?;
+        Ok((Self::parse(&payload)?, signer))
+    }
+
+    /// The statement in `envelope`, judged with the trust root that it names: as many recorders of that root signed it as the
+    /// role asks for, each with a key that was good at the time. `named` says of a statement which version it names, and when
+    /// it was made.
+    pub fn recorded(
+        envelope: &[u8],
+        roots: &[VerifiedRoot],
+        named: impl Fn(&Self) -> Option<(u64, Timestamp)>,
+    ) -> Result<Self, RecordedError> {
+        let parsed = Envelope::from_bytes(envelope)?;
+        parsed.expect_type(IN_TOTO_TYPE)?;
+        // Not verified yet: it says by what it wants to be verified, as a root names its own keys.
+        let unverified = Self::parse(&parsed.unverified_payload()?)?;
+        let (version, time) = named(&unverified).ok_or(RecordedError::NoRoot)?;
+        let root = roots.iter().find(|root| root.version == version).ok_or(RecordedError::MissingRoot(version))?;
+        Ok(Self::recorded_under(envelope, root, time)?)
+    }
+
+    /// The statement in `envelope`, if as many recorders of `root` signed it as the role asks for, each with a key that was
+    /// good at `time`.
+    pub fn recorded_under(envelope: &[u8], root: &VerifiedRoot, time: Timestamp) -> Result<Self, EnvelopeError> {
+        let (keys, threshold) = (root.keys_at(Role::Recorder, time), root.threshold_of(Role::Recorder));
+        let (payload, _) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, &keys, threshold)?;
+        Self::parse(&payload)
+    }
+
+    fn parse(payload: &[u8]) -> Result<Self, EnvelopeError> {
         let malformed = |error: serde_json::Error| EnvelopeError::Malformed(error.to_string());
-        let statement: Self = serde_json::from_slice(&payload).map_err(malformed)?;
+        let statement: Self = serde_json::from_slice(payload).map_err(malformed)?;
         if statement.kind != STATEMENT_TYPE {
             return Err(EnvelopeError::Type { found: statement.kind, expected: STATEMENT_TYPE.into() });
         }
-        let signer = signers.first().copied().ok_or(EnvelopeError::Unsigned)?;
-        Ok((statement, signer))
+        Ok(statement)
     }
 }
 

@@ -159,7 +159,10 @@ pub fn verify_yank(
     if (&yank.name, &yank.version) != (name, version) {
         return Err(YankError::OtherName { found: format!("{} {}", yank.name, yank.version), asked });
     }
-    let Some(signer) = signers.iter().copied().find(|signer| root.may_publish(signer, name)) else {
+    let Some(signer) = signers.iter().copied().find(|signer| {
+        let revoked = root.revoked_keys.contains_key(signer);
+        !revoked && root.may_publish(signer, name) && root.validity_of(signer).covers(yank.time)
+    }) else {
         let signer = signers.first().copied().ok_or_else(|| YankError::Unsigned(plugin()))?;
         return Err(YankError::WrongPublisher { plugin: asked, signer });
     };

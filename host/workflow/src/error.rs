@@ -7,7 +7,7 @@ use freehold_files::FileError;
 use freehold_ledger::LedgerError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
-use freehold_trust::{EnvelopeError, KeyError, PluginError, Role, RootError, YankError};
+use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
 
 use crate::ResolutionError;
 
@@ -74,6 +74,55 @@ pub enum WorkflowError {
     /// The trust root in force has no entry in the ledger.
     #[error("trust root {0} has no entry in the ledger")]
     RootNotEntered(u64),
+    /// The trust root cannot be changed so.
+    #[error("trust root: {0}")]
+    Change(#[from] ChangeError),
+    /// There is no trust root of this version.
+    #[error("there is no trust root {0}")]
+    NoRoot(u64),
+    /// Fewer keys than a role asks for can sign.
+    #[error(
+        "role {role} of trust root {root} needs {needed} keys to sign, {found} of this home can: {} missing",
+        needed.saturating_sub(*found)
+    )]
+    Signers {
+        /// The role.
+        role: Role,
+        /// Version of the trust root.
+        root: u64,
+        /// How many have to sign.
+        needed: usize,
+        /// How many can.
+        found: usize,
+    },
+    /// The folder of trust roots is older than the ledger.
+    #[error(
+        "the trust root was rolled back: the folder `trust` ends at {newest}, the ledger names trust root {entered}"
+    )]
+    RolledBack {
+        /// The newest in the folder.
+        newest: u64,
+        /// The newest in the ledger.
+        entered: u64,
+    },
+    /// A trust root is not the one in the ledger.
+    #[error("trust root {version} is not the one that ledger entry {index} names")]
+    OtherRoot {
+        /// Its version.
+        version: u64,
+        /// The entry.
+        index: usize,
+    },
+    /// The ledger names trust roots out of order.
+    #[error("ledger entry {index} names trust root {found}, expected was {expected}")]
+    RootOrder {
+        /// The entry.
+        index: usize,
+        /// What it names.
+        found: u64,
+        /// What it should.
+        expected: u64,
+    },
     /// An alias was moved after a run was compared with it.
     #[error("`{alias}` was moved after `{run}` was compared with it")]
     Superseded {
@@ -91,7 +140,7 @@ pub enum WorkflowError {
         /// Its digest.
         statement: String,
         /// Why not.
-        source: EnvelopeError,
+        source: RecordedError,
     },
     /// A record cannot be understood.
     #[error("{what}: {problem}")]
@@ -271,14 +320,26 @@ impl WorkflowError {
             | Self::Root(_)
             | Self::Statement { .. }
             | Self::NotInRole { .. }
+            | Self::Signers { .. }
+            | Self::RolledBack { .. }
+            | Self::OtherRoot { .. }
+            | Self::RootOrder { .. }
             | Self::RootNotEntered(_) => ExitCode::Unverified,
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
-            Self::Ledger(LedgerError::TreeHead(_) | LedgerError::Malformed { .. } | LedgerError::NoTreeHead) => {
-                ExitCode::Unverified
-            }
-            Self::NoHome(_) | Self::NoRun { .. } | Self::NoKey(_) | Self::KeyExists(_) | Self::Name(_) => {
-                ExitCode::Usage
-            }
+            Self::Ledger(
+                LedgerError::TreeHead(_)
+                | LedgerError::Malformed { .. }
+                | LedgerError::NoTreeHead
+                | LedgerError::Roots(_)
+                | LedgerError::MissingRoot(_),
+            ) => ExitCode::Unverified,
+            Self::Change(_)
+            | Self::NoRoot(_)
+            | Self::NoHome(_)
+            | Self::NoRun { .. }
+            | Self::NoKey(_)
+            | Self::KeyExists(_)
+            | Self::Name(_) => ExitCode::Usage,
             _ => ExitCode::Broken,
         }
     }
@@ -303,6 +364,24 @@ impl WorkflowError {
             Self::RootNotEntered(_) => {
                 "if `freehold trust add` was interrupted, `freehold init` completes it; if not, the ledger lost entries"
                     .into()
+            }
+            Self::Root(RootError::Expired { .. }) => {
+                "nothing runs under it; look at `freehold trust show`, then sign the next with `freehold trust renew`".into()
+            }
+            Self::Change(error) => crate::trust::remedy(error)?,
+            Self::NoRoot(_) => "`freehold trust show` shows the newest; versions begin at 1".into(),
+            Self::Signers { role, .. } => {
+                format!("bring the missing keys of role {role} into the folder `keys` of this home; nothing was written")
+            }
+            Self::RolledBack { .. }
+            | Self::OtherRoot { .. }
+            | Self::RootOrder { .. }
+            | Self::Ledger(LedgerError::MissingRoot(_)) => {
+                "restore the folder `trust` from a copy that is as new as the ledger; each root is also in the store, by the digest in its entry"
+                    .into()
+            }
+            Self::Ledger(LedgerError::TreeHead(_)) => {
+                "restore the folders `trust` and `ledger` from one copy: the log keys in the one sign the other".into()
             }
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {

@@ -4,9 +4,10 @@ use cap_std::fs::Dir;
 use freehold_files::FileError;
 use freehold_ledger::Ledger;
 use freehold_store::Store;
-use freehold_trust::{PublicKey, Role};
+use freehold_trust::{PublicKey, Role, RootError};
 
 use crate::WorkflowError;
+use crate::trust::TrustFolder;
 
 const STORE: &str = "store";
 const LEDGER: &str = "ledger";
@@ -18,7 +19,7 @@ pub struct Home {
     pub(crate) dir: Dir,
 }
 
-/// Keys that every home has: one a role.
+/// Keys that every new home has: one a role. Which keys have a role later, the trust root says.
 pub(crate) const ROOT_KEY: &str = "root";
 pub(crate) const RECORDER_KEY: &str = "recorder";
 pub(crate) const LOG_KEY: &str = "log";
@@ -65,12 +66,12 @@ impl Home {
         Ok(Store::open(self.folder(STORE)?)?)
     }
 
-    /// The ledger, read with the log's key in the trust root.
+    /// The ledger, read with the log's keys in the trust roots. It keeps the name that its first key gave it.
     pub fn ledger(&self) -> Result<Ledger, WorkflowError> {
-        let root = self.trust_root()?;
-        let key = root.keys_of(Role::Log).into_values().next();
-        let key = key.ok_or_else(|| WorkflowError::NoKey(LOG_KEY.into()))?;
-        Ok(Ledger::open(self.folder(LEDGER)?, &origin(&key), key))
+        let roots = TrustFolder::of(self)?;
+        let first = roots.read()?.into_iter().next().and_then(|(root, _)| root.keys_of(Role::Log).into_values().next());
+        let first = first.ok_or(RootError::MissingRole(Role::Log))?;
+        Ok(Ledger::open_under(self.folder(LEDGER)?, &origin(&first), roots))
     }
 
     /// Before the first trust root is there, and never after it: a ledger that is gone later is a loss.
@@ -87,7 +88,8 @@ impl Home {
     }
 }
 
-/// The log's name in its tree heads. It is bound to the log's key, so that no two logs share it.
+/// The log's name in its tree heads. It is bound to the log's first key, so that no two logs share it, and stays when the key
+/// is rotated.
 pub(crate) fn origin(key: &PublicKey) -> String {
     format!("freehold-log/{}", key.id().short())
 }

@@ -1,9 +1,11 @@
 //! Keys of a home, in files that only their owner may read.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use freehold_core::name::is_label;
-use freehold_trust::{KeyId, PublicKey, Role, SecretKey, VerifiedRoot};
+use freehold_trust::{KeyId, PublicKey, Role, SecretKey, TrustRoot};
+use jiff::Timestamp;
 
 use crate::{Home, WorkflowError};
 
@@ -23,6 +25,40 @@ impl KeyEntry {
     /// Its id.
     pub fn id(&self) -> KeyId {
         self.public.id()
+    }
+}
+
+/// The keys of a home that can sign for a role.
+#[derive(Debug)]
+pub(crate) struct Signers {
+    role: Role,
+    keys: Vec<SecretKey>,
+}
+
+impl Signers {
+    /// As many keys as the role asks for, all of them good at `time`: those first that stay good for longest, so that a key
+    /// takes over from the one that it replaces.
+    pub(crate) fn at(&self, root: &TrustRoot, time: Timestamp) -> Result<Vec<&SecretKey>, WorkflowError> {
+        let (good, needed) = (root.keys_at(self.role, time), root.threshold_of(self.role));
+        let mut keys: Vec<&SecretKey> = self.keys.iter().filter(|key| good.contains_key(&key.public().id())).collect();
+        keys.sort_by_key(|key| {
+            let id = key.public().id();
+            let validity = root.validity_of(&id);
+            // By id at last, so that two names of one key come together and count once.
+            (validity.valid_until.is_some(), Reverse(validity.valid_until), Reverse(validity.valid_from), id)
+        });
+        keys.dedup_by_key(|key| key.public().id());
+        let found = keys.len();
+        if needed == 0 || found < needed {
+            return Err(WorkflowError::Signers { role: self.role, root: root.version, needed, found });
+        }
+        keys.truncate(needed);
+        Ok(keys)
+    }
+
+    /// All of them.
+    pub(crate) fn all(self) -> Vec<SecretKey> {
+        self.keys
     }
 }
 
@@ -71,13 +107,23 @@ impl Home {
         names.iter().map(|name| Ok(KeyEntry { name: name.clone(), public: self.public_key(name)? })).collect()
     }
 
-    /// A key that can sign, if the trust root gives it the role.
-    pub(crate) fn key_in_role(&self, name: &str, role: Role, root: &VerifiedRoot) -> Result<SecretKey, WorkflowError> {
-        let key = self.secret_key(name)?;
-        if root.keys_of(role).contains_key(&key.public().id()) {
-            return Ok(key);
+    /// The keys of this home that can sign for a role, by what the trust root says and by what their secret halves are.
+    pub(crate) fn signers(&self, role: Role, root: &TrustRoot) -> Result<Signers, WorkflowError> {
+        let members = root.keys_of(role);
+        let (mut keys, mut problem) = (Vec::new(), None);
+        for entry in self.keys()?.into_iter().filter(|entry| members.contains_key(&entry.id())) {
+            match self.secret_key(&entry.name) {
+                Ok(key) if key.public() == entry.public => keys.push(key),
+                Ok(_) => {
+                    problem = Some(WorkflowError::NotInRole { name: entry.name, role, root: root.version });
+                }
+                Err(error) => problem = Some(error),
+            }
         }
-        Err(WorkflowError::NotInRole { name: name.into(), role, root: root.version })
+        match (keys.is_empty(), problem) {
+            (true, Some(problem)) => Err(problem),
+            _ => Ok(Signers { role, keys }),
+        }
     }
 
     /// A key of the home by its name, or one of the home or the trust root by its id: at least eight digits that no other
@@ -87,7 +133,7 @@ impl Home {
         if let Some(entry) = keys.iter().find(|key| key.name == text) {
             return Ok(entry.public.clone());
         }
-        let root = self.trust_root()?;
+        let root = self.newest_root()?;
         let all = keys.into_iter().map(|key| key.public).chain(root.keys.values().cloned());
         let begins = |key: &PublicKey| text.len() >= 8 && key.id().to_string().starts_with(text);
         let found: BTreeMap<KeyId, PublicKey> = all.filter(begins).map(|key| (key.id(), key)).collect();

@@ -4,10 +4,10 @@ use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_ledger::{Appender, Ledger};
 use freehold_store::Store;
-use freehold_trust::{ResourceDescriptor, Role, SecretKey, Statement, VerifiedRoot};
+use freehold_trust::{ResourceDescriptor, Role, Statement, VerifiedRoot};
 use jiff::Timestamp;
 
-use crate::home::{LOG_KEY, RECORDER_KEY};
+use crate::keys::Signers;
 use crate::{Home, WorkflowError};
 
 /// Predicate type of a phase's statement.
@@ -19,9 +19,12 @@ pub(crate) const ALIAS_TYPE: &str = "urn:freehold:alias:v1";
 pub(crate) struct Recorder {
     pub(crate) store: Store,
     pub(crate) ledger: Ledger,
+    /// The trust root in force when it was opened; statements name it.
     pub(crate) root: VerifiedRoot,
-    key: SecretKey,
-    log_key: SecretKey,
+    /// Every trust root, by which earlier statements are judged.
+    pub(crate) roots: Vec<VerifiedRoot>,
+    recorders: Signers,
+    loggers: Signers,
 }
 
 pub(crate) fn malformed(what: impl Into<String>) -> impl FnOnce(serde_json::Error) -> WorkflowError {
@@ -32,32 +35,39 @@ pub(crate) fn malformed(what: impl Into<String>) -> impl FnOnce(serde_json::Erro
 impl Recorder {
     pub(crate) fn open(home: &Home) -> Result<Self, WorkflowError> {
         let root = home.trust_root()?;
-        root.in_force(Timestamp::now())?;
-        let key = home.key_in_role(RECORDER_KEY, Role::Recorder, &root)?;
-        let log_key = home.key_in_role(LOG_KEY, Role::Log, &root)?;
+        let roots = home.trust_roots()?.into_iter().map(|(root, _)| root).collect();
+        let recorders = home.signers(Role::Recorder, &root)?;
+        let loggers = home.signers(Role::Log, &root)?;
         let (store, ledger) = (home.store()?, home.ledger()?);
         store.sweep();
-        let entered = Subject::TrustRoot { version: root.version };
-        if !ledger.entries()?.iter().any(|entry| entry.subject == entered) {
-            return Err(WorkflowError::RootNotEntered(root.version));
-        }
-        Ok(Self { store, ledger, root, key, log_key })
+        let recorder = Self { store, ledger, root, roots, recorders, loggers };
+        // Whoever cannot sign should not begin.
+        recorder.recorders.at(&recorder.root, Timestamp::now())?;
+        recorder.loggers.at(&recorder.root, Timestamp::now())?;
+        Ok(recorder)
     }
 
     /// Holds off other processes that append.
     pub(crate) fn appender(&self) -> Result<Appender<'_>, WorkflowError> {
-        Ok(self.ledger.appender(&self.log_key)?)
+        Ok(self.ledger.appender_with(self.loggers.at(&self.root, Timestamp::now())?)?)
     }
 
     /// Signs a statement and keeps it.
     pub(crate) fn keep(&self, statement: &Statement) -> Result<Digest, WorkflowError> {
-        Ok(self.store.put(&statement.sign(&self.key).to_bytes())?)
+        self.keep_at(statement, Timestamp::now())
+    }
+
+    /// Signs a statement that says of itself that it was made at `time`. A trust root that has expired meanwhile signs nothing.
+    fn keep_at(&self, statement: &Statement, time: Timestamp) -> Result<Digest, WorkflowError> {
+        self.root.in_force(Timestamp::now())?;
+        let keys = self.recorders.at(&self.root, time)?;
+        Ok(self.store.put(&statement.sign_with(&keys).to_bytes())?)
     }
 
     /// Signs and keeps the statement of a phase and enters it. When this returns, the phase is done.
     pub(crate) fn record_phase(&self, record: &PhaseRecord) -> Result<Digest, WorkflowError> {
         let predicate = serde_json::to_value(record).map_err(malformed("statement of a phase"))?;
-        let statement = self.keep(&Statement::new(subjects(record), PHASE_TYPE, predicate))?;
+        let statement = self.keep_at(&Statement::new(subjects(record), PHASE_TYPE, predicate), record.finished)?;
         let subject = Subject::Phase { run: record.run.clone(), key: record.key, phase: record.phase };
         self.enter(&self.appender()?, subject, statement)?;
         Ok(statement)
@@ -75,9 +85,18 @@ impl Recorder {
     }
 }
 
-/// The record of a phase behind a ledger entry, verified with the recorder keys of `root`.
-pub(crate) fn read_phase(store: &Store, root: &VerifiedRoot, statement: &Digest) -> Result<PhaseRecord, WorkflowError> {
-    let (read, _) = Statement::verify(&store.get(statement)?, &root.keys_of(Role::Recorder))
+/// The record of a phase behind a ledger entry, judged with the trust root that it names: a key that was rotated out or revoked
+/// later does not undo what was recorded before.
+pub(crate) fn read_phase(
+    store: &Store,
+    roots: &[VerifiedRoot],
+    statement: &Digest,
+) -> Result<PhaseRecord, WorkflowError> {
+    let named = |read: &Statement| {
+        let time = read.predicate["finished"].as_str()?.parse().ok()?;
+        Some((read.predicate["trust_root"].as_u64()?, time))
+    };
+    let read = Statement::recorded(&store.get(statement)?, roots, named)
         .map_err(|source| WorkflowError::Statement { statement: statement.to_string(), source })?;
     if read.predicate_type != PHASE_TYPE {
         let problem = format!("has the predicate type `{}`, expected `{PHASE_TYPE}`", read.predicate_type);

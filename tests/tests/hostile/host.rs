@@ -1,6 +1,5 @@
 //! One host for all attacks, and a well-behaved plugin that has to run after each.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
@@ -10,7 +9,7 @@ use freehold_core::limits::Limits;
 use freehold_core::manifest::{Manifest, PluginSource, World};
 use freehold_core::verdict::{Outcome, Stage};
 use freehold_sandbox::{Grants, HostSettings, Plugin, Sandbox, SandboxError};
-use freehold_trust::{PublisherRule, Role, RoleKeys, SecretKey, TrustRoot, VerifiedRoot, sign_plugin, verify_plugin};
+use freehold_trust::{PublisherRule, Role, SecretKey, TrustRoot, VerifiedRoot, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::guest;
@@ -42,14 +41,10 @@ pub(crate) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| {
         let key = SecretKey::generate().unwrap();
-        let role = RoleKeys { keys: BTreeSet::from([key.public().id()]), threshold: 1 };
-        let root = TrustRoot {
-            version: 1,
-            expires: Timestamp::now() + SignedDuration::from_hours(1),
-            keys: [(key.public().id(), key.public())].into(),
-            roles: [Role::Root, Role::Recorder, Role::Log].map(|name| (name, role.clone())).into(),
-            publishers: vec![PublisherRule { key: key.public().id(), names: vec!["*".parse().unwrap()] }],
-        };
+        let expires = Timestamp::now() + SignedDuration::from_hours(1);
+        let mut root =
+            TrustRoot::first(expires, [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())));
+        root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["*".parse().unwrap()] }];
         let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap();
         let settings = HostSettings { concurrent: 16, ..HostSettings::default() };
         Host { sandbox: Sandbox::new(settings, None).unwrap(), key, root }

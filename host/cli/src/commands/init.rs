@@ -9,7 +9,7 @@ use crate::page::{Terminal, pairs, say};
 
 pub(super) fn run(place: &Place<'_>, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = Home::init(make_folder(place.0)?)?;
-    let root = home.trust_root()?;
+    let root = home.newest_root()?;
     let keys = home.keys()?;
     let value = json!({
         "home": place.0,

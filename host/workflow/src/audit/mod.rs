@@ -69,21 +69,7 @@ fn root_for(roots: &[VerifiedRoot], version: u64) -> Option<&VerifiedRoot> {
 
 /// The record of a phase, verified with the keys of the trust root that it names.
 fn phase_record(home: &Home, roots: &[VerifiedRoot], statement: &Digest) -> Result<PhaseRecord, WorkflowError> {
-    let (store, mut last) = (home.store()?, None);
-    for root in roots.iter().rev() {
-        match read_phase(&store, root, statement) {
-            Ok(record) => {
-                let named = root_for(roots, record.trust_root).ok_or_else(|| WorkflowError::Record {
-                    what: format!("statement {statement}"),
-                    problem: format!("names the trust root {}, which there is not", record.trust_root),
-                })?;
-                return read_phase(&store, named, statement);
-            }
-            Err(error @ WorkflowError::Statement { .. }) => last = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| WorkflowError::Record { what: "trust root".into(), problem: "there is none".into() }))
+    read_phase(&home.store()?, roots, statement)
 }
 
 fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {

@@ -126,7 +126,7 @@ impl<'a> Journal<'a> {
         for entry in entries {
             match &entry.subject {
                 Subject::Phase { run, phase, .. } if run == name => {
-                    let record = read_phase(&self.recorder.store, &self.recorder.root, &entry.statement)?;
+                    let record = read_phase(&self.recorder.store, &self.recorder.roots, &entry.statement)?;
                     if (record.run.as_str(), record.phase, record.key) != (name, *phase, self.key) {
                         return Err(WorkflowError::Record {
                             what: format!("statement {}", entry.statement),

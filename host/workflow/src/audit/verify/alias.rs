@@ -17,8 +17,7 @@ impl Books<'_> {
         found: &mut Verification,
     ) {
         let what = format!("ledger entry {index} (alias {alias})");
-        let version = |statement: &freehold_trust::Statement| statement.predicate["trust_root"].as_u64();
-        let statement = match self.recorded(&self.entries[index].statement, index, version) {
+        let statement = match self.recorded(index) {
             Ok(statement) => statement,
             Err(problem) => return found.found(what, problem),
         };
@@ -68,7 +67,7 @@ impl Books<'_> {
                 .found(what, format!("rests on the record {}, which {} does not have", moved.record, moved.run));
         }
         // Statements that cannot be read are found with their run.
-        let read = |digest: &Digest| self.roots.iter().find_map(|root| read_phase(self.store, root, digest).ok());
+        let read = |digest: &Digest| read_phase(self.store, self.roots, digest).ok();
         if let Some(detail) = read(&moved.record).and_then(|record| crate::run::recorded(&record).ok()) {
             let promotes = detail.decision == Decision::Promoted
                 && detail.adapter == Some(*adapter)

@@ -3,15 +3,14 @@
 mod alias;
 mod run;
 
-use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_ledger::TreeHead;
 use freehold_store::Store;
-use freehold_trust::{PublicKey, Role, Statement, VerifiedRoot};
+use freehold_trust::{PublicKey, Statement, VerifiedRoot};
 use serde::Serialize;
 
-use super::{no_run, phase_record, root_for, roots, run_names};
-use crate::{Home, WorkflowError, aliases};
+use super::{no_run, phase_record, root_for, run_names};
+use crate::{Home, WorkflowError, aliases, trust};
 
 /// How often everything is read again when something was found while another process appended.
 const ATTEMPTS: usize = 5;
@@ -89,13 +88,14 @@ fn head(home: &Home) -> Option<TreeHead> {
 fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> Result<Verification, WorkflowError> {
     let mut verification = Verification::default();
     let found = &mut verification;
-    let Some(roots) = found.check("trust", roots(home)) else { return Ok(verification) };
-    found.trust_roots = roots.len();
+    let Some(signed) = found.check("trust", home.trust_roots()) else { return Ok(verification) };
+    found.trust_roots = signed.len();
     if let Some(key) = root_key {
-        let first = home.trust_roots().ok().and_then(|roots| roots.into_iter().next());
-        let signed = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(&envelope, key).is_ok());
-        found.require(signed, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
+        let first = signed.first();
+        let by_key = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(envelope, key).is_ok());
+        found.require(by_key, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
     }
+    let roots: Vec<VerifiedRoot> = signed.iter().map(|(root, _)| root.clone()).collect();
     let Some(store) = found.check("store", home.store()) else { return Ok(verification) };
     match store.check() {
         Ok((blobs, problems)) => {
@@ -109,6 +109,9 @@ fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) ->
         && !run_names(&entries).contains(&run)
     {
         return Err(no_run(run, &entries));
+    }
+    for problem in trust::compare(&signed, &entries) {
+        found.found(trust::file(problem.version), problem.error.to_string());
     }
     let books = Books { home, store: &store, roots: &roots, entries: &entries };
     books.verify_entries(only, found);
@@ -152,30 +155,15 @@ impl Books<'_> {
                 found.found(&what, format!("its statement {} is not in the store", entry.statement));
             }
             match &entry.subject {
-                Subject::TrustRoot { version } => self.verify_root(&what, *version, entry, found),
                 Subject::Alias { alias, adapter, run } if wanted(run) => {
                     self.verify_alias(index, (alias, adapter, run), found);
                 }
                 _ => {}
             }
         }
-        for version in self.roots.iter().map(|root| root.version) {
-            let subject = Subject::TrustRoot { version };
-            let entered = self.entries.iter().any(|entry| entry.subject == subject);
-            found.require(entered, &crate::trust::file(version), "has no entry in the ledger");
-        }
         for run in run_names(self.entries).into_iter().filter(|run| wanted(run)) {
             found.runs += 1;
             self.verify_run(run, found);
-        }
-    }
-
-    fn verify_root(&self, what: &str, version: u64, entry: &Entry, found: &mut Verification) {
-        let file = crate::trust::file(version);
-        match freehold_files::read(&self.home.dir, &file, 4 << 20) {
-            Ok(bytes) if Digest::of(&bytes) == entry.statement => {}
-            Ok(_) => found.found(file, format!("is not the trust root of {what}")),
-            Err(error) => found.found(file, error.to_string()),
         }
     }
 
@@ -186,21 +174,17 @@ impl Books<'_> {
         root_for(self.roots, version).filter(|_| entered)
     }
 
-    /// A statement that a recorder signed under the trust root that it names by `version_in`.
-    fn recorded(
-        &self,
-        digest: &Digest,
-        index: usize,
-        version_in: impl Fn(&Statement) -> Option<u64>,
-    ) -> Result<Statement, String> {
-        let bytes = self.store.get(digest).map_err(|error| error.to_string())?;
-        let verify = |root: &VerifiedRoot| Statement::verify(&bytes, &root.keys_of(Role::Recorder));
-        let named = self.roots.iter().find_map(|root| Some(verify(root).ok()?.0)).and_then(|read| version_in(&read));
-        let version = named.ok_or("its statement is not signed by a recorder, or names no trust root")?;
-        let root = self.root_before(version, index);
-        let root =
-            root.ok_or_else(|| format!("names the trust root {version}, which the ledger does not have before it"))?;
-        verify(root).map(|(statement, _)| statement).map_err(|error| error.to_string())
+    /// The statement of an alias's move, signed by recorders under the trust root that it names.
+    fn recorded(&self, index: usize) -> Result<Statement, String> {
+        let entry = &self.entries[index];
+        let bytes = self.store.get(&entry.statement).map_err(|error| error.to_string())?;
+        let named = |read: &Statement| Some((read.predicate["trust_root"].as_u64()?, entry.time));
+        let statement = Statement::recorded(&bytes, self.roots, named).map_err(|error| error.to_string())?;
+        let version = statement.predicate["trust_root"].as_u64().unwrap_or_default();
+        if self.root_before(version, index).is_none() {
+            return Err(format!("names the trust root {version}, which the ledger does not have before it"));
+        }
+        Ok(statement)
     }
 
     /// The index of the store says what the ledger says. It follows: a process may have ended, or may just be, between an

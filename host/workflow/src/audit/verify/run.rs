@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::{Decision, Stage};
-use freehold_trust::{ResourceDescriptor, Role, Statement};
+use freehold_trust::{ResourceDescriptor, Statement};
 
 use super::{Books, Verification, phase_record};
 use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE};
@@ -95,12 +95,12 @@ impl Books<'_> {
             return found.require(holds, &what, format!("has {} provenances; an adapter has one", digests.len()));
         };
         let what = format!("provenance {digest}");
-        let keys = super::root_for(self.roots, record.trust_root).map(|root| root.keys_of(Role::Recorder));
+        let named = |_: &Statement| Some((record.trust_root, record.finished));
         let read = self.store.get(digest).map_err(|error| error.to_string());
-        let read = read
-            .and_then(|bytes| Statement::verify(&bytes, &keys.unwrap_or_default()).map_err(|error| error.to_string()));
+        let read =
+            read.and_then(|bytes| Statement::recorded(&bytes, self.roots, named).map_err(|error| error.to_string()));
         let statement = match read {
-            Ok((statement, _)) => statement,
+            Ok(statement) => statement,
             Err(problem) => return found.found(what, problem),
         };
         found.statements += 1;

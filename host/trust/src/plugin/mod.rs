@@ -1,0 +1,148 @@
+//! The one place that decides whether a plugin may be compiled and run.
+
+mod error;
+
+use std::collections::BTreeSet;
+
+use freehold_core::digest::Digest;
+use freehold_core::manifest::{CONTRACT, Manifest};
+use freehold_core::name::PluginName;
+use jiff::Timestamp;
+use semver::Version;
+
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::key::{KeyId, SecretKey};
+use crate::root::VerifiedRoot;
+
+pub use error::PluginError;
+
+/// Payload type of signed manifests.
+pub const MANIFEST_TYPE: &str = "application/vnd.freehold.plugin+json";
+
+/// A plugin that may be compiled and run. Only [`verify_plugin`] makes one.
+#[derive(Debug, Clone)]
+pub struct VerifiedPlugin {
+    manifest: Manifest,
+    component: Vec<u8>,
+    signer: KeyId,
+    envelope: Digest,
+}
+
+impl VerifiedPlugin {
+    /// What its publisher signed.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The component.
+    pub fn component(&self) -> &[u8] {
+        &self.component
+    }
+
+    /// Who signed.
+    pub fn signer(&self) -> KeyId {
+        self.signer
+    }
+
+    /// Digest of the signed manifest.
+    pub fn envelope(&self) -> Digest {
+        self.envelope
+    }
+}
+
+/// Signs the manifest of a component.
+pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Envelope {
+    // Names, numbers, times and TOML values all have a JSON form.
+    Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(manifest).unwrap_or_default(), &[key])
+}
+
+/// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was
+/// changed, that the signer may publish the name and its key was good and is not revoked, that neither component nor manifest
+/// is revoked, that it has not expired, and that this host speaks its contract. Nothing is compiled before.
+pub fn verify_plugin(
+    root: &VerifiedRoot,
+    now: Timestamp,
+    (name, version): (&PluginName, &Version),
+    envelope: &[u8],
+    component: Vec<u8>,
+) -> Result<VerifiedPlugin, PluginError> {
+    root.in_force(now)?;
+    let asked = format!("{name} {version}");
+    let plugin = || asked.clone();
+    let tampered = |problem: String| PluginError::TamperedManifest { plugin: asked.clone(), problem };
+    let parsed = Envelope::from_bytes(envelope).map_err(|error| tampered(error.to_string()))?;
+    // Revoked keys are among them so that it can be said that they are revoked; they never count.
+    let mut keys = root.publisher_keys();
+    keys.extend(root.revoked_public_keys());
+    let (payload, signers) = parsed.verify(MANIFEST_TYPE, &keys, 1).map_err(|error| match error {
+        EnvelopeError::Unsigned => PluginError::Unsigned { plugin: plugin() },
+        EnvelopeError::UnknownKey(signers) => {
+            PluginError::UnknownSigner { plugin: plugin(), signers: signers.join(", ") }
+        }
+        other => tampered(other.to_string()),
+    })?;
+    let manifest: Manifest = serde_json::from_slice(&payload).map_err(|error| tampered(error.to_string()))?;
+    if (&manifest.name, &manifest.version) != (name, version) {
+        let found = format!("{} {}", manifest.name, manifest.version);
+        return Err(PluginError::OtherName { asked, found });
+    }
+    let signer = publisher_of(root, &manifest, &signers, plugin())?;
+    let revoked = |digest: &Digest| Some((*digest, root.revoked_digests.get(digest)?.clone()));
+    let digests = parsed.digests(envelope).map_err(|error| tampered(error.to_string()))?;
+    if let Some((digest, why)) = digests.iter().find_map(revoked) {
+        return Err(PluginError::RevokedManifest { plugin: plugin(), digest, why });
+    }
+    if now >= manifest.expires {
+        return Err(PluginError::Expired { plugin: plugin(), expires: manifest.expires });
+    }
+    if now < manifest.created {
+        return Err(PluginError::NotYetValid { plugin: plugin(), created: manifest.created });
+    }
+    let found = Digest::of(&component);
+    if found != manifest.component {
+        return Err(PluginError::TamperedComponent { plugin: plugin(), found, signed: manifest.component });
+    }
+    if let Some((digest, why)) = revoked(&found) {
+        return Err(PluginError::RevokedComponent { plugin: plugin(), digest, why });
+    }
+    if manifest.contract.major != CONTRACT.major || manifest.contract > CONTRACT {
+        let supported = format!("{}.0.0 to {CONTRACT}", CONTRACT.major);
+        return Err(PluginError::Incompatible { plugin: plugin(), found: manifest.contract, supported });
+    }
+    Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })
+}
+
+/// The signer that counts: not revoked, allowed to publish the name, and with a key that was good when the manifest says that
+/// it was signed. If none does, the error says what is wrong with the one that came closest.
+fn publisher_of(
+    root: &VerifiedRoot,
+    manifest: &Manifest,
+    signers: &BTreeSet<KeyId>,
+    plugin: String,
+) -> Result<KeyId, PluginError> {
+    let revocation = |signer: &KeyId| root.revoked_keys.get(signer);
+    let allowed: Vec<KeyId> = signers
+        .iter()
+        .filter(|signer| revocation(signer).is_none() && root.may_publish(signer, &manifest.name))
+        .copied()
+        .collect();
+    if let Some(signer) = allowed.iter().find(|signer| root.validity_of(signer).covers(manifest.created)) {
+        return Ok(*signer);
+    }
+    if let Some(signer) = allowed.into_iter().next() {
+        let (created, validity) = (manifest.created, root.validity_of(&signer));
+        return Err(PluginError::KeyNotValid { plugin, signer, created, validity });
+    }
+    if let Some((signer, why)) = signers.iter().find_map(|signer| Some((*signer, revocation(signer)?.clone()))) {
+        return Err(PluginError::RevokedKey { plugin, signer, why });
+    }
+    match signers.first() {
+        Some(signer) => Err(PluginError::WrongPublisher { plugin: manifest.name.clone(), signer: *signer }),
+        None => Err(PluginError::Unsigned { plugin }),
+    }
+}
+
+#[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
+mod tests;
