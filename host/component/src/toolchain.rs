@@ -101,7 +101,8 @@ impl Toolchain {
         let mut paths = vec![(folder, "/freehold")];
         paths.extend(self.tools.cargo_home.as_deref().map(|home| (home, "/cargo")));
         // `{:?}` writes the escapes that TOML has; in the environment, a space would end a flag.
-        let flags = paths.iter().map(|(from, to)| format!("{:?}", format!("--remap-path-prefix={}={to}", from.display())));
+        let flags =
+            paths.iter().map(|(from, to)| format!("{:?}", format!("--remap-path-prefix={}={to}", from.display())));
         format!("target.{TARGET}.rustflags=[{}]", flags.collect::<Vec<_>>().join(","))
     }
 }
@@ -113,7 +114,8 @@ fn output(command: &mut Command) -> Option<String> {
 }
 
 fn target_is_installed(folder: &Path) -> bool {
-    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder));
+    let libraries =
+        output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder));
     libraries.is_some_and(|path| Path::new(&path).is_dir())
 }
 

@@ -2,28 +2,46 @@
 
 use std::path::Path;
 
-use freehold_core::manifest::Manifest;
+use freehold_authoring::SOURCE_FILE;
+use freehold_component::Interface;
+use freehold_core::digest::Digest;
+use freehold_core::manifest::{Limits, Manifest, PluginSource, SettingsSchema};
 use freehold_core::name::PluginName;
 use freehold_trust::VerifiedPlugin;
 use freehold_workflow::{Catalog, ExitCode, Home};
 use semver::{Version, VersionReq};
 use serde_json::json;
 
-use crate::commands::open_folder;
+use super::author::{self, COMPONENT_LIMIT};
+use crate::commands::{Place, open_folder, read_file};
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs, table};
 
-pub(super) fn run(home: &Home, plugin: &str, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
-    let plugin = load(home, plugin, from)?;
-    let value = json!({ "manifest": plugin.manifest(), "signer": plugin.signer(), "bytes": plugin.component().len() });
-    terminal.print(&value, |_| show(&plugin));
+/// What reads like a name is looked for in the folder of plugins, and verified; anything else is a path.
+pub(super) fn run(place: &Place<'_>, plugin: &str, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let path = Path::new(plugin);
+    let (name, _) = plugin.split_once('@').unwrap_or((plugin, ""));
+    if name.parse::<PluginName>().is_err() && path.exists() {
+        return if path.is_dir() { folder(path, terminal) } else { component(path, terminal) };
+    }
+    let plugin = load(place, plugin, from)?;
+    let interface = Interface::of(plugin.component()).unwrap_or_default();
+    let value = json!({
+        "manifest": plugin.manifest(),
+        "signer": plugin.signer(),
+        "bytes": plugin.component().len(),
+        "imports": interface.imports,
+        "exports": interface.exports,
+    });
+    terminal.print(&value, |_| show(&plugin, &interface));
     Ok(())
 }
 
-fn load(home: &Home, plugin: &str, from: &Path) -> Result<VerifiedPlugin, Failure> {
+fn load(place: &Place<'_>, plugin: &str, from: &Path) -> Result<VerifiedPlugin, Failure> {
     let (name, version) = plugin.split_once('@').unwrap_or((plugin, "*"));
     let usage = |error: &dyn std::fmt::Display| {
-        Failure::new(ExitCode::Usage, error.to_string(), "write publisher/name or publisher/name@version")
+        let remedy = "write publisher/name, publisher/name@version, or the path of a component or of a plugin's folder";
+        Failure::new(ExitCode::Usage, error.to_string(), remedy)
     };
     let name: PluginName = name.parse().map_err(|error| usage(&error))?;
     let wanted = match version {
@@ -32,12 +50,89 @@ fn load(home: &Home, plugin: &str, from: &Path) -> Result<VerifiedPlugin, Failur
             .parse()
             .map_err(|error| usage(&error))?,
     };
+    let home: Home = place.open()?;
     let catalog = Catalog::new(open_folder(from)?, &from.display().to_string());
     let version = catalog.choose(&name, &wanted, None)?;
     Ok(catalog.load(&home.trust_root()?, &name, &version)?)
 }
 
-fn show(plugin: &VerifiedPlugin) {
+/// A component on its own: nothing is known of it but its bytes.
+fn component(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let bytes = read_file(path, COMPONENT_LIMIT)?;
+    let interface = Interface::of(&bytes)?;
+    let digest = Digest::of(&bytes);
+    let value = json!({
+        "signed": false,
+        "component": digest.to_string(),
+        "bytes": bytes.len(),
+        "worlds": interface.worlds(),
+        "imports": interface.imports,
+        "exports": interface.exports,
+    });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("component", format!("{digest}, {} bytes", bytes.len())),
+            ("world", interface.worlds().join(", ")),
+            ("imports", listed(&interface.imports)),
+            ("exports", listed(&interface.exports)),
+            ("signed", "no".into()),
+        ]);
+    });
+    Ok(())
+}
+
+/// The folder of a plugin: what its author says, and the component if there is one.
+fn folder(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let folder = author::open(path)?;
+    let PluginSource { name, version, world, description, capabilities, limits, settings } = folder.source();
+    let built = folder.component();
+    let component = match &built {
+        Ok(bytes) => Some((bytes.len(), Digest::of(bytes), Interface::of(bytes)?)),
+        Err(_) => None,
+    };
+    let interface = component.as_ref().map(|(_, _, interface)| interface);
+    let value = json!({
+        "signed": false,
+        "source": folder.source(),
+        "component": component.as_ref().map(|(_, digest, _)| digest.to_string()),
+        "bytes": component.as_ref().map(|(bytes, _, _)| bytes),
+        "worlds": interface.map(Interface::worlds),
+        "imports": interface.map(|interface| &interface.imports),
+        "exports": interface.map(|interface| &interface.exports),
+    });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("plugin", format!("{name} {version}")),
+            ("what", description.clone()),
+            ("world", format!("{world}, as {SOURCE_FILE} says")),
+        ]);
+        match (&component, &built) {
+            (Some((bytes, digest, interface)), _) => pairs(&[
+                ("component", format!("{digest}, {bytes} bytes")),
+                ("imports", listed(&interface.imports)),
+                ("exports", listed(&interface.exports)),
+            ]),
+            (None, built) => {
+                let why = built.as_ref().err().map(ToString::to_string).unwrap_or_default();
+                pairs(&[("component", format!("none: {why}"))]);
+            }
+        }
+        pairs(&[("signed", "no".into()), ("capabilities", listed(capabilities)), ("limits", limits_line(limits))]);
+        settings_table(settings);
+    });
+    Ok(())
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn limits_line(limits: &Limits) -> String {
+    let Limits { fuel, wall_time_ms, memory_bytes, .. } = limits;
+    format!("fuel {fuel}, {} MiB of memory, {wall_time_ms} ms a call", memory_bytes >> 20)
+}
+
+fn show(plugin: &VerifiedPlugin, interface: &Interface) {
     let Manifest { name, version, world, contract, description, component, limits, created, expires, .. } =
         plugin.manifest();
     pairs(&[
@@ -45,25 +140,16 @@ fn show(plugin: &VerifiedPlugin) {
         ("what", description.clone()),
         ("world", format!("{world}, contract {contract}")),
         ("component", format!("{component}, {} bytes", plugin.component().len())),
+        ("imports", listed(&interface.imports)),
+        ("exports", listed(&interface.exports)),
         ("signed", format!("by {} at {created}, expires {expires}", plugin.signer().short())),
-        (
-            "capabilities",
-            match plugin.manifest().capabilities.is_empty() {
-                true => "none".into(),
-                false => plugin.manifest().capabilities.join(", "),
-            },
-        ),
-        (
-            "limits",
-            format!(
-                "fuel {}, {} MiB of memory, {} ms a call",
-                limits.fuel,
-                limits.memory_bytes >> 20,
-                limits.wall_time_ms
-            ),
-        ),
+        ("capabilities", listed(&plugin.manifest().capabilities)),
+        ("limits", limits_line(limits)),
     ]);
-    let settings = &plugin.manifest().settings;
+    settings_table(&plugin.manifest().settings);
+}
+
+fn settings_table(settings: &SettingsSchema) {
     if settings.is_empty() {
         return;
     }

@@ -1,8 +1,13 @@
-//! `freehold plugin`
+//! `freehold plugin`: one file a subcommand. Those of the author's loop need no home.
 
+mod author;
+mod bench;
+mod build;
 mod inspect;
 mod list;
+mod new;
 mod sign;
+mod test;
 
 use freehold_workflow::ExitCode;
 
@@ -12,13 +17,22 @@ use crate::failure::Failure;
 use crate::page::Terminal;
 
 pub(super) fn run(place: &Place<'_>, command: PluginCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let home = place.open()?;
     match command {
-        PluginCommand::Sign { component, source, key, into, days } => {
-            sign::run(&home, (&component, &source), (&key, days), &into, terminal)?;
+        PluginCommand::New { kind, name, into } => new::run(kind.into(), &name, into.as_deref(), terminal)?,
+        PluginCommand::Build { folder, target_dir, toolchain } => {
+            build::run(&folder, target_dir.as_deref(), toolchain.tools(), terminal)?;
         }
-        PluginCommand::Inspect { plugin, from } => inspect::run(&home, &plugin, &from, terminal)?,
-        PluginCommand::List { from } => list::run(&home, &from, terminal)?,
+        PluginCommand::Test { folder, cases, accept, component } => {
+            return test::run(&folder, component.as_deref(), (&cases, accept), terminal);
+        }
+        PluginCommand::Bench { folder, case, rows, component } => {
+            bench::run(&folder, component.as_deref(), case, rows as usize, terminal)?;
+        }
+        PluginCommand::Sign { component, source, key, into, days } => {
+            sign::run(&place.open()?, (component.as_deref(), source.as_deref()), (&key, days), &into, terminal)?;
+        }
+        PluginCommand::Inspect { plugin, from } => inspect::run(place, &plugin, &from, terminal)?,
+        PluginCommand::List { from } => list::run(&place.open()?, &from, terminal)?,
     }
     Ok(ExitCode::Done)
 }
