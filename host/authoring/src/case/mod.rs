@@ -78,7 +78,7 @@ impl Case {
     /// Reads the case in `text`.
     pub(crate) fn parse(world: World, name: &str, file: &str, text: String) -> Result<Self, AuthoringError> {
         let broken = |problem: String| AuthoringError::Case { file: file.into(), problem };
-        let written: CaseFile = toml_text::parse(&text).map_err(|error| AuthoringError::Toml {
+        let mut written: CaseFile = toml_text::parse(&text).map_err(|error| AuthoringError::Toml {
             file: file.into(),
             document: text.clone(),
             error,
@@ -92,6 +92,9 @@ impl Case {
                 };
                 return Err(broken(format!("a {world} has no `{key}` to expect; {hint}")));
             }
+        }
+        if world == World::Metric {
+            rows::complete_for_metric(&mut written.batch).map_err(broken)?;
         }
         let input = match (world, &written.evidence, written.batch.as_slice()) {
             (World::Policy, Some(evidence), []) => Input::Evidence(Box::new(evidence.to_evidence())),

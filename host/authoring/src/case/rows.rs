@@ -40,6 +40,22 @@ fn message_of(value: &Value) -> Option<(&str, &str)> {
     Some((value.get("role")?.as_str()?, value.get("content")?.as_str()?))
 }
 
+/// What a run gives to a metric. What a case leaves out is an empty text.
+const METRIC_COLUMNS: [&str; 3] = ["prompt", "prediction", "reference"];
+
+/// Gives every row the columns that a metric is given, and refuses others.
+pub(super) fn complete_for_metric(written: &mut [RowsCase]) -> Result<(), String> {
+    for (at, row) in written.iter_mut().flat_map(|batch| &mut batch.rows).enumerate() {
+        if let Some(other) = row.keys().find(|key| !METRIC_COLUMNS.contains(&key.as_str())) {
+            return Err(format!("row {at}: a metric is given {}, and no `{other}`", METRIC_COLUMNS.join(", ")));
+        }
+        for name in METRIC_COLUMNS {
+            row.entry(name).or_insert_with(|| "".into());
+        }
+    }
+    Ok(())
+}
+
 /// The batches of one stream: rows are numbered through, and a column has one type in all of them.
 pub(super) fn batches(written: &[RowsCase]) -> Result<Vec<Batch>, String> {
     let mut schema: Vec<(&str, Kind)> = Vec::new();

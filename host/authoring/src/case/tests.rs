@@ -19,10 +19,12 @@ fn lines(expected: &str, found: &str) -> Vec<String> {
 #[test]
 fn a_case_has_the_input_of_its_world() {
     let rows = "[[batch]]\nrows = [{ a = 'x' }]\n";
+    let answers = "[[batch]]\nrows = [{ prediction = 'x' }]\n";
     let evidence = "[evidence]\nstage = 'admit'\n";
     for (world, text, holds) in [
         (World::Transform, rows, true),
-        (World::Metric, rows, true),
+        (World::Metric, answers, true),
+        (World::Metric, rows, false),
         (World::Policy, evidence, true),
         (World::Transform, "", false),
         (World::Policy, "", false),

@@ -101,23 +101,26 @@ fn folder(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
         "exports": interface.map(|interface| &interface.exports),
     });
     terminal.print(&value, |_| {
-        pairs(&[
+        let mut lines = vec![
             ("plugin", format!("{name} {version}")),
             ("what", description.clone()),
             ("world", format!("{world}, as {SOURCE_FILE} says")),
-        ]);
+        ];
         match (&component, &built) {
-            (Some((bytes, digest, interface)), _) => pairs(&[
+            (Some((bytes, digest, interface)), _) => lines.extend([
                 ("component", format!("{digest}, {bytes} bytes")),
                 ("imports", listed(&interface.imports)),
                 ("exports", listed(&interface.exports)),
             ]),
-            (None, built) => {
-                let why = built.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                pairs(&[("component", format!("none: {why}"))]);
-            }
+            (None, Err(why)) => lines.push(("component", format!("none: {why}"))),
+            (None, Ok(_)) => {}
         }
-        pairs(&[("signed", "no".into()), ("capabilities", listed(capabilities)), ("limits", limits_line(limits))]);
+        lines.extend([
+            ("signed", "no".into()),
+            ("capabilities", listed(capabilities)),
+            ("limits", limits_line(limits)),
+        ]);
+        pairs(&lines);
         settings_table(settings);
     });
     Ok(())
