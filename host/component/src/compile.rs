@@ -28,7 +28,7 @@ struct Target {
 /// Compiles the package in `folder`, an absolute path, with its release profile, and returns where its module is. What the
 /// compiler has to say goes to stderr as it is.
 pub fn compile(toolchain: &Toolchain, folder: &Path, target_dir: Option<&Path>) -> Result<PathBuf, BuildError> {
-    let mut command = toolchain.cargo_build(folder);
+    let mut command = toolchain.cargo_build_alone(folder);
     command.args(["--release", "--lib", "--message-format", "json-render-diagnostics"]);
     if let Some(target_dir) = target_dir {
         command.arg("--target-dir").arg(target_dir);

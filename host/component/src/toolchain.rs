@@ -72,6 +72,17 @@ impl Toolchain {
 
     /// `cargo build` in `folder` for the target; the caller adds packages and profile.
     pub fn cargo_build(&self, folder: &Path) -> Command {
+        self.cargo_build_remapped(folder, &[(folder, "/freehold")])
+    }
+
+    /// The same for the folder of one plugin. cargo names the sources below it by relative paths, so that its own path needs
+    /// no flag; one would have every crate, and Debian's standard library, compiled anew for each folder that shares a target
+    /// folder.
+    pub(crate) fn cargo_build_alone(&self, folder: &Path) -> Command {
+        self.cargo_build_remapped(folder, &[])
+    }
+
+    fn cargo_build_remapped(&self, folder: &Path, paths: &[(&Path, &str)]) -> Command {
         let mut command = match &self.compiler {
             Compiler::Rustup => Command::new(&self.tools.cargo),
             Compiler::Debian { linker } => {
@@ -92,13 +103,13 @@ impl Toolchain {
         if let Compiler::Debian { .. } = self.compiler {
             command.arg("-Zbuild-std=std,panic_abort");
         }
-        command.arg("--config").arg(self.remapped_paths(folder));
+        command.arg("--config").arg(self.remapped_paths(paths));
         command
     }
 
     /// Paths of this machine would otherwise end up in panic messages, and with them in a component's digest.
-    fn remapped_paths(&self, folder: &Path) -> String {
-        let mut paths = vec![(folder, "/freehold")];
+    fn remapped_paths(&self, paths: &[(&Path, &str)]) -> String {
+        let mut paths = paths.to_vec();
         paths.extend(self.tools.cargo_home.as_deref().map(|home| (home, "/cargo")));
         // `{:?}` writes the escapes that TOML has; in the environment, a space would end a flag.
         let flags =
