@@ -11,7 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Where cargo keeps what it compiles for these tests. They share it and keep it: the SDK's dependencies take a minute to
-/// compile, and Debian's toolchain compiles the standard library besides, once for each such folder.
+/// compile, and Debian's toolchain compiles the standard library besides, once for each such folder. Tests that run side by
+/// side have plugins of different names: cargo puts both at one place there.
 fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from).join("authoring")
 }
@@ -48,17 +49,17 @@ fn tests(folder: &Path, plugin: &str, code: i32) -> Value {
 fn from_nothing_to_a_signed_plugin_that_a_run_uses_in_five_commands() {
     let project = Project::new();
     let (path, folder) = (project.path(), target_dir());
-    project.run(&["plugin", "new", "transform", "freehold/tidy"]).expect(0);
-    let mut build = project.command(&["plugin", "build", "tidy", "--target-dir", folder.to_str().unwrap(), "--json"]);
+    project.run(&["plugin", "new", "transform", "freehold/neat"]).expect(0);
+    let mut build = project.command(&["plugin", "build", "neat", "--target-dir", folder.to_str().unwrap(), "--json"]);
     let built = Outcome::from(build.env("CARGO_NET_OFFLINE", "true").output().unwrap()).expect(0).json();
-    project.run(&["plugin", "test", "tidy"]).expect(0).says(&["2 passed, 0 failed", "fuel", "of 64.00 MiB"]);
-    project.run(&["plugin", "sign", "tidy", "--key", "publisher"]).expect(0).says(&["freehold/tidy 0.1.0 signed"]);
+    project.run(&["plugin", "test", "neat"]).expect(0).says(&["2 passed, 0 failed", "fuel", "of 64.00 MiB"]);
+    project.run(&["plugin", "sign", "neat", "--key", "publisher"]).expect(0).says(&["freehold/neat 0.1.0 signed"]);
     let mut recipe = Recipe::default();
-    let tidy = "[[transform]]\nplugin = \"freehold/tidy\"\nversion = \"^0.1\"\nsettings = { minimum_words = 2 }\n";
-    recipe.transforms = format!("{tidy}{}", recipe.transforms);
+    let neat = "[[transform]]\nplugin = \"freehold/neat\"\nversion = \"^0.1\"\nsettings = { minimum_words = 2 }\n";
+    recipe.transforms = format!("{neat}{}", recipe.transforms);
     project.run_recipe(&recipe).expect(0);
     // What was built is what was signed, and what the run used.
-    let signed = project.run(&["plugin", "inspect", "freehold/tidy", "--json"]).expect(0).json();
+    let signed = project.run(&["plugin", "inspect", "freehold/neat", "--json"]).expect(0).json();
     assert_eq!(signed["manifest"]["component"], built["digest"]);
     let lock = std::fs::read_to_string(path.join("freehold.lock")).unwrap();
     assert!(lock.contains(built["digest"].as_str().unwrap()), "{lock}");
