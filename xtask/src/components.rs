@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use wit_component::ComponentEncoder;
+use freehold_component::TARGET;
 
 use crate::command::{run, step, target, workspace};
 use crate::failure::Failure;
-use crate::toolchain::{self, TARGET};
+use crate::toolchain;
 
 const PROFILE: &str = "component";
 
@@ -39,7 +39,7 @@ pub(crate) fn build_all() -> Result<Vec<Built>, Failure> {
     let toolchain = toolchain::find()?;
     let folders = folders()?;
     step(&format!("Building {} plugins and test guests for {TARGET}", folders.len()));
-    let mut cargo = toolchain.cargo();
+    let mut cargo = toolchain.cargo_build(&workspace());
     cargo.args(["--locked", "--profile", PROFILE]);
     for (folder, _) in &folders {
         cargo.args(["--package", name_of(folder)]);
@@ -65,8 +65,7 @@ fn name_of(folder: &Path) -> &str {
 
 fn encode(module: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = std::fs::read(module).map_err(Failure::file("read", module))?;
-    let encoded = ComponentEncoder::default().module(&bytes).and_then(|encoder| encoder.validate(true).encode());
-    encoded.map_err(|error| Failure::new(format!("cannot make a component of {}: {error:#}", module.display())))
+    freehold_component::encode(&bytes).map_err(|error| Failure::new(format!("{}: {error}", module.display())))
 }
 
 /// Leaves the file alone if it is the same, so that nothing that depends on its time is done again.

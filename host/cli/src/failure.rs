@@ -28,7 +28,12 @@ struct Place {
 
 impl Failure {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { message: message.into(), remedy: Some(remedy.into()), code, place: None }
+        Self::with_remedy(code, message, Some(remedy.into()))
+    }
+
+    /// For errors that do not all have a remedy.
+    pub(crate) fn with_remedy(code: ExitCode, message: impl Into<String>, remedy: Option<String>) -> Self {
+        Self { message: message.into(), remedy, code, place: None }
     }
 
     /// A file that the command line names cannot be used.

@@ -2,29 +2,48 @@
 
 use std::path::Path;
 
-use freehold_core::manifest::Manifest;
+use freehold_authoring::SOURCE_FILE;
+use freehold_component::Interface;
+use freehold_core::digest::Digest;
+use freehold_core::limits::Limits;
+use freehold_core::manifest::{Manifest, PluginSource, SettingsSchema};
 use freehold_core::name::PluginName;
 use freehold_trust::VerifiedPlugin;
 use freehold_workflow::{Catalog, ExitCode, Home, Wanted};
 use semver::{Version, VersionReq};
 use serde_json::json;
 
-use crate::commands::open_folder;
+use super::author::{self, COMPONENT_LIMIT};
+use crate::commands::{Place, open_folder, read_file};
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs, table};
 
-pub(super) fn run(home: &Home, plugin: &str, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
-    let (plugin, yanked) = load(home, plugin, from)?;
-    let (signer, bytes) = (plugin.signer(), plugin.component().len());
-    let value = json!({ "manifest": plugin.manifest(), "signer": signer, "bytes": bytes, "yanked": yanked });
-    terminal.print(&value, |_| show(&plugin, yanked.as_deref()));
+/// What reads like a name is looked for in the folder of plugins, and verified; anything else is a path.
+pub(super) fn run(place: &Place<'_>, plugin: &str, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let path = Path::new(plugin);
+    let (name, _) = plugin.split_once('@').unwrap_or((plugin, ""));
+    if name.parse::<PluginName>().is_err() && path.exists() {
+        return if path.is_dir() { folder(path, terminal) } else { component(path, terminal) };
+    }
+    let (plugin, yanked) = load(place, plugin, from)?;
+    let interface = Interface::of(plugin.component()).unwrap_or_default();
+    let value = json!({
+        "manifest": plugin.manifest(),
+        "signer": plugin.signer(),
+        "bytes": plugin.component().len(),
+        "imports": interface.imports,
+        "exports": interface.exports,
+        "yanked": yanked,
+    });
+    terminal.print(&value, |_| show(&plugin, &interface, yanked.as_deref()));
     Ok(())
 }
 
-fn load(home: &Home, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
+fn load(place: &Place<'_>, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
     let (name, version) = plugin.split_once('@').unwrap_or((plugin, "*"));
     let usage = |error: &dyn std::fmt::Display| {
-        Failure::new(ExitCode::Usage, error.to_string(), "write publisher/name or publisher/name@version")
+        let remedy = "write publisher/name, publisher/name@version, or the path of a component or of a plugin's folder";
+        Failure::new(ExitCode::Usage, error.to_string(), remedy)
     };
     let name: PluginName = name.parse().map_err(|error| usage(&error))?;
     let exact: Option<Version> = match version {
@@ -35,16 +54,96 @@ fn load(home: &Home, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Optio
         None => VersionReq::STAR,
         Some(exact) => format!("={exact}").parse().map_err(|error| usage(&error))?,
     };
+    let home: Home = place.open()?;
     let catalog = Catalog::new(open_folder(from)?, &from.display().to_string());
     let root = home.trust_root()?;
     // One that is asked for by its version is shown, yanked or not.
     let locked = exact.as_ref().filter(|exact| catalog.versions(&name).is_ok_and(|versions| versions.contains(exact)));
     let wanted = Wanted { plugin: &name, range: &range, locked, strict: false };
-    let choice = catalog.choose(home, &root, &wanted)?;
-    Ok((catalog.load(home, &root, &name, &choice.version)?, choice.yanked))
+    let choice = catalog.choose(&home, &root, &wanted)?;
+    Ok((catalog.load(&home, &root, &name, &choice.version)?, choice.yanked))
 }
 
-fn show(plugin: &VerifiedPlugin, yanked: Option<&str>) {
+/// A component on its own: nothing is known of it but its bytes.
+fn component(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let bytes = read_file(path, COMPONENT_LIMIT)?;
+    let interface = Interface::of(&bytes)?;
+    let digest = Digest::of(&bytes);
+    let value = json!({
+        "signed": false,
+        "component": digest.to_string(),
+        "bytes": bytes.len(),
+        "worlds": interface.worlds(),
+        "imports": interface.imports,
+        "exports": interface.exports,
+    });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("component", format!("{digest}, {} bytes", bytes.len())),
+            ("world", interface.worlds().join(", ")),
+            ("imports", listed(&interface.imports)),
+            ("exports", listed(&interface.exports)),
+            ("signed", "no".into()),
+        ]);
+    });
+    Ok(())
+}
+
+/// The folder of a plugin: what its author says, and the component if there is one.
+fn folder(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let folder = author::open(path)?;
+    let PluginSource { name, version, world, description, capabilities, limits, settings } = folder.source();
+    let built = folder.component();
+    let component = match &built {
+        Ok(bytes) => Some((bytes.len(), Digest::of(bytes), Interface::of(bytes)?)),
+        Err(_) => None,
+    };
+    let interface = component.as_ref().map(|(_, _, interface)| interface);
+    let value = json!({
+        "signed": false,
+        "source": folder.source(),
+        "component": component.as_ref().map(|(_, digest, _)| digest.to_string()),
+        "bytes": component.as_ref().map(|(bytes, _, _)| bytes),
+        "worlds": interface.map(Interface::worlds),
+        "imports": interface.map(|interface| &interface.imports),
+        "exports": interface.map(|interface| &interface.exports),
+    });
+    terminal.print(&value, |_| {
+        let mut lines = vec![
+            ("plugin", format!("{name} {version}")),
+            ("what", description.clone()),
+            ("world", format!("{world}, as {SOURCE_FILE} says")),
+        ];
+        match (&component, &built) {
+            (Some((bytes, digest, interface)), _) => lines.extend([
+                ("component", format!("{digest}, {bytes} bytes")),
+                ("imports", listed(&interface.imports)),
+                ("exports", listed(&interface.exports)),
+            ]),
+            (None, Err(why)) => lines.push(("component", format!("none: {why}"))),
+            (None, Ok(_)) => {}
+        }
+        lines.extend([
+            ("signed", "no".into()),
+            ("capabilities", listed(capabilities)),
+            ("limits", limits_line(limits)),
+        ]);
+        pairs(&lines);
+        settings_table(settings);
+    });
+    Ok(())
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn limits_line(limits: &Limits) -> String {
+    let Limits { fuel, wall_time_ms, memory_bytes, .. } = limits;
+    format!("fuel {fuel}, {} MiB of memory, {wall_time_ms} ms a call", memory_bytes >> 20)
+}
+
+fn show(plugin: &VerifiedPlugin, interface: &Interface, yanked: Option<&str>) {
     let Manifest { name, version, world, contract, description, component, limits, created, expires, .. } =
         plugin.manifest();
     pairs(&[
@@ -52,28 +151,19 @@ fn show(plugin: &VerifiedPlugin, yanked: Option<&str>) {
         ("what", description.clone()),
         ("world", format!("{world}, contract {contract}")),
         ("component", format!("{component}, {} bytes", plugin.component().len())),
+        ("imports", listed(&interface.imports)),
+        ("exports", listed(&interface.exports)),
         ("signed", format!("by {} at {created}, expires {expires}", plugin.signer().short())),
-        (
-            "capabilities",
-            match plugin.manifest().capabilities.is_empty() {
-                true => "none".into(),
-                false => plugin.manifest().capabilities.join(", "),
-            },
-        ),
-        (
-            "limits",
-            format!(
-                "fuel {}, {} MiB of memory, {} ms a call",
-                limits.fuel,
-                limits.memory_bytes >> 20,
-                limits.wall_time_ms
-            ),
-        ),
+        ("capabilities", listed(&plugin.manifest().capabilities)),
+        ("limits", limits_line(limits)),
     ]);
     if let Some(reason) = yanked {
         pairs(&[("yanked", reason.into())]);
     }
-    let settings = &plugin.manifest().settings;
+    settings_table(&plugin.manifest().settings);
+}
+
+fn settings_table(settings: &SettingsSchema) {
     if settings.is_empty() {
         return;
     }

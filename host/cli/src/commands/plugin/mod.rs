@@ -1,8 +1,13 @@
-//! `freehold plugin`
+//! `freehold plugin`: one file a subcommand. Those of the author's loop need no home.
 
+mod author;
+mod bench;
+mod build;
 mod inspect;
 mod list;
+mod new;
 mod sign;
+mod test;
 mod update;
 mod yank;
 
@@ -14,18 +19,32 @@ use crate::failure::Failure;
 use crate::page::Terminal;
 
 pub(super) fn run(place: &Place<'_>, command: PluginCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let home = place.open()?;
     match command {
+        PluginCommand::New { kind, name, into } => new::run(kind.into(), &name, into.as_deref(), terminal)?,
+        PluginCommand::Build { folder, target_dir, toolchain } => {
+            build::run(&folder, target_dir.as_deref(), toolchain.tools(), terminal)?;
+        }
+        PluginCommand::Test { folder, cases, accept, component } => {
+            return test::run(&folder, component.as_deref(), (&cases, accept), terminal);
+        }
+        PluginCommand::Bench { folder, case, rows, component } => {
+            bench::run(&folder, component.as_deref(), case, rows as usize, terminal)?;
+        }
         PluginCommand::Sign { component, source, key, into, days, renew } => {
-            sign::run(&home, (&component, &source), (&key, days, renew), &into, terminal)?;
+            let what = (component.as_deref(), source.as_deref());
+            sign::run(&place.open()?, what, (&key, days, renew), &into, terminal)?;
         }
-        PluginCommand::Inspect { plugin, from } => inspect::run(&home, &plugin, &from, terminal)?,
-        PluginCommand::List { from } => list::run(&home, &from, terminal)?,
+        PluginCommand::Inspect { plugin, from } => inspect::run(place, &plugin, &from, terminal)?,
+        PluginCommand::List { from } => list::run(&place.open()?, &from, terminal)?,
         PluginCommand::Yank { plugin, key, reason, from } => {
-            yank::run(&home, (&plugin, Some(&reason)), (&key, &from), terminal)?;
+            yank::run(&place.open()?, (&plugin, Some(&reason)), (&key, &from), terminal)?;
         }
-        PluginCommand::Unyank { plugin, key, from } => yank::run(&home, (&plugin, None), (&key, &from), terminal)?,
-        PluginCommand::Update { recipe, write, roots } => update::run(&home, &recipe, &roots, write, terminal)?,
+        PluginCommand::Unyank { plugin, key, from } => {
+            yank::run(&place.open()?, (&plugin, None), (&key, &from), terminal)?;
+        }
+        PluginCommand::Update { recipe, write, roots } => {
+            update::run(&place.open()?, &recipe, &roots, write, terminal)?;
+        }
     }
     Ok(ExitCode::Done)
 }
