@@ -342,9 +342,9 @@ fn signing_overwrites_nothing_and_the_same_again_changes_nothing() {
     let before = manifest();
     project.sign_changed("redact-pii", &[], "publisher", 30).expect(0).says(&["already signed by"]);
     assert_eq!(manifest(), before);
-    let more = [("fuel = 20_000_000_000", "fuel = 30_000_000_000")];
+    let more = [("memory_bytes = 67_108_864", "memory_bytes = 77_108_864")];
     let raise = "raise `version` in plugin.toml";
-    project.sign_changed("redact-pii", &more, "publisher", 30).expect(2).says(&["limits.fuel", raise]);
+    project.sign_changed("redact-pii", &more, "publisher", 30).expect(2).says(&["limits.memory_bytes", raise]);
     let other = component("deduplicate");
     let source = source("redact-pii");
     let other = ["plugin", "sign", other.to_str().unwrap(), "--source", source.to_str().unwrap(), "--key", "publisher"];

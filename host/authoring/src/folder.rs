@@ -82,12 +82,12 @@ impl PluginFolder {
         Some(self.dir.metadata(path).ok()?.modified().ok()?.into_std())
     }
 
-    /// A file at or below `path` that was changed after `built`.
+    /// A file at or below `path` that was changed after `built`, or in the same tick of the clock: no sooner can it be told.
     fn newer(&self, path: &Path, built: SystemTime) -> Option<String> {
         if let Ok(entries) = self.dir.read_dir(path) {
             return entries.flatten().find_map(|entry| self.newer(&path.join(entry.file_name()), built));
         }
-        (self.modified(path)? > built).then(|| path.display().to_string())
+        (self.modified(path)? >= built).then(|| path.display().to_string())
     }
 
     /// The cases, by name; those of `wanted`, or all.

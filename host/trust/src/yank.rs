@@ -178,11 +178,9 @@ pub fn verify_yank(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
     use super::*;
     use crate::plugin::MANIFEST_TYPE;
-    use crate::root::{PublisherRule, Role, RoleKeys, TrustRoot};
+    use crate::root::{PublisherRule, Role, TrustRoot};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -190,16 +188,14 @@ mod tests {
 
     fn root(publishers: &[(&SecretKey, &str)]) -> VerifiedRoot {
         let key = SecretKey::generate().unwrap();
-        let role = RoleKeys { keys: BTreeSet::from([key.public().id()]), threshold: 1 };
         let rule = |(key, names): &(&SecretKey, &str)| PublisherRule {
             key: key.public().id(),
             names: vec![names.parse().unwrap()],
         };
-        let all = publishers.iter().map(|(key, _)| *key).chain([&key]);
-        let keys: BTreeMap<_, _> = all.map(|key| (key.public().id(), key.public())).collect();
-        let roles = [Role::Root, Role::Recorder, Role::Log].map(|name| (name, role.clone())).into();
-        let publishers = publishers.iter().map(rule).collect();
-        let root = TrustRoot { version: 1, expires: at(9_000), keys, roles, publishers };
+        let roles = [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public()));
+        let mut root = TrustRoot::first(at(9_000), roles);
+        root.keys.extend(publishers.iter().map(|(key, _)| (key.public().id(), key.public())));
+        root.publishers = publishers.iter().map(rule).collect();
         VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap()
     }
 

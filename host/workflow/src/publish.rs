@@ -7,7 +7,7 @@ use freehold_core::digest::Digest;
 use freehold_core::manifest::{Manifest, PluginSource};
 use freehold_core::toml_text;
 use freehold_files::FileError;
-use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, SecretKey, sign_plugin};
+use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{COMPONENT_LIMIT, MANIFEST_LIMIT};
@@ -40,7 +40,7 @@ pub struct Signing<'a> {
 }
 
 /// Signs `component` with what `source` (the text of `plugin.toml`, from `file`) says of it and puts both into `plugins`. The
-/// same again changes nothing; the same by another key, or after the signature expired, renews the signature.
+/// same again changes nothing; the same by another key, or after the signature expired or was revoked, renews the signature.
 pub fn publish(
     home: &Home,
     plugins: &Dir,
@@ -64,6 +64,7 @@ pub fn publish(
         && signers.contains(&signer)
         && !signing.renew
         && before.expires > created
+        && !is_revoked(home, plugins, &folder, &before, component)?
     {
         return Ok(Publication { manifest: before, signer, folder, earlier: true });
     }
@@ -74,6 +75,20 @@ pub fn publish(
         &sign_plugin(&manifest, signing.key).to_bytes(),
     )?;
     Ok(Publication { manifest, signer, folder, earlier: false })
+}
+
+/// Whether the signature that lies there was revoked, so that only a new one is of use.
+fn is_revoked(
+    home: &Home,
+    plugins: &Dir,
+    folder: &str,
+    before: &Manifest,
+    component: &[u8],
+) -> Result<bool, WorkflowError> {
+    let Some(envelope) = read(plugins, &format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT)? else { return Ok(false) };
+    let asked = (&before.name, &before.version);
+    let verified = verify_plugin(&home.newest_root()?, Timestamp::now(), asked, &envelope, component.to_vec());
+    Ok(matches!(verified, Err(PluginError::RevokedManifest { .. })))
 }
 
 fn read(plugins: &Dir, file: &str, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
