@@ -44,7 +44,10 @@ pub(crate) fn measure(setup: &Setup) -> Result<Costs, Failure> {
     let cached_us = 1e6 * best(ROUNDS, || each(LOADS, load))?;
     let metric = setup.load("exact-match")?;
     let grants = Setup::grants(&metric, "")?;
-    let start = || Ok(drop(std::hint::black_box(metric.metric(grants.clone())?)));
+    let start = || {
+        std::hint::black_box(metric.metric(grants.clone())?);
+        Ok(())
+    };
     let instantiate_us = 1e6 * best(ROUNDS, || each(STARTS, start))?;
     let mut running = metric.metric(grants.clone())?;
     running.describe()?;

@@ -93,7 +93,7 @@ impl AuthoringError {
                 "write `cases/NAME.toml` with settings and input, then let `freehold plugin test --accept` write what is expected"
                     .into()
             }
-            Self::Sandbox(error) => error.remedy().into(),
+            Self::Sandbox(error) => error.remedy(),
             Self::Plugin(error) => error.remedy(),
             _ => return None,
         })

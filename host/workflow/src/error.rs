@@ -351,7 +351,7 @@ impl WorkflowError {
             Self::Plugin(error) => error.remedy(),
             Self::Yank(error) => error.remedy(),
             Self::Resolution(error) => error.remedy(),
-            Self::Sandbox(error) => error.remedy().into(),
+            Self::Sandbox(error) => error.remedy(),
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
