@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{output, run, step, target, workspace};
+use crate::command::{run, step, target, workspace};
 use crate::components::Built;
 use crate::corpus::desk;
 use crate::failure::Failure;
@@ -33,21 +33,39 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 impl Project {
-    /// The folder `target/NAME` with a copy of `demo/`, and a home that trusts the publisher of the plugins.
+    /// The folder `target/NAME` with a copy of `demo/`, and a home that trusts the publisher of the plugins. A home never takes
+    /// other bytes for a version that it has seen, so that after a change of the plugins it is made anew.
     pub(crate) fn prepare(name: &str, freehold: PathBuf, plugins: &[Built]) -> Result<Self, Failure> {
         let project = Self { folder: target().join(name), freehold };
-        copy(&workspace().join("demo"), &project.folder)?;
-        if !project.folder.join("home").is_dir() {
+        let known = project.folder.join("home").is_dir();
+        match project.fill(plugins) {
+            Err(_) if known => {
+                step(&format!(
+                    "The plugins are not those that {} was made with; making it anew",
+                    project.folder.display()
+                ));
+                std::fs::remove_dir_all(&project.folder).map_err(Failure::file("remove", &project.folder))?;
+                project.fill(plugins)?;
+            }
+            filled => filled?,
+        }
+        Ok(project)
+    }
+
+    fn fill(&self, plugins: &[Built]) -> Result<(), Failure> {
+        copy(&workspace().join("demo"), &self.folder)?;
+        if !self.folder.join("home").is_dir() {
             step("Making keys and a trust root");
-            run(&mut project.freehold(&["init"]))?;
-            run(&mut project.freehold(&["key", "new", PUBLISHER]))?;
-            run(&mut project.freehold(&["trust", "add", "--key", PUBLISHER, "--names", "freehold/*"]))?;
+            run(&mut self.freehold(&["init"]))?;
+            run(&mut self.freehold(&["key", "new", PUBLISHER]))?;
+            run(&mut self.freehold(&["trust", "add", "--key", PUBLISHER, "--names", "freehold/*"]))?;
         }
         step("Signing the plugins");
         for built in plugins.iter().filter(|built| built.is_plugin) {
-            project.sign(built)?;
+            let (component, source) = (built.component.display().to_string(), built.source.display().to_string());
+            run(&mut self.freehold(&["plugin", "sign", &component, "--source", &source, "--key", PUBLISHER]))?;
         }
-        Ok(project)
+        Ok(())
     }
 
     /// A `freehold` command in the folder.
@@ -55,24 +73,6 @@ impl Project {
         let mut command = Command::new(&self.freehold);
         command.current_dir(&self.folder).args(["--home", "home"]).args(arguments);
         command
-    }
-
-    /// Signs a plugin, unless the folder has it already with the same bytes.
-    fn sign(&self, built: &Built) -> Result<(), Failure> {
-        let bytes = std::fs::read(&built.component).map_err(Failure::file("read", &built.component))?;
-        let source = std::fs::read_to_string(&built.source).map_err(Failure::file("read", &built.source))?;
-        let source: freehold_core::manifest::PluginSource = freehold_core::toml_text::parse(&source)
-            .map_err(|error| Failure::new(format!("{}: {error}", built.source.display())))?;
-        let plugin = format!("{}@{}", source.name, source.version);
-        let inspected = output(&mut self.freehold(&["plugin", "inspect", &plugin, "--json"]));
-        let inspected = inspected.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let digest = freehold_core::digest::Digest::of(&bytes).to_string();
-        if inspected.is_some_and(|inspected| inspected["manifest"]["component"] == *digest) {
-            eprintln!("    {plugin} is signed");
-            return Ok(());
-        }
-        let (component, source) = (built.component.display().to_string(), built.source.display().to_string());
-        run(&mut self.freehold(&["plugin", "sign", &component, "--source", &source, "--key", PUBLISHER]))
     }
 }
 
