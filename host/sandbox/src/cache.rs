@@ -96,9 +96,8 @@ impl Cache {
     fn keep(&self, component: &Component, file: &str, compatibility: Digest, digest: Digest) {
         let (dir, key) = &*self.0;
         let Ok(code) = component.serialize() else { return };
-        let parts = [DOMAIN, compatibility.hex().as_bytes(), digest.hex().as_bytes(), &code].map(<[u8]>::to_vec);
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        let Some(tag) = key.tag(&parts) else { return };
+        let tag = key.tag(&[DOMAIN, compatibility.hex().as_bytes(), digest.hex().as_bytes(), &code]);
+        let Some(tag) = tag else { return };
         if let Err(error) = freehold_files::write_secret(dir, file, &[&tag[..], &code].concat()) {
             tracing::warn!("compiled plugins: {error}; it will be compiled again next time");
         }

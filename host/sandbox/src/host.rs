@@ -20,6 +20,9 @@ impl Default for HostSettings {
     }
 }
 
+/// Tables of one plugin; compilers make one or two.
+const TABLES: u32 = 16;
+
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
@@ -33,10 +36,11 @@ pub(crate) fn engine(settings: &HostSettings, metering: Metering) -> Result<Engi
     pool.total_component_instances(concurrent)
         .total_core_instances(concurrent.saturating_mul(4))
         .total_memories(concurrent)
-        .total_tables(concurrent.saturating_mul(4))
+        .total_tables(concurrent.saturating_mul(4).max(TABLES))
         .max_core_instances_per_component(narrow(cap.instances))
         .max_memories_per_component(1)
-        .max_tables_per_component(narrow(cap.table_elements.min(16)))
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
         .table_elements(usize::try_from(cap.table_elements).unwrap_or(usize::MAX))
         // Address space only: what a plugin may use is looked at when its memory is made and when it grows.
         .max_memory_size(4 << 30);

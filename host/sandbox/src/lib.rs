@@ -110,10 +110,15 @@ impl Sandbox {
             .map_err(|problem| SandboxError::NotAComponent { plugin: name.clone(), problem })?;
         let component = self.component(engine, plugin).map_err(|error| {
             let problem = platform::printable(&format!("{error:#}"));
-            // wasmtime gives this error no public type: the component declares more than any plugin gets here.
+            // wasmtime gives this error no public type: the component declares more than any plugin gets on this host.
+            let beyond = |kind: LimitKind| {
+                let limit = self.settings.limits.get(kind);
+                SandboxError::Limit { plugin: name.clone(), kind, limit, bound: Bound::Host }
+            };
             match problem.contains("pooling allocator") {
-                true if problem.contains("table") => passed(LimitKind::TableElements, u64::MAX, limits.table_elements),
-                true => passed(LimitKind::Instances, u64::MAX, limits.instances),
+                true if problem.contains("core module instances") => beyond(LimitKind::Instances),
+                true if problem.contains("minimum element size") => beyond(LimitKind::TableElements),
+                true => SandboxError::Instantiate { plugin: name.clone(), problem },
                 false => SandboxError::NotAComponent { plugin: name.clone(), problem },
             }
         })?;

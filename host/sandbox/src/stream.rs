@@ -30,6 +30,8 @@ impl Plugin {
     ) -> Result<Usage, E> {
         let mut first = self.transform(grants.clone())?;
         let independent = first.describe()?.rows_independent;
+        // With more instances than there are slots none could start.
+        let threads = threads.min(self.concurrent as usize);
         if !independent || self.limits.metering == Metering::Fuel || threads < 2 {
             return one(first, batches, take);
         }

@@ -159,10 +159,7 @@ pub fn verify_yank(
     if (&yank.name, &yank.version) != (name, version) {
         return Err(YankError::OtherName { found: format!("{} {}", yank.name, yank.version), asked });
     }
-    let Some(signer) = signers.iter().copied().find(|signer| {
-        let revoked = root.revoked_keys.contains_key(signer);
-        !revoked && root.may_publish(signer, name) && root.validity_of(signer).covers(yank.time)
-    }) else {
+    let Some(signer) = signers.iter().copied().find(|key| root.may_publish_at(key, name, yank.time)) else {
         let signer = signers.first().copied().ok_or_else(|| YankError::Unsigned(plugin()))?;
         return Err(YankError::WrongPublisher { plugin: asked, signer });
     };
@@ -180,7 +177,7 @@ pub fn verify_yank(
 mod tests {
     use super::*;
     use crate::plugin::MANIFEST_TYPE;
-    use crate::root::{PublisherRule, Role, TrustRoot};
+    use crate::root::{PublisherRule, Role, TrustRoot, Validity};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -197,6 +194,29 @@ mod tests {
         root.keys.extend(publishers.iter().map(|(key, _)| (key.public().id(), key.public())));
         root.publishers = publishers.iter().map(rule).collect();
         VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_key_counts_only_for_what_it_signed_while_it_was_good() {
+        let (key, owner) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+        let signed = sign_yank(&yank(), &key);
+        for (from, until, holds) in [
+            (None, None, true),
+            (Some(1_000), Some(1_001), true),
+            (None, Some(1_000), false),
+            (Some(1_001), None, false),
+        ] {
+            let roles = [Role::Root, Role::Recorder, Role::Log].map(|role| (role, owner.public()));
+            let mut root = TrustRoot::first(at(9_000), roles);
+            root.keys.insert(key.public().id(), key.public());
+            root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["acme/*".parse().unwrap()] }];
+            let validity = Validity { valid_from: from.map(at), valid_until: until.map(at) };
+            if from.or(until).is_some() {
+                root.validity.insert(key.public().id(), validity);
+            }
+            let root = VerifiedRoot::first(&root.sign(&[&owner]).to_bytes()).unwrap();
+            assert_eq!(verify(&root, &signed).is_ok(), holds, "{from:?} to {until:?}");
+        }
     }
 
     fn yank() -> Yank {

@@ -101,7 +101,10 @@ fn components_that_are_bombs() {
                 parsed(&format!("(component {})", "(core module)".repeat(2_000)))
             }),
             (named("larger than allowed", "component-limit", "more than 1048576 bytes"), parsed(&big)),
-            (named("many memories", "instance-limit", ""), parsed(&format!("(component {memories})"))),
+            (
+                named("many memories", "instantiate", "2 Wasm linear memories"),
+                parsed(&format!("(component {memories})")),
+            ),
             (named("many instances", "instance-limit", "core instances"), {
                 parsed(&format!("(component (core module $m) {many})"))
             }),

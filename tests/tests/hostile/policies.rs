@@ -108,7 +108,8 @@ fn policies_that_are_bombs() {
     let one = "(drop (memory.grow (i32.const 60000))) (unreachable)";
     let tables =
         "(loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 64)) (i32.const -1)))) (unreachable)";
-    let many: String = (0..20).map(|n| format!("(table $t{n} 100 funcref)")).collect();
+    let many: String = (0..12).map(|n| format!("(table $t{n} 100 funcref)")).collect();
+    let more: String = (0..20).map(|n| format!("(table $t{n} 1 funcref)")).collect();
     ask_with(
         vec![
             attack("memory bomb, step by step", policy(grow, ""), "out-of-memory", "4194304 bytes of memory"),
@@ -133,7 +134,8 @@ fn policies_that_are_bombs() {
                 "table-limit",
                 "elements of tables",
             ),
-            attack("many tables", policy("(unreachable)", &many), "table-limit", "elements of tables"),
+            attack("many tables", policy("(unreachable)", &many), "table-limit", "1000 elements of tables"),
+            attack("more tables than any plugin gets", policy("(unreachable)", &more), "instantiate", "tables"),
             attack(
                 "panics with a flood of text",
                 policy(

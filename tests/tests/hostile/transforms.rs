@@ -296,6 +296,15 @@ fn rows_that_are_too_many_for_a_call_are_not_handed_over() {
 }
 
 #[test]
+fn more_threads_than_slots_are_no_reason_to_fail() {
+    let timed = Limits { metering: Metering::Time, ..limits() };
+    let module = transform(true, "(unreachable)", "(i32.const 512)", &nothing(512));
+    let plugin = crate::host::host().load(World::Transform, timed, &component(World::Transform, &module)).unwrap();
+    let none = std::iter::empty::<Result<_, SandboxError>>();
+    plugin.transform_all(&Grants::default(), 1_000, none, |_| Ok(())).unwrap();
+}
+
+#[test]
 fn every_slot_taken_is_said_and_freed_again() {
     let host = crate::host::host();
     let plugin = host.load(World::Transform, limits(), &component(World::Transform, &NOTHING.module(""))).unwrap();

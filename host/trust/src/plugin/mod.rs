@@ -120,16 +120,12 @@ fn publisher_of(
     signers: &BTreeSet<KeyId>,
     plugin: String,
 ) -> Result<KeyId, PluginError> {
-    let revocation = |signer: &KeyId| root.revoked_keys.get(signer);
-    let allowed: Vec<KeyId> = signers
-        .iter()
-        .filter(|signer| revocation(signer).is_none() && root.may_publish(signer, &manifest.name))
-        .copied()
-        .collect();
-    if let Some(signer) = allowed.iter().find(|signer| root.validity_of(signer).covers(manifest.created)) {
+    if let Some(signer) = signers.iter().find(|key| root.may_publish_at(key, &manifest.name, manifest.created)) {
         return Ok(*signer);
     }
-    if let Some(signer) = allowed.into_iter().next() {
+    let revocation = |signer: &KeyId| root.revoked_keys.get(signer);
+    let too_late = |signer: &&KeyId| revocation(signer).is_none() && root.may_publish(signer, &manifest.name);
+    if let Some(signer) = signers.iter().find(too_late).copied() {
         let (created, validity) = (manifest.created, root.validity_of(&signer));
         return Err(PluginError::KeyNotValid { plugin, signer, created, validity });
     }

@@ -210,6 +210,11 @@ impl TrustRoot {
         self.publishers.iter().any(|rule| rule.key == *key && rule.names.iter().any(|names| names.covers(name)))
     }
 
+    /// Whether what `key` signed at `time` under this name counts: a rule lets it, it was good then, and it is not revoked.
+    pub fn may_publish_at(&self, key: &KeyId, name: &PluginName, time: Timestamp) -> bool {
+        !self.revoked_keys.contains_key(key) && self.may_publish(key, name) && self.validity_of(key).covers(time)
+    }
+
     /// What a key is trusted with, in words.
     pub fn places_of(&self, key: &KeyId) -> Vec<String> {
         let roles = self.roles.iter().filter(|(_, members)| members.keys.contains(key));
