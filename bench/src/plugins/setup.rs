@@ -79,7 +79,7 @@ impl Setup {
 
     /// What a plugin is given: these settings, completed with its defaults.
     pub(crate) fn grants(plugin: &freehold_sandbox::Plugin, settings: &str) -> Result<Grants, Failure> {
-        Ok(Grants { settings: plugin.manifest().complete(&settings.parse()?)?, ..Grants::default() })
+        Ok(Grants::new(plugin.manifest().complete(&settings.parse()?)?, std::collections::BTreeMap::new()))
     }
 }
 

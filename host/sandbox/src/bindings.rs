@@ -1,24 +1,23 @@
-//! What wasmtime makes of `wit/`. Types and platform are made once and shared by the three worlds.
+//! What wasmtime makes of `wit/`. The worlds that take batches are made together, so that they share the types that batches are
+//! lent in; a plugin has one of them. The platform is made once for all.
 
 #![expect(unreachable_pub, reason = "generated; the documentation is in wit/")]
 
-pub mod transform {
+mod batches {
     wasmtime::component::bindgen!({
-        path: ["../../wit/types", "../../wit/platform", "../../wit/transform"],
-        world: "freehold:transform/transform-plugin",
+        inline: "
+            package freehold:host;
+            world batches {
+                import freehold:platform/platform@1.0.0;
+                export freehold:transform/transform@1.0.0;
+                export freehold:metric/metric@1.0.0;
+            }
+        ",
+        path: ["../../wit/types", "../../wit/platform", "../../wit/transform", "../../wit/metric"],
+        world: "freehold:host/batches",
         imports: { default: trappable },
-    });
-}
-
-pub mod metric {
-    wasmtime::component::bindgen!({
-        path: ["../../wit/types", "../../wit/platform", "../../wit/metric"],
-        world: "freehold:metric/metric-plugin",
-        imports: { default: trappable },
-        with: {
-            "freehold:types/types@1.0.0": super::types,
-            "freehold:platform/platform@1.0.0": super::platform,
-        },
+        // What is handed to a plugin is lowered from where it lies.
+        ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
 
@@ -27,12 +26,10 @@ pub mod policy {
         path: ["../../wit/types", "../../wit/platform", "../../wit/policy"],
         world: "freehold:policy/policy-plugin",
         imports: { default: trappable },
-        with: {
-            "freehold:types/types@1.0.0": super::types,
-            "freehold:platform/platform@1.0.0": super::platform,
-        },
+        with: { "freehold:platform/platform@1.0.0": super::platform },
     });
 }
 
-pub use transform::freehold::platform::platform;
-pub use transform::freehold::types::types;
+pub use batches::exports::freehold::{metric::metric, transform::transform};
+pub use batches::freehold::platform::platform;
+pub use batches::freehold::types::types;

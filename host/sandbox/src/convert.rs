@@ -3,53 +3,52 @@
 use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, DroppedRow, Outcome, ShapeError, TextColumn};
 use freehold_core::evidence::{Attribute, Value};
 
-use crate::bindings::{transform::exports::freehold::transform::transform as wit_transform, types as wit};
+use crate::bindings::{transform as wit_transform, types as wit};
 
-fn text_to_wit(column: &TextColumn) -> wit::TextColumn {
+fn lend_text(column: &TextColumn) -> wit::TextColumnParam<'_> {
     let (offsets, bytes) = column.as_parts();
-    wit::TextColumn { offsets: offsets.to_vec(), bytes: bytes.to_vec() }
+    wit::TextColumnParam { offsets, bytes }
 }
 
-fn text_from_wit(name: &str, column: wit::TextColumn) -> Result<TextColumn, ShapeError> {
+fn text_from_wit(name: &str, column: wit::TextColumnResult) -> Result<TextColumn, ShapeError> {
     TextColumn::from_parts(name, column.offsets, column.bytes)
 }
 
-pub(crate) fn batch_to_wit(batch: &Batch) -> wit::Batch {
-    let column = |column: &Column| wit::Column {
-        name: column.name.clone(),
-        validity: column.validity.clone(),
-        data: match &column.data {
-            ColumnData::Text(text) => wit::ColumnData::Text(text_to_wit(text)),
+/// The columns of a batch as plugins get them, not copied.
+pub(crate) fn lend_columns(batch: &Batch) -> Vec<wit::ColumnParam<'_>> {
+    let lend = |column| {
+        let Column { name, data, validity }: &Column = column;
+        let data = match data {
+            ColumnData::Text(text) => wit::ColumnDataParam::Text(lend_text(text)),
             ColumnData::Dialogue(dialogue) => {
                 let (offsets, roles, texts) = dialogue.as_parts();
-                wit::ColumnData::Dialogue(wit::DialogueColumn {
-                    offsets: offsets.to_vec(),
-                    roles: text_to_wit(roles),
-                    texts: text_to_wit(texts),
-                })
+                let (roles, texts) = (lend_text(roles), lend_text(texts));
+                wit::ColumnDataParam::Dialogue(wit::DialogueColumnParam { offsets, roles, texts })
             }
-            ColumnData::Numbers(values) => wit::ColumnData::Numbers(values.clone()),
-            ColumnData::Booleans(values) => wit::ColumnData::Booleans(values.clone()),
-        },
+            ColumnData::Numbers(values) => wit::ColumnDataParam::Numbers(values),
+            ColumnData::Booleans(values) => wit::ColumnDataParam::Booleans(values),
+        };
+        wit::ColumnParam { name, data, validity: validity.as_deref() }
     };
-    wit::Batch {
-        first_row: batch.first_row(),
-        rows: batch.rows() as u32,
-        columns: batch.columns().iter().map(column).collect(),
-    }
+    batch.columns().iter().map(lend).collect()
 }
 
-fn column_from_wit(column: wit::Column) -> Result<Column, ShapeError> {
+/// The batch that holds these columns.
+pub(crate) fn lend_batch<'a>(batch: &Batch, columns: &'a [wit::ColumnParam<'a>]) -> wit::BatchParam<'a> {
+    wit::BatchParam { first_row: batch.first_row(), rows: batch.rows() as u32, columns }
+}
+
+fn column_from_wit(column: wit::ColumnResult) -> Result<Column, ShapeError> {
     let name = column.name;
     let data = match column.data {
-        wit::ColumnData::Text(text) => ColumnData::Text(text_from_wit(&name, text)?),
-        wit::ColumnData::Dialogue(dialogue) => {
+        wit::ColumnDataResult::Text(text) => ColumnData::Text(text_from_wit(&name, text)?),
+        wit::ColumnDataResult::Dialogue(dialogue) => {
             let roles = text_from_wit(&name, dialogue.roles)?;
             let texts = text_from_wit(&name, dialogue.texts)?;
             ColumnData::Dialogue(DialogueColumn::from_parts(&name, dialogue.offsets, roles, texts)?)
         }
-        wit::ColumnData::Numbers(values) => ColumnData::Numbers(values),
-        wit::ColumnData::Booleans(values) => ColumnData::Booleans(values),
+        wit::ColumnDataResult::Numbers(values) => ColumnData::Numbers(values),
+        wit::ColumnDataResult::Booleans(values) => ColumnData::Booleans(values),
     };
     Ok(Column { name, data, validity: column.validity })
 }
@@ -74,14 +73,4 @@ fn attribute_from_wit(attribute: wit::Attribute) -> Attribute {
         wit::AttributeValue::Boolean(value) => Value::Boolean(value),
     };
     Attribute { key: attribute.key, value }
-}
-
-pub(crate) fn attribute_to_wit(attribute: &Attribute) -> wit::Attribute {
-    let value = match &attribute.value {
-        Value::Text(value) => wit::AttributeValue::Text(value.clone()),
-        Value::Number(value) => wit::AttributeValue::Number(*value),
-        Value::Integer(value) => wit::AttributeValue::Integer(*value),
-        Value::Boolean(value) => wit::AttributeValue::Boolean(*value),
-    };
-    wit::Attribute { key: attribute.key.clone(), value }
 }

@@ -51,6 +51,11 @@ pub(crate) fn engine(settings: &HostSettings, metering: Metering) -> Result<Engi
         .consume_fuel(metering == Metering::Fuel)
         .epoch_interruption(true)
         .cranelift_nan_canonicalization(true)
+        // What only debuggers and native unwinders read would be half of what a loaded plugin takes. Backtraces of guests name
+        // functions without it.
+        .generate_address_map(false)
+        .native_unwind_info(false)
+        .debug_symbols(false)
         .wasm_relaxed_simd(false)
         .max_wasm_stack(usize::try_from(cap.stack_bytes).unwrap_or(usize::MAX))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

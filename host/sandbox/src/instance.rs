@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use freehold_core::limits::{LimitKind, Metering, Usage};
+use wasmtime::component::{self, InstancePre};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use crate::clock::EpochClock;
@@ -19,7 +20,7 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(plugin: &Plugin, grants: Grants) -> Result<Self, SandboxError> {
         let limits = plugin.limits;
-        let mut store = Store::new(&plugin.engine, PluginState::new(&plugin.manifest, limits, grants));
+        let mut store = Store::new(&plugin.engine, PluginState::new(plugin, grants));
         store.limiter(|state| state);
         store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
@@ -29,6 +30,16 @@ impl Instance {
         let mut instance = Self { store, metering: limits.metering, concurrent: plugin.concurrent };
         instance.start_clock();
         Ok(instance)
+    }
+
+    /// Starts the plugin and finds what it exports.
+    pub(crate) fn start<G>(
+        &mut self,
+        pre: &InstancePre<PluginState>,
+        exports: impl FnOnce(&mut Store<PluginState>, &component::Instance) -> wasmtime::Result<G>,
+    ) -> Result<G, SandboxError> {
+        let started = pre.instantiate(&mut self.store).and_then(|started| exports(&mut self.store, &started));
+        started.map_err(|error| self.failure(&error))
     }
 
     fn start_clock(&mut self) {

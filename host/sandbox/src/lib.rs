@@ -8,6 +8,7 @@ mod cache;
 mod clock;
 mod convert;
 mod error;
+mod grants;
 mod host;
 mod instance;
 mod lineage;
@@ -18,33 +19,24 @@ mod policy;
 mod stream;
 mod transform;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
-use freehold_core::recipe::Settings;
 use freehold_trust::VerifiedPlugin;
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use clock::EpochClock;
 use platform::PluginState;
 
 pub use cache::Cache;
 pub use error::{Bound, SandboxError};
+pub use grants::Grants;
 pub use host::HostSettings;
 pub use metric::{Metric, MetricDescription};
 pub use policy::Policy;
 pub use transform::{Transform, TransformDescription};
-
-/// What a run gives to a plugin.
-#[derive(Debug, Clone, Default)]
-pub struct Grants {
-    /// Its settings, completed with the manifest's defaults.
-    pub settings: Settings,
-    /// The files that it may read, by name.
-    pub assets: BTreeMap<String, Vec<u8>>,
-}
 
 /// Compiles and runs plugins.
 pub struct Sandbox {
@@ -59,6 +51,8 @@ pub struct Sandbox {
 
 /// A compiled plugin, ready to be instantiated.
 pub struct Plugin {
+    /// Name and version, for messages.
+    label: Arc<str>,
     manifest: Manifest,
     limits: Limits,
     engine: Engine,
@@ -67,8 +61,8 @@ pub struct Plugin {
 }
 
 enum CompiledWorld {
-    Transform(bindings::transform::TransformPluginPre<PluginState>),
-    Metric(bindings::metric::MetricPluginPre<PluginState>),
+    Transform(InstancePre<PluginState>, bindings::transform::GuestIndices),
+    Metric(InstancePre<PluginState>, bindings::metric::GuestIndices),
     Policy(bindings::policy::PolicyPluginPre<PluginState>),
 }
 
@@ -128,7 +122,8 @@ impl Sandbox {
             world: manifest.world,
             problem: platform::printable(&format!("{error:#}")),
         })?;
-        Ok(Plugin { manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
+        let label = format!("{} {}", manifest.name, manifest.version).into();
+        Ok(Plugin { label, manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
@@ -156,8 +151,14 @@ fn link(manifest: &Manifest, component: &Component, engine: &Engine) -> wasmtime
     bindings::platform::add_to_linker::<_, HasSelf<PluginState>>(&mut linker, |state| state)?;
     let pre = linker.instantiate_pre(component)?;
     Ok(match manifest.world {
-        World::Transform => CompiledWorld::Transform(bindings::transform::TransformPluginPre::new(pre)?),
-        World::Metric => CompiledWorld::Metric(bindings::metric::MetricPluginPre::new(pre)?),
+        World::Transform => {
+            let exports = bindings::transform::GuestIndices::new(&pre)?;
+            CompiledWorld::Transform(pre, exports)
+        }
+        World::Metric => {
+            let exports = bindings::metric::GuestIndices::new(&pre)?;
+            CompiledWorld::Metric(pre, exports)
+        }
         World::Policy => CompiledWorld::Policy(bindings::policy::PolicyPluginPre::new(pre)?),
     })
 }

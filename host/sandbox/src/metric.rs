@@ -5,9 +5,8 @@ use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use serde::Serialize;
 
-use crate::bindings::metric::MetricPlugin;
-use crate::bindings::metric::exports::freehold::metric::metric as wit;
-use crate::convert::batch_to_wit;
+use crate::bindings::metric as wit;
+use crate::convert::{lend_batch, lend_columns};
 use crate::instance::Instance;
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
@@ -26,24 +25,24 @@ pub struct MetricDescription {
 /// A running metric.
 pub struct Metric {
     instance: Instance,
-    plugin: MetricPlugin,
+    guest: wit::Guest,
     width: usize,
 }
 
 impl Plugin {
     /// Starts a metric.
     pub fn metric(&self, grants: Grants) -> Result<Metric, SandboxError> {
-        let CompiledWorld::Metric(pre) = &self.world else { return Err(self.wrong_world(World::Metric)) };
+        let CompiledWorld::Metric(pre, exports) = &self.world else { return Err(self.wrong_world(World::Metric)) };
         let mut instance = Instance::new(self, grants)?;
-        let plugin = pre.instantiate(&mut instance.store).map_err(|error| instance.failure(&error))?;
-        Ok(Metric { instance, plugin, width: 0 })
+        let guest = instance.start(pre, |store, started| exports.load(store, started))?;
+        Ok(Metric { instance, guest, width: 0 })
     }
 }
 
 impl Metric {
     /// What it measures.
     pub fn describe(&mut self) -> Result<MetricDescription, SandboxError> {
-        let guest = self.plugin.freehold_metric_metric();
+        let guest = &self.guest;
         let wit::Description { statistics, higher_is_better } =
             self.instance.call(0, |store| guest.call_describe(store))?;
         if statistics.is_empty() || statistics.len() > WIDTH_LIMIT {
@@ -57,15 +56,15 @@ impl Metric {
 
     /// The statistics of every row: `rows * width` finite numbers.
     pub fn statistics(&mut self, batch: &Batch) -> Result<Vec<f64>, SandboxError> {
-        let guest = self.plugin.freehold_metric_metric();
-        let numbers =
-            self.instance.call(batch.bytes() as u64, |store| guest.call_statistics(store, &batch_to_wit(batch)))?;
+        let (guest, columns) = (&self.guest, lend_columns(batch));
+        let lent = lend_batch(batch, &columns);
+        let numbers = self.instance.call(batch.bytes() as u64, |store| guest.call_statistics(store, lent))?;
         self.check("statistics", numbers, batch.rows() * self.width)
     }
 
     /// The metric for each group of `width` sums.
     pub fn values(&mut self, sums: &[f64]) -> Result<Vec<f64>, SandboxError> {
-        let guest = self.plugin.freehold_metric_metric();
+        let guest = &self.guest;
         let numbers = self.instance.call(8 * sums.len() as u64, |store| guest.call_values(store, sums))?;
         self.check("values", numbers, sums.len() / self.width.max(1))
     }

@@ -1,21 +1,21 @@
 //! What a plugin can ask of the host, and the account of what it used.
 
+use std::sync::Arc;
+
 use freehold_core::limits::{LimitKind, Limits, Usage};
-use freehold_core::manifest::Manifest;
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::platform::{Host, Level};
 use crate::error::Bound;
-use crate::{Grants, SandboxError};
+use crate::{Grants, Plugin, SandboxError};
 
 /// The host's side of one instance.
 pub(crate) struct PluginState {
-    plugin: String,
+    plugin: Arc<str>,
     /// What the manifest asks for.
     asked: Limits,
     /// What it gets: no more than the host allows.
     pub(crate) limits: Limits,
-    settings: String,
     grants: Grants,
     memory_bytes: u64,
     table_elements: u64,
@@ -31,12 +31,11 @@ pub(crate) struct PluginState {
 }
 
 impl PluginState {
-    pub(crate) fn new(manifest: &Manifest, limits: Limits, grants: Grants) -> Self {
+    pub(crate) fn new(plugin: &Plugin, grants: Grants) -> Self {
         Self {
-            plugin: format!("{} {}", manifest.name, manifest.version),
-            asked: manifest.limits,
-            limits,
-            settings: grants.settings.to_string(),
+            plugin: plugin.label.clone(),
+            asked: plugin.manifest.limits,
+            limits: plugin.limits,
             grants,
             memory_bytes: 0,
             table_elements: 0,
@@ -51,7 +50,7 @@ impl PluginState {
     }
 
     pub(crate) fn plugin(&self) -> String {
-        self.plugin.clone()
+        self.plugin.to_string()
     }
 
     /// The error for a limit that was passed.
@@ -125,14 +124,15 @@ impl Host for PluginState {
     }
 
     fn settings(&mut self) -> wasmtime::Result<String> {
-        self.hand_over(self.settings.len() as u64)?;
-        Ok(self.settings.clone())
+        self.hand_over(self.grants.document().len() as u64)?;
+        Ok(self.grants.document().to_owned())
     }
 
     fn asset(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        let Some(bytes) = self.grants.assets.get(&name).cloned() else { return Ok(None) };
+        let grants = self.grants.clone();
+        let Some(bytes) = grants.asset(&name) else { return Ok(None) };
         self.hand_over(bytes.len() as u64)?;
-        Ok(Some(bytes))
+        Ok(Some(bytes.to_vec()))
     }
 }
 

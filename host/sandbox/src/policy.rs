@@ -1,14 +1,13 @@
 //! The policy world. Each check gets a fresh instance, so that no verdict depends on one before it.
 
-use freehold_core::evidence::{Estimate, Evidence, Measurement, Subject};
+use freehold_core::evidence::{Attribute, Estimate, Evidence, Measurement, Subject, Value};
 use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use freehold_core::verdict::{Outcome, Stage, Verdict};
 
 use crate::bindings::policy::PolicyPluginPre;
 use crate::bindings::policy::exports::freehold::policy::policy as wit;
-use crate::bindings::types::AttributeValue;
-use crate::convert::attribute_to_wit;
+use crate::bindings::policy::freehold::types::types::AttributeValue;
 use crate::instance::Instance;
 use crate::platform::PluginState;
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
@@ -58,7 +57,7 @@ fn verdict_from_wit(verdict: wit::Verdict) -> Verdict {
 
 /// Bytes that are handed to the policy: its texts, and eight for every number beside them.
 fn size_of(evidence: &wit::Evidence) -> u64 {
-    let attributes = |attributes: &[crate::bindings::types::Attribute]| -> usize {
+    let attributes = |attributes: &[wit::Attribute]| -> usize {
         let value = |value: &AttributeValue| if let AttributeValue::Text(text) = value { text.len() } else { 8 };
         attributes.iter().map(|attribute| attribute.key.len() + value(&attribute.value)).sum()
     };
@@ -67,6 +66,16 @@ fn size_of(evidence: &wit::Evidence) -> u64 {
     let measured = evidence.measurements.iter().map(|it| it.metric.len() + 14 * 8 + attributes(&it.attributes));
     let rest = evidence.run.len() + subject(&evidence.base) + attributes(&evidence.attributes);
     (rest + subjects.map(subject).sum::<usize>() + measured.sum::<usize>()) as u64
+}
+
+fn attribute_to_wit(attribute: &Attribute) -> wit::Attribute {
+    let value = match &attribute.value {
+        Value::Text(value) => AttributeValue::Text(value.clone()),
+        Value::Number(value) => AttributeValue::Number(*value),
+        Value::Integer(value) => AttributeValue::Integer(*value),
+        Value::Boolean(value) => AttributeValue::Boolean(*value),
+    };
+    wit::Attribute { key: attribute.key.clone(), value }
 }
 
 fn subject_to_wit(subject: &Subject) -> wit::Subject {

@@ -6,9 +6,8 @@ use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use serde::Serialize;
 
-use crate::bindings::transform::TransformPlugin;
-use crate::bindings::transform::exports::freehold::transform::transform as wit;
-use crate::convert::{batch_to_wit, outcome_from_wit};
+use crate::bindings::transform as wit;
+use crate::convert::{lend_batch, lend_columns, outcome_from_wit};
 use crate::instance::Instance;
 use crate::lineage::{Lineage, is_code};
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
@@ -27,24 +26,24 @@ pub struct TransformDescription {
 /// A running transform, for one stream of rows.
 pub struct Transform {
     instance: Instance,
-    plugin: TransformPlugin,
+    guest: wit::Guest,
     lineage: Lineage,
 }
 
 impl Plugin {
     /// Starts a transform.
     pub fn transform(&self, grants: Grants) -> Result<Transform, SandboxError> {
-        let CompiledWorld::Transform(pre) = &self.world else { return Err(self.wrong_world(World::Transform)) };
+        let CompiledWorld::Transform(pre, exports) = &self.world else { return Err(self.wrong_world(World::Transform)) };
         let mut instance = Instance::new(self, grants)?;
-        let plugin = pre.instantiate(&mut instance.store).map_err(|error| instance.failure(&error))?;
-        Ok(Transform { instance, plugin, lineage: Lineage::default() })
+        let guest = instance.start(pre, |store, started| exports.load(store, started))?;
+        Ok(Transform { instance, guest, lineage: Lineage::default() })
     }
 }
 
 impl Transform {
     /// What it does.
     pub fn describe(&mut self) -> Result<TransformDescription, SandboxError> {
-        let guest = self.plugin.freehold_transform_transform();
+        let guest = &self.guest;
         let wit::Description { reads, writes, rows_independent } =
             self.instance.call(0, |store| guest.call_describe(store))?;
         self.lineage.set_independent(rows_independent);
@@ -54,15 +53,15 @@ impl Transform {
     /// Treats the next rows of the stream.
     pub fn process(&mut self, batch: &Batch) -> Result<Outcome, SandboxError> {
         self.lineage.given(batch.first_row(), batch.rows());
-        let guest = self.plugin.freehold_transform_transform();
-        let outcome =
-            self.instance.call(batch.bytes() as u64, |store| guest.call_process(store, &batch_to_wit(batch)))?;
+        let (guest, columns) = (&self.guest, lend_columns(batch));
+        let lent = lend_batch(batch, &columns);
+        let outcome = self.instance.call(batch.bytes() as u64, |store| guest.call_process(store, lent))?;
         self.take(outcome)
     }
 
     /// Ends the stream: every row has to be accounted for.
     pub fn finish(&mut self) -> Result<Outcome, SandboxError> {
-        let guest = self.plugin.freehold_transform_transform();
+        let guest = &self.guest;
         let outcome = self.instance.call(0, |store| guest.call_finish(store))?;
         let outcome = self.take(outcome)?;
         let lineage = |problem| SandboxError::Lineage { plugin: self.instance.plugin(), problem };

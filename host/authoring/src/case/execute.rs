@@ -79,7 +79,7 @@ pub(crate) fn grants(plugin: &Plugin, case: &Case) -> Result<Grants, Broken> {
     if let Some(asset) = case.assets.keys().find(|asset| !manifest.asks_for_asset(asset)) {
         return Err(refused("grant", format!("plugin.toml does not ask for the asset `{asset}`")));
     }
-    Ok(Grants { settings, assets: case.assets.clone() })
+    Ok(Grants::new(settings, case.assets.clone()))
 }
 
 impl From<SandboxError> for Broken {

@@ -64,7 +64,7 @@ pub(crate) fn judge(
             plugin: ready.locked.name.to_string(),
             version: ready.locked.version.to_string(),
             component: ready.locked.component,
-            settings: ready.grants.settings.clone(),
+            settings: ready.grants.settings().clone(),
             verdict,
             usage,
         });

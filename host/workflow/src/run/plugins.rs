@@ -69,7 +69,7 @@ impl PluginLoader<'_> {
         let locked =
             LockedPlugin { name: name.clone(), version, component: manifest.component, manifest: verified.envelope() };
         let plugin = self.sandbox.load(&verified)?;
-        Ok(ReadyPlugin { plugin, grants: Grants { settings, assets }, signer: verified.signer(), locked, yanked })
+        Ok(ReadyPlugin { plugin, grants: Grants::new(settings, assets), signer: verified.signer(), locked, yanked })
     }
 
     /// The version to use, verified, and that it is what was locked if its version is.
