@@ -103,18 +103,20 @@ impl Toolchain {
         if let Compiler::Debian { .. } = self.compiler {
             command.arg("-Zbuild-std=std,panic_abort");
         }
-        command.arg("--config").arg(self.remapped_paths(paths));
+        command.arg("--config").arg(self.flags(paths));
         command
     }
 
-    /// Paths of this machine would otherwise end up in panic messages, and with them in a component's digest.
-    fn remapped_paths(&self, paths: &[(&Path, &str)]) -> String {
+    /// Vectors of 128 bits, which every host has: what reads text gains most. Paths of this machine would otherwise end up in
+    /// panic messages, and with them in a component's digest.
+    fn flags(&self, paths: &[(&Path, &str)]) -> String {
         let mut paths = paths.to_vec();
         paths.extend(self.tools.cargo_home.as_deref().map(|home| (home, "/cargo")));
         // `{:?}` writes the escapes that TOML has; in the environment, a space would end a flag.
-        let flags =
-            paths.iter().map(|(from, to)| format!("{:?}", format!("--remap-path-prefix={}={to}", from.display())));
-        format!("target.{TARGET}.rustflags=[{}]", flags.collect::<Vec<_>>().join(","))
+        let remapped = paths.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+        let flags = std::iter::once("-Ctarget-feature=+simd128".to_owned()).chain(remapped);
+        let quoted: Vec<_> = flags.map(|flag| format!("{flag:?}")).collect();
+        format!("target.{TARGET}.rustflags=[{}]", quoted.join(","))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A whole stream through a transform: on one instance, or on several at a time when each row is treated for itself.
 
+use std::borrow::Borrow;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use freehold_core::batch::{Batch, Outcome};
@@ -11,8 +12,8 @@ use crate::{Grants, Plugin, SandboxError, Transform};
 const WAITING: usize = 2;
 
 /// An instance at work: batches go in, outcomes come out in the same order, at last what `finish` gave.
-struct Worker {
-    batches: SyncSender<Batch>,
+struct Worker<B> {
+    batches: SyncSender<B>,
     outcomes: Receiver<Result<Outcome, SandboxError>>,
 }
 
@@ -21,11 +22,11 @@ impl Plugin {
     /// `threads` instances share the work if the plugin says that it treats each row for itself, with the same outcomes in the
     /// same order. A plugin whose instructions are counted has one instance, so that its fuel runs out at the same row
     /// everywhere. No more batches are held than are worked on.
-    pub fn transform_all<E: From<SandboxError>>(
+    pub fn transform_all<B: Borrow<Batch> + Send, E: From<SandboxError>>(
         &self,
         grants: &Grants,
         threads: usize,
-        batches: impl Iterator<Item = Result<Batch, E>>,
+        batches: impl Iterator<Item = Result<B, E>>,
         take: impl FnMut(Outcome) -> Result<(), E>,
     ) -> Result<Usage, E> {
         let mut first = self.transform(grants.clone())?;
@@ -45,21 +46,21 @@ impl Plugin {
     }
 }
 
-fn one<E: From<SandboxError>>(
+fn one<B: Borrow<Batch>, E: From<SandboxError>>(
     mut transform: Transform,
-    batches: impl Iterator<Item = Result<Batch, E>>,
+    batches: impl Iterator<Item = Result<B, E>>,
     mut take: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<Usage, E> {
     for batch in batches {
-        take(transform.process(&batch?)?)?;
+        take(transform.process(batch?.borrow())?)?;
     }
     take(transform.finish()?)?;
     Ok(transform.usage())
 }
 
-fn several<E: From<SandboxError>>(
+fn several<B: Borrow<Batch> + Send, E: From<SandboxError>>(
     instances: Vec<Transform>,
-    batches: impl Iterator<Item = Result<Batch, E>>,
+    batches: impl Iterator<Item = Result<B, E>>,
     mut take: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<Usage, E> {
     let (report, usages) = channel();
@@ -102,14 +103,14 @@ fn next_of(outcomes: &Receiver<Result<Outcome, SandboxError>>) -> Result<Outcome
     outcomes.recv().unwrap_or_else(|_| Err(SandboxError::Engine("a worker ended without a result".into())))
 }
 
-fn work(
+fn work<B: Borrow<Batch>>(
     mut transform: Transform,
-    batches: &Receiver<Batch>,
+    batches: &Receiver<B>,
     outcomes: &Sender<Result<Outcome, SandboxError>>,
     report: &Sender<Usage>,
 ) {
     while let Ok(batch) = batches.recv() {
-        let outcome = transform.process(&batch);
+        let outcome = transform.process(batch.borrow());
         let failed = outcome.is_err();
         if outcomes.send(outcome).is_err() || failed {
             return;

@@ -300,7 +300,7 @@ fn more_threads_than_slots_are_no_reason_to_fail() {
     let timed = Limits { metering: Metering::Time, ..limits() };
     let module = transform(true, "(unreachable)", "(i32.const 512)", &nothing(512));
     let plugin = crate::host::host().load(World::Transform, timed, &component(World::Transform, &module)).unwrap();
-    let none = std::iter::empty::<Result<_, SandboxError>>();
+    let none = std::iter::empty::<Result<freehold_core::batch::Batch, SandboxError>>();
     plugin.transform_all(&Grants::default(), 1_000, none, |_| Ok(())).unwrap();
 }
 
