@@ -71,7 +71,7 @@ pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let folder = parent_of(path);
     make_folder(dir, folder)?;
-    let temporary = temporary_beside(path);
+    let temporary = temporary_beside(path)?;
     let result = write_and_rename(dir, path, &temporary, bytes, mode);
     if result.is_err() {
         // The error that matters is the one above.
@@ -121,17 +121,18 @@ pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
     }
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
+/// A name that nobody else has. Numbers of processes are no such names: hosts that share a folder, such as containers, give
+/// the same ones.
+fn temporary_beside(path: &Path) -> Result<PathBuf, FileError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| failed("name a file beside", path)(std::io::Error::other(error)))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+    Ok(path.with_file_name(format!(".{name}.{:016x}.tmp", u64::from_le_bytes(random))))
 }
 
 fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use cap_std::fs::OpenOptionsExt as _;
@@ -183,6 +184,26 @@ mod tests {
         assert_eq!(read(&dir, "a/b/file", 3).unwrap(), b"two");
         assert!(matches!(read(&dir, "a/b/file", 2), Err(FileError::TooLarge { bytes: 3, .. })));
         assert_eq!(dir.read_dir("a/b").unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_another_host_is_writing_is_left_alone() {
+        let (_folder, dir) = folder();
+        let ours = std::process::id();
+        let theirs = |number| format!(".file.{ours}-{number}.tmp");
+        (0..64).for_each(|number| dir.write(theirs(number), "theirs").unwrap());
+        for _ in 0..32 {
+            write(&dir, "file", b"ours").unwrap();
+        }
+        assert!((0..64).all(|number| dir.read_to_string(theirs(number)).is_ok_and(|text| text == "theirs")));
+        let names: std::collections::BTreeSet<_> =
+            (0..1000).map(|_| temporary_beside(Path::new("a/file")).unwrap()).collect();
+        assert_eq!(names.len(), 1000);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.starts_with("a") && is_unfinished(name.file_name().unwrap().to_str().unwrap()))
+        );
     }
 
     #[test]
