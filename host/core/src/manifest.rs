@@ -13,6 +13,10 @@ use crate::name::PluginName;
 use crate::recipe::Settings;
 use crate::toml_text::nearest;
 
+mod check;
+
+pub use check::ManifestError;
+
 /// The version of the contract that this build speaks.
 pub const CONTRACT: Version = Version::new(1, 0, 0);
 
