@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::manifest::{Manifest, PluginSource};
-use freehold_core::toml_text;
 use freehold_files::FileError;
-use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, PluginError, SecretKey, sign_plugin, verify_plugin};
+use freehold_trust::{Encounter, Envelope, KeyId, MANIFEST_TYPE, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{COMPONENT_LIMIT, MANIFEST_LIMIT};
@@ -48,7 +47,7 @@ pub fn publish(
     component: &[u8],
     signing: Signing<'_>,
 ) -> Result<Publication, WorkflowError> {
-    let source: PluginSource = toml_text::parse(source).map_err(|error| WorkflowError::Toml {
+    let source = PluginSource::parse(source).map_err(|error| WorkflowError::Toml {
         file: file.into(),
         document: source.into(),
         error,
@@ -87,7 +86,9 @@ fn is_revoked(
 ) -> Result<bool, WorkflowError> {
     let Some(envelope) = read(plugins, &format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT)? else { return Ok(false) };
     let asked = (&before.name, &before.version);
-    let verified = verify_plugin(&home.newest_root()?, Timestamp::now(), asked, &envelope, component.to_vec());
+    // Whether it was met before makes no difference to that.
+    let met = Encounter::again(Timestamp::now());
+    let verified = verify_plugin(&home.newest_root()?, met, asked, &envelope, component.to_vec());
     Ok(matches!(verified, Err(PluginError::RevokedManifest { .. })))
 }
 
