@@ -126,12 +126,18 @@ impl Examiner<'_> {
         resamples: &Resamples,
     ) -> Result<Measurement, WorkflowError> {
         let confidence = self.project.recipe.evaluate.confidence;
-        let mut metric = ready.plugin.metric(ready.grants.clone())?;
-        let description = metric.describe()?;
+        // One that counted its calls could favour a model for being asked about second: each model gets a fresh instance, and
+        // so does each look at sums.
+        let fresh = || -> Result<_, SandboxError> {
+            let mut metric = ready.plugin.metric(ready.grants.clone())?;
+            let description = metric.describe()?;
+            Ok((metric, description))
+        };
+        let (_, description) = fresh()?;
         let mut values = Vec::new();
         for answers in answers {
-            let statistics = self.statistics(&mut metric, answers)?;
-            values.push(metric.values(&resamples.sums(&statistics, description.statistics.len()))?);
+            let statistics = self.statistics(&mut fresh()?.0, answers)?;
+            values.push(fresh()?.0.values(&resamples.sums(&statistics, description.statistics.len()))?);
         }
         let missing = || WorkflowError::Record {
             what: format!("metric `{name}`"),
@@ -193,6 +199,7 @@ pub(crate) fn evaluate(
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
+    inputs.extend(resolved.assets(recipe.metric.iter().flat_map(|metric| &metric.grants)));
     PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements })
 }
 
