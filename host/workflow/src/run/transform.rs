@@ -67,6 +67,7 @@ pub(crate) fn transform(
     }
     let data = resolved.lock.data.iter();
     inputs.extend(data.map(|data| Material::referenced(format!("data/{}", data.name), data.digest)));
+    inputs.extend(resolved.assets(project.recipe.transform.iter().flat_map(|transform| &transform.grants)));
     PhaseOutput::new(inputs, outputs, &details)
 }
 
