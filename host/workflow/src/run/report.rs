@@ -65,6 +65,8 @@ pub struct PolicyReport {
     pub stage: Stage,
     /// What it said.
     pub verdict: Verdict,
+    /// What it used, of what it may.
+    pub usage: Usage,
 }
 
 /// Training in short.
@@ -212,6 +214,7 @@ fn policies(record: &PhaseRecord) -> Result<Vec<PolicyReport>, WorkflowError> {
         version: policy.version,
         stage,
         verdict: policy.verdict,
+        usage: policy.usage,
     };
     Ok(judged.verdicts.into_iter().map(report).collect())
 }
