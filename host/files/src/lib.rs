@@ -68,12 +68,15 @@ pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(
     write_with_mode(dir, path.as_ref(), bytes, 0o600)
 }
 
+const CREATE: &str = "create";
+
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let folder = parent_of(path);
     make_folder(dir, folder)?;
-    let temporary = temporary_beside(path)?;
+    let temporary = temporary_beside(path);
     let result = write_and_rename(dir, path, &temporary, bytes, mode);
-    if result.is_err() {
+    // What could not be created is not ours to remove.
+    if matches!(&result, Err(FileError::Io { action, .. }) if *action != CREATE) {
         // The error that matters is the one above.
         let _ = dir.remove_file(&temporary);
     }
@@ -122,12 +125,12 @@ pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
 }
 
 /// A name that nobody else has. Numbers of processes are no such names: hosts that share a folder, such as containers, give
-/// the same ones.
-fn temporary_beside(path: &Path) -> Result<PathBuf, FileError> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| failed("name a file beside", path)(std::io::Error::other(error)))?;
+/// the same ones. The keys of the standard library's hash tables are drawn by the system.
+fn temporary_beside(path: &Path) -> PathBuf {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    let random = RandomState::new().build_hasher().finish();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(path.with_file_name(format!(".{name}.{:016x}.tmp", u64::from_le_bytes(random))))
+    path.with_file_name(format!(".{name}.{random:016x}.tmp"))
 }
 
 fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
@@ -138,7 +141,7 @@ fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode
         use cap_std::fs::OpenOptionsExt as _;
         options.mode(mode);
     }
-    let mut file = dir.open_with(temporary, &options).map_err(failed("create", temporary))?;
+    let mut file = dir.open_with(temporary, &options).map_err(failed(CREATE, temporary))?;
     file.write_all(bytes).map_err(failed("write", temporary))?;
     file.sync_all().map_err(failed("sync", temporary))?;
     dir.rename(temporary, dir, path).map_err(failed("rename to", path))
@@ -196,8 +199,7 @@ mod tests {
             write(&dir, "file", b"ours").unwrap();
         }
         assert!((0..64).all(|number| dir.read_to_string(theirs(number)).is_ok_and(|text| text == "theirs")));
-        let names: std::collections::BTreeSet<_> =
-            (0..1000).map(|_| temporary_beside(Path::new("a/file")).unwrap()).collect();
+        let names: std::collections::BTreeSet<_> = (0..1000).map(|_| temporary_beside(Path::new("a/file"))).collect();
         assert_eq!(names.len(), 1000);
         assert!(
             names
