@@ -1,8 +1,6 @@
 //! A plugin gets a file only if its manifest asks for it and the recipe grants it. What plugins see of that is in
 //! `hostile/grants.rs`.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use freehold_tests::{Project, Recipe, head};
 
 /// What a run comes to that resolves, records, and is denied before anything is trained.

@@ -45,7 +45,7 @@ fn evidence(stage: Stage) -> Evidence {
     let subject = |name: &str, labels: &[(&str, &str)]| Subject {
         name: name.into(),
         digest: "sha256:0".into(),
-        attributes: labels.iter().map(|(key, value)| Attribute::text(*key, *value)).collect(),
+        attributes: labels.iter().map(|(key, value)| Attribute::text(key, *value)).collect(),
     };
     let estimate = |value: f64| Estimate { value, low: value - 0.1, high: value + 0.1 };
     Evidence {

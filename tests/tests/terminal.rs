@@ -1,7 +1,5 @@
 //! What plugins and their authors say is shown on a terminal that they cannot take over, and says where they failed.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use freehold_tests::{Outcome, Project, Recipe, component, source};
 
 /// Characters by which a text could be shown as another: escape codes, and marks that turn the order of reading around.
@@ -30,10 +28,8 @@ fn what_an_unsigned_plugin_says_of_itself_is_written_out() {
     let described = json.json()["source"]["description"].as_str().unwrap().to_owned();
     assert_eq!(described, "a \u{1b}[2J\u{9b}31m\u{7}\r\u{202e}gpj\u{2066} b", "programs get it as it is");
     // A capability that there is not, and a document that is none.
-    project.write(
-        "x/plugin.toml",
-        &format!("{plugin}").replacen("[settings", &format!("capabilities = [\"{text}\"]\n[settings"), 1),
-    );
+    project
+        .write("x/plugin.toml", &plugin.replacen("[settings", &format!("capabilities = [\"{text}\"]\n[settings"), 1));
     is_plain(&project.run(&["plugin", "inspect", "x"]).expect(1).says(&["no capability", "\\u{1b}[2J"]));
     project.write("x/plugin.toml", "name = \"\u{1b}[2J\u{202e}\u{9b}\"\n");
     is_plain(&project.run(&["plugin", "inspect", "x"]).expect(1).says(&["plugin.toml:1:"]));

@@ -42,14 +42,12 @@ fn yank_at(
     let statement = Yank { name: plugin, version: wanted, yanked, reason: reason.into(), time };
     let signed = sign_yank(&statement, key).to_bytes();
     let verified = verify_yank(&root, time, (name, version), &signed)?;
-    let in_force = |known: Option<VerifiedYank>| match known {
-        Some(known) if known != verified && !is_newer(&verified, &known) => Err(ResolutionError::NewerYank {
-            plugin: name.clone(),
-            version: version.clone(),
-            time,
-            newer: format!("{} at {}: {}", if known.yanked { "yanked" } else { "offered" }, known.time, known.reason),
-        }),
-        _ => Ok(()),
+    let in_force = |known: Option<VerifiedYank>| -> Result<(), WorkflowError> {
+        let newer = known.filter(|known| *known != verified && !is_newer(&verified, known));
+        let Some(newer) = newer else { return Ok(()) };
+        let (plugin, version) = (name.clone(), version.clone());
+        let newer = format!("{} at {}: {}", if newer.yanked { "yanked" } else { "offered" }, newer.time, newer.reason);
+        Err(ResolutionError::NewerYank { plugin, version, time, newer }.into())
     };
     // What lies in the folder and cannot be trusted is replaced; what this home remembers is not.
     in_force(remembered(&root, (name, version), home.seen_yank(name, version)?.as_deref())?)?;
