@@ -18,6 +18,7 @@ mod platform;
 mod policy;
 mod stream;
 mod transform;
+mod turns;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use clock::EpochClock;
 use platform::PluginState;
+use turns::Turns;
 
 pub use cache::Cache;
 pub use error::{Bound, SandboxError};
@@ -46,6 +48,7 @@ pub struct Sandbox {
     /// Looks at the clock only.
     timed: Engine,
     cache: Option<Cache>,
+    turns: Arc<Turns>,
     _clock: EpochClock,
 }
 
@@ -57,6 +60,7 @@ pub struct Plugin {
     limits: Limits,
     engine: Engine,
     concurrent: u32,
+    turns: Arc<Turns>,
     world: CompiledWorld,
 }
 
@@ -72,7 +76,7 @@ impl Sandbox {
         let metered = host::engine(&settings, Metering::Fuel)?;
         let timed = host::engine(&settings, Metering::Time)?;
         let _clock = EpochClock::start([&metered, &timed])?;
-        Ok(Self { settings, metered, timed, cache, _clock })
+        Ok(Self { settings, metered, timed, cache, turns: Arc::new(Turns::of_this_machine()), _clock })
     }
 
     /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
@@ -123,7 +127,8 @@ impl Sandbox {
             problem: platform::printable(&format!("{error:#}")),
         })?;
         let label = format!("{} {}", manifest.name, manifest.version).into();
-        Ok(Plugin { label, manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
+        let (engine, turns) = (engine.clone(), self.turns.clone());
+        Ok(Plugin { label, manifest, limits, engine, concurrent: self.settings.concurrent, turns, world })
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
