@@ -55,6 +55,7 @@ fn arrows_point_one_way() {
         ("freehold-core", &[][..]),
         ("freehold-files", &[]),
         ("freehold-trust", &["core"]),
+        ("freehold-rows", &["core"]),
         ("freehold-store", &["core", "files"]),
         ("freehold-ledger", &["core", "files", "trust"]),
         ("freehold-sandbox", &["core", "files", "trust"]),
@@ -62,7 +63,7 @@ fn arrows_point_one_way() {
         ("freehold-component", &[]),
         ("freehold-authoring", &["core", "files", "trust", "sandbox"]),
         ("freehold-engine", &["core"]),
-        ("freehold-workflow", &["core", "files", "trust", "store", "ledger", "sandbox", "engine"]),
+        ("freehold-workflow", &["core", "files", "rows", "trust", "store", "ledger", "sandbox", "engine"]),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
         ("freehold-sdk", &[]),
     ]
@@ -85,7 +86,7 @@ fn arrows_point_one_way() {
 #[test]
 fn libraries_touch_neither_ambient_files_nor_the_environment() {
     for library in
-        ["core", "files", "trust", "store", "ledger", "sandbox", "engine", "workflow", "component", "authoring"]
+        ["core", "files", "rows", "trust", "store", "ledger", "sandbox", "engine", "workflow", "component", "authoring"]
     {
         let mut files = vec![workspace().join("host").join(library).join("src")];
         while let Some(path) = files.pop() {

@@ -24,6 +24,7 @@ cargo xtask COMMAND
   demo --real       the same recipe on the changelogs of this Debian machine
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
+  bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         ("demo", [flag]) if flag == "--real" => demo_real::run(),
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
+        ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
         ("base-models", []) => base_models::run(),

@@ -336,6 +336,11 @@ impl Batch {
         self.first_row
     }
 
+    /// The same rows at another place in a stream.
+    pub fn at(self, first_row: u64) -> Self {
+        Self { first_row, ..self }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

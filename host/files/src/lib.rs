@@ -1,11 +1,14 @@
 //! Files that survive a crash: written whole or not at all, and on the disk before the call returns. Everything happens
 //! below a cap-std directory, so that no path leaves its root.
 
-use std::io::{Read as _, Write as _};
+mod unfinished;
+
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use cap_std::fs::{Dir, File, OpenOptions};
+
+pub use unfinished::{Unfinished, is_unfinished, remove_unfinished};
 
 /// A file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -69,16 +72,10 @@ pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(
 }
 
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let folder = parent_of(path);
-    make_folder(dir, folder)?;
-    let temporary = temporary_beside(path);
-    let result = write_and_rename(dir, path, &temporary, bytes, mode);
-    if result.is_err() {
-        // The error that matters is the one above.
-        let _ = dir.remove_file(&temporary);
-    }
-    result?;
-    sync_folder(dir, folder)
+    make_folder(dir, parent_of(path))?;
+    let mut file = Unfinished::with_mode(dir, path, mode)?;
+    file.write(bytes)?;
+    file.persist(path)
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -100,47 +97,6 @@ pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError>
         other => other.map_err(failed("create the folder", folder))?,
     }
     sync_folder(dir, parent)
-}
-
-/// Whether a file is one that [`write`] was at when its process ended. It never becomes a file of its own.
-pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
-}
-
-/// Removes what killed writers left in `folder` and nobody has touched for `age`; younger files may still be written. What
-/// cannot be removed is left for the next time: it is no harm.
-pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
-    let folder = folder.as_ref();
-    let Ok(entries) = dir.read_dir(folder) else { return };
-    for name in entries.flatten().map(|entry| entry.file_name()) {
-        let path = folder.join(&name);
-        let modified = || dir.metadata(&path).ok()?.modified().ok()?.into_std().elapsed().ok();
-        if is_unfinished(&name.to_string_lossy()) && modified().is_some_and(|since| since >= age) {
-            let _ = dir.remove_file(&path);
-        }
-    }
-}
-
-fn temporary_beside(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
-}
-
-fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use cap_std::fs::OpenOptionsExt as _;
-        options.mode(mode);
-    }
-    let mut file = dir.open_with(temporary, &options).map_err(failed("create", temporary))?;
-    file.write_all(bytes).map_err(failed("write", temporary))?;
-    file.sync_all().map_err(failed("sync", temporary))?;
-    dir.rename(temporary, dir, path).map_err(failed("rename to", path))
 }
 
 /// Makes the names in a folder durable.
@@ -194,20 +150,6 @@ mod tests {
         write(&dir, "file", b"x").unwrap();
         assert!(make_folder(&dir, "file/under").is_err());
         assert!(make_folder(&dir, "../out").is_err());
-    }
-
-    #[test]
-    fn what_killed_writers_left_is_removed_when_it_is_old() {
-        let (_folder, dir) = folder();
-        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden"] {
-            write(&dir, file, b"x").unwrap();
-        }
-        remove_unfinished(&dir, "a", Duration::from_secs(3600));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 3);
-        remove_unfinished(&dir, "a", Duration::ZERO);
-        assert!(!dir.exists("a/.blob.1-0.tmp"));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 2);
-        remove_unfinished(&dir, "none", Duration::ZERO);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod cache;
 mod clock;
 mod convert;
 mod error;
+mod fates;
 mod grants;
 mod host;
 mod instance;
@@ -38,6 +39,7 @@ pub use grants::Grants;
 pub use host::HostSettings;
 pub use metric::{Metric, MetricDescription};
 pub use policy::Policy;
+pub use stream::{Stream, WAITING};
 pub use transform::{Transform, TransformDescription};
 
 /// Compiles and runs plugins.

@@ -6,19 +6,20 @@ use freehold_core::evidence::Measurement;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
+use freehold_rows::{BATCH_BYTES, BATCH_ROWS};
 use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::dialogues::{Dialogue, Dialogues};
 use super::journal::{PhaseOutput, Work, detail};
 use super::plugins::ReadyPlugin;
 use super::resolve::Resolved;
-use super::tokenise::{self, Dialogue};
+use super::tokenise;
 use super::train::{self, BASE_DIGEST};
 use crate::observe::progress;
 use crate::resample::{Resamples, difference, estimate};
-use crate::table::BATCH_ROWS;
-use crate::{AliasState, Project, WorkflowError, aliases, jsonl};
+use crate::{AliasState, Project, WorkflowError, aliases};
 
 /// What was in production when this run was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,24 +49,41 @@ struct Question {
     reference: String,
 }
 
-fn questions(tokenizer: &ChatTokenizer, dialogues: &[Dialogue]) -> Result<Vec<Question>, WorkflowError> {
+fn questions(tokenizer: &ChatTokenizer, mut dialogues: Dialogues) -> Result<Vec<Question>, WorkflowError> {
+    let mut questions = Vec::new();
+    while let Some(some) = dialogues.next()? {
+        for dialogue in &some {
+            questions.push(question(tokenizer, questions.len(), dialogue)?);
+        }
+    }
+    Ok(questions)
+}
+
+fn question(tokenizer: &ChatTokenizer, row: usize, dialogue: &Dialogue) -> Result<Question, WorkflowError> {
     let split = Split::Eval.as_str();
-    let question = |(row, dialogue): (usize, &Dialogue)| {
-        let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
-            let problem = "the dialogue does not end with the assistant's answer".into();
-            return Err(WorkflowError::Dialogue { row, split, problem });
-        };
-        let tokens = tokenizer.prompt(before).map_err(|source| WorkflowError::Chat { row, split, source })?;
-        let prompt = before.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
-        Ok(Question { tokens, prompt, reference: answer.text.clone() })
+    let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
+        let problem = "the dialogue does not end with the assistant's answer".into();
+        return Err(WorkflowError::Dialogue { row, split, problem });
     };
-    dialogues.iter().enumerate().map(question).collect()
+    let tokens = tokenizer.prompt(before).map_err(|source| WorkflowError::Chat { row, split, source })?;
+    let prompt = before.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
+    Ok(Question { tokens, prompt, reference: answer.text.clone() })
 }
 
 /// Answers of one model to all questions.
 struct Answers {
     name: &'static str,
     texts: Vec<String>,
+}
+
+/// How many rows the next batch has: it ends as those of data do.
+fn batch_rows(rows: &[(&Question, &String)]) -> usize {
+    let mut bytes = 0;
+    let full = rows.iter().take(BATCH_ROWS).position(|(question, answer)| {
+        bytes += question.prompt.len() + question.reference.len() + answer.len();
+        bytes >= BATCH_BYTES
+    });
+    full.map_or(rows.len().min(BATCH_ROWS), |last| last + 1)
 }
 
 struct Examiner<'a> {
@@ -100,7 +118,9 @@ impl Examiner<'_> {
     fn statistics(&self, metric: &mut freehold_sandbox::Metric, answers: &Answers) -> Result<Vec<f64>, WorkflowError> {
         let mut statistics = Vec::new();
         let rows: Vec<_> = self.questions.iter().zip(&answers.texts).collect();
-        for (at, rows) in rows.chunks(BATCH_ROWS).enumerate() {
+        let mut first = 0;
+        while first < rows.len() {
+            let rows = &rows[first..first + batch_rows(&rows[first..])];
             let text = |name: &str, values: TextColumn| Column {
                 name: name.into(),
                 data: ColumnData::Text(values),
@@ -111,9 +131,10 @@ impl Examiner<'_> {
                 text("reference", rows.iter().map(|(question, _)| question.reference.as_str()).collect()),
                 text("prediction", rows.iter().map(|(_, answer)| answer.as_str()).collect()),
             ];
-            let batch = Batch::new((at * BATCH_ROWS) as u64, rows.len(), columns);
+            let batch = Batch::new(first as u64, rows.len(), columns);
             let shape = |problem| SandboxError::Shape { plugin: "predictions".into(), problem };
             statistics.extend(metric.statistics(&batch.map_err(shape)?)?);
+            first += rows.len();
         }
         Ok(statistics)
     }
@@ -164,7 +185,7 @@ pub(crate) fn evaluate(
 ) -> Result<PhaseOutput, WorkflowError> {
     let recipe = &project.recipe;
     let tokenizer = tokenise::tokenizer(project, resolved)?;
-    let questions = questions(&tokenizer, &tokenise::dialogues(work, Split::Eval)?)?;
+    let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
     let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
     let model = train::load_base(project, resolved)?;
     let max_new_tokens = recipe.evaluate.max_new_tokens;
@@ -185,11 +206,12 @@ pub(crate) fn evaluate(
     }
     let mut outputs = Vec::new();
     for answers in &answers {
-        let rows = examiner.questions.iter().zip(&answers.texts).map(|(question, text)| {
-            json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text })
-        });
-        let digest = work.store().put(&jsonl::write_rows(rows))?;
-        outputs.push(Material::kept(format!("predictions/{}", answers.name), digest));
+        let mut rows = work.store().writer()?;
+        for (question, text) in examiner.questions.iter().zip(&answers.texts) {
+            let row = json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text });
+            rows.write(format!("{row}\n").as_bytes())?;
+        }
+        outputs.push(Material::kept(format!("predictions/{}", answers.name), rows.finish()?));
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
