@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, File, OpenOptions};
 
+use unfinished::temporary_beside;
+
 pub use unfinished::{Unfinished, is_unfinished, remove_unfinished};
 
 /// A file cannot be read or written.
@@ -39,6 +41,13 @@ impl FileError {
     /// Whether the file is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the path leads out of the folder that it has to stay below, as by a symbolic link. The system did not say so
+    /// then, cap-std did.
+    pub fn leads_out(&self) -> bool {
+        let refused = |source: &std::io::Error| source.kind() == std::io::ErrorKind::PermissionDenied;
+        matches!(self, Self::Io { source, .. } if refused(source) && source.raw_os_error().is_none())
     }
 }
 
@@ -80,6 +89,36 @@ fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<()
 
 fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Puts a folder with these files at `path`, where nothing may be yet but an empty folder. A reader sees all of it or nothing;
+/// when the call returns, it is on the disk. Folders on the way are made.
+pub fn write_folder(dir: &Dir, path: impl AsRef<Path>, files: &[(&str, &[u8])]) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let parent = parent_of(path);
+    make_folder(dir, parent)?;
+    let temporary = loop {
+        let temporary = temporary_beside(path);
+        match dir.create_dir(&temporary) {
+            Ok(()) => break temporary,
+            // What a killed writer left that had the number of this process, as is usual in containers.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("create the folder", &temporary)(error)),
+        }
+    };
+    let fill = || {
+        for (name, bytes) in files {
+            write(dir, temporary.join(name), bytes)?;
+        }
+        dir.rename(&temporary, dir, path).map_err(failed("rename to", path))
+    };
+    let result = fill();
+    if result.is_err() {
+        // The error that matters is the one above.
+        let _ = dir.remove_dir_all(&temporary);
+    }
+    result?;
+    sync_folder(dir, parent)
 }
 
 /// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
@@ -142,6 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn folders_appear_whole_or_not_at_all() {
+        let (_folder, dir) = folder();
+        let files: [(&str, &[u8]); 2] = [("one", b"1"), ("two", b"2")];
+        write_folder(&dir, "a/b", &files).unwrap();
+        assert_eq!(
+            (read(&dir, "a/b/one", 1).unwrap(), read(&dir, "a/b/two", 1).unwrap()),
+            (b"1".to_vec(), b"2".to_vec())
+        );
+        // Nothing is replaced, and nothing is left beside.
+        assert!(write_folder(&dir, "a/b", &[("one", b"x")]).is_err());
+        assert_eq!(read(&dir, "a/b/one", 1).unwrap(), b"1");
+        assert!(write_folder(&dir, "a/c", &[("one", b"x"), ("one/two", b"x")]).is_err());
+        write(&dir, "a/file", b"x").unwrap();
+        assert!(write_folder(&dir, "a/file", &files).is_err());
+        let names: Vec<_> = dir.read_dir("a").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(write_folder(&dir, "../out", &files).unwrap_err().leads_out());
+    }
+
+    #[test]
     fn folders_are_made_on_the_way_and_files_are_no_folders() {
         let (_folder, dir) = folder();
         make_folder(&dir, "a/b/c").unwrap();
@@ -160,9 +219,10 @@ mod tests {
         write(&dir, "secret", b"x").unwrap();
         let inner = dir.open_dir("inner").unwrap();
         for path in ["../secret", "/etc/passwd", "up/secret"] {
-            assert!(read(&inner, path, 1 << 20).is_err(), "{path}");
+            assert!(read(&inner, path, 1 << 20).unwrap_err().leads_out(), "{path}");
             assert!(write(&inner, path, b"y").is_err(), "{path}");
         }
+        assert!(!read(&inner, "none", 1 << 20).unwrap_err().leads_out());
         assert_eq!(read(&dir, "secret", 1).unwrap(), b"x");
     }
 

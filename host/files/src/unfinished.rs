@@ -72,7 +72,7 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// Whether a file is one that is being written, or was when its process ended. It never becomes a file of its own.
+/// Whether a file or folder is one that is being written, or was when its process ended. It never becomes one of its own.
 pub fn is_unfinished(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }
@@ -87,7 +87,7 @@ pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
         let modified = || dir.metadata(&path).ok()?.modified().ok()?.into_std().elapsed().ok();
         let old = || modified().is_some_and(|since| since >= age);
         if is_unfinished(&name.to_string_lossy()) && old() && !is_being_written(dir, &path) {
-            let _ = dir.remove_file(&path);
+            let _ = if dir.is_dir(&path) { dir.remove_dir_all(&path) } else { dir.remove_file(&path) };
         }
     }
 }
@@ -97,7 +97,7 @@ fn is_being_written(dir: &Dir, path: &Path) -> bool {
     matches!(file.into_std().try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -135,14 +135,14 @@ mod tests {
     #[test]
     fn what_killed_writers_left_is_removed_when_it_is_old() {
         let (_folder, dir) = folder();
-        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden"] {
+        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden", "a/.folder.1-0.tmp/file"] {
             write(&dir, file, b"x").unwrap();
         }
         let living = Unfinished::new(&dir, "a/blob").unwrap();
         remove_unfinished(&dir, "a", Duration::from_secs(3600));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 4);
+        assert_eq!(dir.read_dir("a").unwrap().count(), 5);
         remove_unfinished(&dir, "a", Duration::ZERO);
-        assert!(!dir.exists("a/.blob.1-0.tmp"));
+        assert!(!dir.exists("a/.blob.1-0.tmp") && !dir.exists("a/.folder.1-0.tmp"));
         assert_eq!(dir.read_dir("a").unwrap().count(), 3);
         living.persist("a/blob").unwrap();
         remove_unfinished(&dir, "none", Duration::ZERO);

@@ -4,6 +4,7 @@
 
 mod aliases;
 pub mod audit;
+mod bundle;
 mod catalog;
 mod dataset;
 mod difference;
@@ -12,6 +13,7 @@ mod home;
 mod host;
 mod keys;
 mod observe;
+mod occupant;
 mod project;
 mod publish;
 mod resample;
@@ -24,6 +26,7 @@ mod update;
 mod yank;
 
 pub use aliases::AliasState;
+pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pack, unpack};
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
 pub use error::{ExitCode, WorkflowError};
