@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use freehold_core::manifest::CONTRACT;
+use freehold_core::contract::CONTRACT;
 use sha2::{Digest as _, Sha256};
 
 use crate::command::{build_freehold, copy, run, step, target, workspace};

@@ -9,6 +9,7 @@ use freehold_core::toml_text;
 use freehold_files::FileError;
 use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
+use semver::Version;
 
 use crate::catalog::{COMPONENT_LIMIT, MANIFEST_LIMIT};
 use crate::difference::differences;
@@ -39,13 +40,14 @@ pub struct Signing<'a> {
     pub renew: bool,
 }
 
-/// Signs `component` with what `source` (the text of `plugin.toml`, from `file`) says of it and puts both into `plugins`. The
-/// same again changes nothing; the same by another key, or after the signature expired or was revoked, renews the signature.
+/// Signs `component`, which was built for `contract`, with what `source` (the text of `plugin.toml`, from `file`) says of it and
+/// puts both into `plugins`. The same again changes nothing; the same by another key, or after the signature expired or was
+/// revoked, renews the signature.
 pub fn publish(
     home: &Home,
     plugins: &Dir,
     (file, source): (&str, &str),
-    component: &[u8],
+    (component, contract): (&[u8], Version),
     signing: Signing<'_>,
 ) -> Result<Publication, WorkflowError> {
     let source: PluginSource = toml_text::parse(source).map_err(|error| WorkflowError::Toml {
@@ -55,7 +57,7 @@ pub fn publish(
     })?;
     let created = Timestamp::now();
     let expires = created + SignedDuration::from_hours(i64::from(signing.days) * 24);
-    let manifest = Manifest::new(source, Digest::of(component), created, expires);
+    let manifest = Manifest { contract, ..Manifest::new(source, Digest::of(component), created, expires) };
     let folder = format!("{}/{}", manifest.name, manifest.version);
     let signer = signing.key.public().id();
     let before = before(home, plugins, &folder, &manifest, signing.key)?;

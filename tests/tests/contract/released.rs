@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use freehold_core::contract::{CONTRACT, accepted};
 use freehold_core::digest::Digest;
-use freehold_core::manifest::CONTRACT;
 use freehold_tests::workspace;
 use semver::Version;
 
@@ -112,6 +112,21 @@ fn each_version_only_adds_to_the_one_before() {
             assert!(is.versions[name] <= *after, "{name} is newer than the contract {after}");
         }
     }
+}
+
+/// What the host checks plugins against is what the released folders say.
+#[test]
+fn the_host_knows_what_is_in_each_version() {
+    let folders: BTreeMap<_, _> = all().into_iter().collect();
+    for (version, interfaces) in accepted() {
+        let contract = Contract::read(&folders[version]);
+        let found: BTreeMap<String, Version> =
+            contract.versions.into_iter().map(|(name, version)| (format!("freehold:{name}/{name}"), version)).collect();
+        let known = interfaces.iter().map(|(name, version)| ((*name).to_owned(), version.clone())).collect();
+        assert_eq!(found, known, "contract {version}");
+    }
+    let same_major = folders.keys().filter(|version| version.major == CONTRACT.major);
+    assert!(same_major.eq(accepted().map(|(version, _)| version)), "every version of this major version is accepted");
 }
 
 /// A copy of a released version, changed.
