@@ -10,6 +10,7 @@ mod demo;
 mod demo_real;
 mod failure;
 mod project;
+mod release_contract;
 mod tests;
 mod toolchain;
 
@@ -27,6 +28,7 @@ cargo xtask COMMAND
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
+  release-contract  freeze wit/ as a new version, and keep plugins built with it (tests/corpus)
   base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
 
 Everything is built in the profile `dev`, so that the demo and the tests share their dependencies. What is needed and not
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
+        ("release-contract", []) => release_contract::run_all(false),
+        ("release-contract", [flag]) if flag == "--accept" => release_contract::run_all(true),
         ("base-models", []) => base_models::run(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

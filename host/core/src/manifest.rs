@@ -7,14 +7,12 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::contract::CONTRACT;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::name::PluginName;
 use crate::recipe::Settings;
 use crate::toml_text::nearest;
-
-/// The version of the contract that this build speaks.
-pub const CONTRACT: Version = Version::new(1, 0, 0);
 
 /// Which world a plugin is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -184,7 +182,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a component built from `source`.
+    /// The manifest of a component built from `source` for the contract that this build speaks.
     pub fn new(source: PluginSource, component: Digest, created: Timestamp, expires: Timestamp) -> Self {
         let PluginSource { name, version, world, description, capabilities, limits, settings } = source;
         let contract = CONTRACT;

@@ -17,12 +17,14 @@ mod metric;
 mod nesting;
 mod platform;
 mod policy;
+mod settings;
 mod stream;
 mod transform;
 mod turns;
 
 use std::sync::Arc;
 
+use freehold_core::contract;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
 use freehold_trust::VerifiedPlugin;
@@ -58,7 +60,7 @@ pub struct Sandbox {
 pub struct Plugin {
     /// Name and version, for messages.
     label: Arc<str>,
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     limits: Limits,
     engine: Engine,
     concurrent: u32,
@@ -84,7 +86,7 @@ impl Sandbox {
     /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
     /// and nothing else.
     pub fn load(&self, plugin: &VerifiedPlugin) -> Result<Plugin, SandboxError> {
-        let manifest = plugin.manifest().clone();
+        let manifest = Arc::new(plugin.manifest().clone());
         let name = format!("{} {}", manifest.name, manifest.version);
         if manifest.limits.metering == Metering::Time && manifest.world != World::Transform {
             return Err(SandboxError::Metering { plugin: name, world: manifest.world });
@@ -116,7 +118,7 @@ impl Sandbox {
                 false => SandboxError::NotAComponent { plugin: name.clone(), problem },
             }
         })?;
-        check_imports(&name, &component, engine)?;
+        check_border(&name, &manifest, &component, engine)?;
         let world = link(&manifest, &component, engine).map_err(|error| SandboxError::WrongWorld {
             plugin: name,
             world: manifest.world,
@@ -147,15 +149,13 @@ pub fn check_size(plugin: &VerifiedPlugin, host: Limits) -> Result<(), SandboxEr
     Err(SandboxError::Limit { plugin: format!("{} {}", manifest.name, manifest.version), kind, limit, bound })
 }
 
-fn check_imports(plugin: &str, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
-    let known = ["freehold:platform/platform@1.", "freehold:types/types@1."];
-    for (import, _) in component.component_type().imports(engine) {
-        if !known.iter().any(|known| import.starts_with(known)) {
-            let import = platform::printable(import);
-            return Err(SandboxError::ForeignImport { plugin: plugin.into(), import });
-        }
-    }
-    Ok(())
+/// Checks that the border of a component is that of the contract in its manifest. Once it is linked, its versions no longer show.
+fn check_border(plugin: &str, manifest: &Manifest, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
+    let component = component.component_type();
+    let imports = component.imports(engine).map(|(name, _)| platform::printable(name));
+    let exports = component.exports(engine).map(|(name, _)| platform::printable(name));
+    contract::check_border(&manifest.contract, imports, exports)
+        .map_err(|problem| SandboxError::Border { plugin: plugin.into(), problem: Box::new(problem) })
 }
 
 fn link(manifest: &Manifest, component: &Component, engine: &Engine) -> wasmtime::Result<CompiledWorld> {

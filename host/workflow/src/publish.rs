@@ -6,6 +6,7 @@ use freehold_core::manifest::{Manifest, PluginSource};
 use freehold_core::toml_text;
 use freehold_trust::{KeyId, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
+use semver::Version;
 
 use crate::occupant::{Occupant, Present, occupant};
 use crate::resolution::ResolutionError;
@@ -35,13 +36,14 @@ pub struct Signing<'a> {
     pub renew: bool,
 }
 
-/// Signs `component` with what `source` (the text of `plugin.toml`, from `file`) says of it and puts both into `plugins`. The
-/// same again changes nothing; the same by another key, or after the signature expired or was revoked, renews the signature.
+/// Signs `component`, which was built for `contract`, with what `source` (the text of `plugin.toml`, from `file`) says of it and
+/// puts both into `plugins`. The same again changes nothing; the same by another key, or after the signature expired or was
+/// revoked, renews the signature.
 pub fn publish(
     home: &Home,
     plugins: &Dir,
     (file, source): (&str, &str),
-    component: &[u8],
+    (component, contract): (&[u8], Version),
     signing: Signing<'_>,
 ) -> Result<Publication, WorkflowError> {
     let source: PluginSource = toml_text::parse(source).map_err(|error| WorkflowError::Toml {
@@ -51,7 +53,7 @@ pub fn publish(
     })?;
     let created = Timestamp::now();
     let expires = created + SignedDuration::from_hours(i64::from(signing.days) * 24);
-    let manifest = Manifest::new(source, Digest::of(component), created, expires);
+    let manifest = Manifest { contract, ..Manifest::new(source, Digest::of(component), created, expires) };
     let folder = format!("{}/{}", manifest.name, manifest.version);
     let signer = signing.key.public().id();
     let before = match occupant(home, plugins, &manifest, Some(signing.key.public()))? {

@@ -1,9 +1,9 @@
 //! Why a plugin may not run, and what to do about it.
 
+use freehold_core::contract::UnacceptedContract;
 use freehold_core::digest::Digest;
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
-use semver::Version;
 
 use crate::key::KeyId;
 use crate::root::{Revocation, RootError, Validity};
@@ -126,15 +126,13 @@ pub enum PluginError {
         /// When.
         created: Timestamp,
     },
-    /// It was built for a contract that this host does not speak.
-    #[error("plugin `{plugin}` was built for contract {found}; this host speaks {supported}")]
+    /// It was built for a contract that this host does not accept.
+    #[error("plugin `{plugin}` {problem}")]
     Incompatible {
         /// What it was asked for as.
         plugin: String,
-        /// The plugin's contract.
-        found: Version,
-        /// What the host speaks.
-        supported: String,
+        /// The plugin's contract, and what this host accepts.
+        problem: UnacceptedContract,
     },
 }
 
@@ -165,9 +163,7 @@ impl PluginError {
             Self::OtherName { .. } => "put it into the folder publisher/name/version of its own manifest".into(),
             Self::Expired { .. } => "get a newer version, or have the publisher sign it again".into(),
             Self::NotYetValid { .. } => "check the clock of this machine and of the machine that signed".into(),
-            Self::Incompatible { supported, .. } => {
-                format!("build it again with an SDK for contract {supported}, or use a host that speaks its contract")
-            }
+            Self::Incompatible { problem, .. } => problem.remedy(),
         }
     }
 }

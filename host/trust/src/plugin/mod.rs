@@ -4,8 +4,9 @@ mod error;
 
 use std::collections::BTreeSet;
 
+use freehold_core::contract::check_contract;
 use freehold_core::digest::Digest;
-use freehold_core::manifest::{CONTRACT, Manifest};
+use freehold_core::manifest::Manifest;
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
 use semver::Version;
@@ -76,7 +77,7 @@ pub fn claimed_plugin(envelope: &[u8]) -> Result<(PluginName, Version), PluginEr
 
 /// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was
 /// changed, that the signer may publish the name and its key was good and is not revoked, that neither component nor manifest
-/// is revoked, that it has not expired, and that this host speaks its contract. Nothing is compiled before.
+/// is revoked, that it has not expired, and that this host accepts its contract. Nothing is compiled before.
 pub fn verify_plugin(
     root: &VerifiedRoot,
     now: Timestamp,
@@ -123,9 +124,8 @@ pub fn verify_plugin(
     if let Some((digest, why)) = revoked(&found) {
         return Err(PluginError::RevokedComponent { plugin: plugin(), digest, why });
     }
-    if manifest.contract.major != CONTRACT.major || manifest.contract > CONTRACT {
-        let supported = format!("{}.0.0 to {CONTRACT}", CONTRACT.major);
-        return Err(PluginError::Incompatible { plugin: plugin(), found: manifest.contract, supported });
+    if let Err(problem) = check_contract(&manifest.contract) {
+        return Err(PluginError::Incompatible { plugin: plugin(), problem });
     }
     Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })
 }

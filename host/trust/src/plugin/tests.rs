@@ -93,9 +93,10 @@ fn each_attack_has_its_own_error() {
     assert!(matches!(error, PluginError::NotYetValid { .. }), "{error}");
     let error = check(&trusted, &Manifest { version: Version::new(0, 9, 0), ..manifest() }, &key, b"component");
     assert!(matches!(error, PluginError::OtherName { .. }), "{error}");
-    for contract in [Version::new(0, 9, 0), Version::new(1, 1, 0), Version::new(2, 0, 0)] {
+    for contract in [Version::new(0, 9, 0), Version::new(1, 2, 0), Version::new(2, 0, 0)] {
         let error = check(&trusted, &Manifest { contract, ..manifest() }, &key, b"component");
         assert!(matches!(error, PluginError::Incompatible { .. }), "{error}");
+        assert!(error.to_string().starts_with("plugin `acme/x 1.0.0` was built for contract "), "{error}");
     }
 }
 
