@@ -114,7 +114,9 @@ impl TryFrom<UncheckedSchema> for SettingSchema {
     fn try_from(unchecked: UncheckedSchema) -> Result<Self, String> {
         let UncheckedSchema { kind, default, optional, description } = unchecked;
         match &default {
-            Some(value) if !kind.accepts(value) => Err(format!("the default of a setting must be {}", kind.described())),
+            Some(value) if !kind.accepts(value) => {
+                Err(format!("the default of a setting must be {}", kind.described()))
+            }
             _ => Ok(Self { kind, default, optional, description }),
         }
     }

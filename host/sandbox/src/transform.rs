@@ -33,7 +33,9 @@ pub struct Transform {
 impl Plugin {
     /// Starts a transform.
     pub fn transform(&self, grants: Grants) -> Result<Transform, SandboxError> {
-        let CompiledWorld::Transform(pre, exports) = &self.world else { return Err(self.wrong_world(World::Transform)) };
+        let CompiledWorld::Transform(pre, exports) = &self.world else {
+            return Err(self.wrong_world(World::Transform));
+        };
         let mut instance = Instance::new(self, grants)?;
         let guest = instance.start(pre, |store, started| exports.load(store, started))?;
         Ok(Transform { instance, guest, lineage: Lineage::default() })

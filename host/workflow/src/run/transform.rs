@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use freehold_core::batch::Outcome;
+use freehold_core::batch::{Outcome, shown};
 use freehold_core::evidence::Value;
 use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
@@ -124,10 +124,13 @@ impl Stream {
         match reads.iter().find(|name| !columns.contains(name)) {
             None => Ok(()),
             Some(_) if self.table.rows() == 0 => Ok(()),
-            Some(name) => Err(WorkflowError::Record {
-                what: format!("split `{}`", split.as_str()),
-                problem: format!("a transform reads the column `{name}`; there is: {}", columns.join(", ")),
-            }),
+            Some(name) => {
+                let there: Vec<String> = columns.iter().map(|name| shown(name)).collect();
+                Err(WorkflowError::Record {
+                    what: format!("split `{}`", split.as_str()),
+                    problem: format!("a transform reads the column `{}`; there is: {}", shown(name), there.join(", ")),
+                })
+            }
         }
     }
 
