@@ -9,6 +9,7 @@ mod corpus;
 mod demo;
 mod demo_real;
 mod failure;
+mod fuzz;
 mod project;
 mod tests;
 mod toolchain;
@@ -24,6 +25,8 @@ cargo xtask COMMAND
   demo --real       the same recipe on the changelogs of this Debian machine
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
+  fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
+                    --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         ("demo", [flag]) if flag == "--real" => demo_real::run(),
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
+        ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
         ("base-models", []) => base_models::run(),
