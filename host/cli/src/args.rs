@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Say whose keys are trusted with what, replace and revoke them, and show it
     #[command(subcommand)]
     Trust(TrustCommand),
-    /// Make, build, test, sign, inspect, list, update and yank plugins
+    /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Inspect model folders, and train small base models from scratch

@@ -8,7 +8,7 @@ use freehold_core::toml_text::TomlError;
 use freehold_workflow::{ExitCode, WorkflowError};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use crate::page::Terminal;
+use crate::page::{Terminal, printable};
 
 /// A command that failed.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ impl Failure {
     pub(crate) fn file(action: &str, path: &Path, error: &dyn fmt::Display) -> Self {
         let message = format!("cannot {action} `{}`: {error}", path.display());
         Self { message, remedy: None, code: ExitCode::Broken, place: None }
+    }
+
+    /// Says that it is about a file that the command line names.
+    pub(crate) fn about(mut self, file: &Path) -> Self {
+        self.message = format!("`{}`: {}", file.display(), self.message);
+        self
     }
 
     /// Shows the failure and returns its exit code.
@@ -80,7 +86,7 @@ impl From<WorkflowError> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&printable(&self.message))
     }
 }
 
@@ -88,7 +94,7 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.remedy.as_ref().map(|remedy| Box::new(remedy) as Box<dyn fmt::Display>)
+        self.remedy.as_ref().map(|remedy| Box::new(printable(remedy)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

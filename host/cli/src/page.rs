@@ -28,6 +28,24 @@ impl Terminal {
     }
 }
 
+/// The most characters of a message that are shown.
+const MESSAGE_LENGTH: usize = 4_000;
+
+/// A message as it may be shown: parts of it can be a stranger's, who would have the terminal do something or show something
+/// else. Lines stay.
+pub(crate) fn printable(message: &str) -> String {
+    let acts = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown: String =
+        message.chars().take(MESSAGE_LENGTH).map(|c| if acts(c) { '\u{fffd}' } else { c }).collect();
+    if message.chars().nth(MESSAGE_LENGTH).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
 /// A line on stdout. A reader that has gone away is no reason to fail.
 pub(crate) fn say(line: &str) {
     use std::io::Write as _;
@@ -90,7 +108,14 @@ pub(crate) fn colored_outcome(outcome: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::wrapped;
+    use super::{MESSAGE_LENGTH, printable, wrapped};
+
+    #[test]
+    fn messages_do_nothing_to_a_terminal() {
+        assert_eq!(printable("two\nlines, größer"), "two\nlines, größer");
+        assert_eq!(printable("\u{1b}[2J\r\u{202e}x\u{9b}"), "\u{fffd}[2J\u{fffd}\u{fffd}x\u{fffd}");
+        assert_eq!(printable(&"x".repeat(MESSAGE_LENGTH + 1)).chars().count(), MESSAGE_LENGTH + 4);
+    }
 
     #[test]
     fn long_values_are_wrapped_between_words() {

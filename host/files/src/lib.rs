@@ -37,6 +37,13 @@ impl FileError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
+
+    /// Whether the path leads out of the folder that it has to stay below, as by a symbolic link. The system did not say so
+    /// then, cap-std did.
+    pub fn leads_out(&self) -> bool {
+        let refused = |source: &std::io::Error| source.kind() == std::io::ErrorKind::PermissionDenied;
+        matches!(self, Self::Io { source, .. } if refused(source) && source.raw_os_error().is_none())
+    }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
@@ -85,6 +92,36 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Puts a folder with these files at `path`, where nothing may be yet but an empty folder. A reader sees all of it or nothing;
+/// when the call returns, it is on the disk. Folders on the way are made.
+pub fn write_folder(dir: &Dir, path: impl AsRef<Path>, files: &[(&str, &[u8])]) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let parent = parent_of(path);
+    make_folder(dir, parent)?;
+    let temporary = loop {
+        let temporary = temporary_beside(path);
+        match dir.create_dir(&temporary) {
+            Ok(()) => break temporary,
+            // What a killed writer left that had the number of this process, as is usual in containers.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("create the folder", &temporary)(error)),
+        }
+    };
+    let fill = || {
+        for (name, bytes) in files {
+            write(dir, temporary.join(name), bytes)?;
+        }
+        dir.rename(&temporary, dir, path).map_err(failed("rename to", path))
+    };
+    let result = fill();
+    if result.is_err() {
+        // The error that matters is the one above.
+        let _ = dir.remove_dir_all(&temporary);
+    }
+    result?;
+    sync_folder(dir, parent)
+}
+
 /// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
 /// name is lost in a crash would be lost with it.
 pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError> {
@@ -102,7 +139,8 @@ pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError>
     sync_folder(dir, parent)
 }
 
-/// Whether a file is one that [`write`] was at when its process ended. It never becomes a file of its own.
+/// Whether a file or folder is one that [`write`] or [`write_folder`] was at when its process ended. It never becomes one of
+/// its own.
 pub fn is_unfinished(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }
@@ -116,7 +154,7 @@ pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
         let path = folder.join(&name);
         let modified = || dir.metadata(&path).ok()?.modified().ok()?.into_std().elapsed().ok();
         if is_unfinished(&name.to_string_lossy()) && modified().is_some_and(|since| since >= age) {
-            let _ = dir.remove_file(&path);
+            let _ = if dir.is_dir(&path) { dir.remove_dir_all(&path) } else { dir.remove_file(&path) };
         }
     }
 }
@@ -186,6 +224,26 @@ mod tests {
     }
 
     #[test]
+    fn folders_appear_whole_or_not_at_all() {
+        let (_folder, dir) = folder();
+        let files: [(&str, &[u8]); 2] = [("one", b"1"), ("two", b"2")];
+        write_folder(&dir, "a/b", &files).unwrap();
+        assert_eq!(
+            (read(&dir, "a/b/one", 1).unwrap(), read(&dir, "a/b/two", 1).unwrap()),
+            (b"1".to_vec(), b"2".to_vec())
+        );
+        // Nothing is replaced, and nothing is left beside.
+        assert!(write_folder(&dir, "a/b", &[("one", b"x")]).is_err());
+        assert_eq!(read(&dir, "a/b/one", 1).unwrap(), b"1");
+        assert!(write_folder(&dir, "a/c", &[("one", b"x"), ("one/two", b"x")]).is_err());
+        write(&dir, "a/file", b"x").unwrap();
+        assert!(write_folder(&dir, "a/file", &files).is_err());
+        let names: Vec<_> = dir.read_dir("a").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(write_folder(&dir, "../out", &files).unwrap_err().leads_out());
+    }
+
+    #[test]
     fn folders_are_made_on_the_way_and_files_are_no_folders() {
         let (_folder, dir) = folder();
         make_folder(&dir, "a/b/c").unwrap();
@@ -199,13 +257,13 @@ mod tests {
     #[test]
     fn what_killed_writers_left_is_removed_when_it_is_old() {
         let (_folder, dir) = folder();
-        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden"] {
+        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden", "a/.folder.1-0.tmp/file"] {
             write(&dir, file, b"x").unwrap();
         }
         remove_unfinished(&dir, "a", Duration::from_secs(3600));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 3);
+        assert_eq!(dir.read_dir("a").unwrap().count(), 4);
         remove_unfinished(&dir, "a", Duration::ZERO);
-        assert!(!dir.exists("a/.blob.1-0.tmp"));
+        assert!(!dir.exists("a/.blob.1-0.tmp") && !dir.exists("a/.folder.1-0.tmp"));
         assert_eq!(dir.read_dir("a").unwrap().count(), 2);
         remove_unfinished(&dir, "none", Duration::ZERO);
     }
@@ -218,9 +276,10 @@ mod tests {
         write(&dir, "secret", b"x").unwrap();
         let inner = dir.open_dir("inner").unwrap();
         for path in ["../secret", "/etc/passwd", "up/secret"] {
-            assert!(read(&inner, path, 1 << 20).is_err(), "{path}");
+            assert!(read(&inner, path, 1 << 20).unwrap_err().leads_out(), "{path}");
             assert!(write(&inner, path, b"y").is_err(), "{path}");
         }
+        assert!(!read(&inner, "none", 1 << 20).unwrap_err().leads_out());
         assert_eq!(read(&dir, "secret", 1).unwrap(), b"x");
     }
 

@@ -84,17 +84,11 @@ impl Sandbox {
             return Err(SandboxError::Metering { plugin: name, world: manifest.world });
         }
         let limits = manifest.limits.capped(self.settings.limits);
-        let passed = |kind: LimitKind, used: u64, limit: u64| {
-            let bound = if manifest.limits.get(kind) >= used { Bound::Host } else { Bound::Manifest };
-            SandboxError::Limit { plugin: name.clone(), kind, limit, bound }
-        };
-        let bytes = plugin.component().len() as u64;
-        if bytes > limits.component_bytes {
-            return Err(passed(LimitKind::ComponentBytes, bytes, limits.component_bytes));
-        }
+        check_size(plugin, self.settings.limits)?;
         // The stack is the engine's, one for all: a plugin that asks for more than there is would overflow it one day.
         if manifest.limits.stack_bytes > limits.stack_bytes {
-            return Err(passed(LimitKind::StackBytes, manifest.limits.stack_bytes, limits.stack_bytes));
+            let (kind, limit) = (LimitKind::StackBytes, limits.stack_bytes);
+            return Err(SandboxError::Limit { plugin: name, kind, limit, bound: Bound::Host });
         }
         let engine = match limits.metering {
             Metering::Fuel => &self.metered,
@@ -133,6 +127,17 @@ impl Sandbox {
             None => compile(),
         }
     }
+}
+
+/// An error if a component is larger than its manifest says, or than `host` allows. Nothing is compiled.
+pub fn check_size(plugin: &VerifiedPlugin, host: Limits) -> Result<(), SandboxError> {
+    let (manifest, bytes) = (plugin.manifest(), plugin.component().len() as u64);
+    let (kind, limit) = (LimitKind::ComponentBytes, manifest.limits.capped(host).component_bytes);
+    if bytes <= limit {
+        return Ok(());
+    }
+    let bound = if manifest.limits.component_bytes >= bytes { Bound::Host } else { Bound::Manifest };
+    Err(SandboxError::Limit { plugin: format!("{} {}", manifest.name, manifest.version), kind, limit, bound })
 }
 
 fn check_imports(plugin: &str, component: &Component, engine: &Engine) -> Result<(), SandboxError> {

@@ -11,12 +11,7 @@ use semver::Version;
 use crate::resolution::{Choice, Wanted, choose};
 use crate::{Home, WorkflowError};
 
-/// File name of the component.
-pub const COMPONENT_FILE: &str = "component.wasm";
-/// File name of the signed manifest.
-pub const MANIFEST_FILE: &str = "manifest.dsse.json";
-/// File name of the signed yank.
-pub const YANK_FILE: &str = "yank.dsse.json";
+pub use freehold_bundle::{COMPONENT_FILE, MANIFEST_FILE, YANK_FILE};
 
 pub(crate) const COMPONENT_LIMIT: u64 = 64 << 20;
 pub(crate) const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -27,6 +22,13 @@ pub(crate) const YANK_LIMIT: u64 = 64 << 10;
 pub struct Catalog {
     dir: Dir,
     name: String,
+}
+
+/// The files of a plugin. Nothing of them is verified.
+#[derive(Debug)]
+pub(crate) struct PluginFiles {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) component: Vec<u8>,
 }
 
 /// A plugin in the folder; not yet verified.
@@ -118,19 +120,21 @@ impl Catalog {
         (name, version): (&PluginName, &Version),
         expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
     ) -> Result<VerifiedPlugin, WorkflowError> {
+        let PluginFiles { manifest, component } = self.read(name, version)?;
+        accept(home, root, (name, version), (&manifest, component), expected)
+    }
+
+    /// The files of a plugin, as they lie there.
+    pub(crate) fn read(&self, name: &PluginName, version: &Version) -> Result<PluginFiles, WorkflowError> {
         let folder = format!("{name}/{version}");
-        let envelope = freehold_files::read(&self.dir, format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT);
-        let envelope = match envelope {
+        let manifest = match freehold_files::read(&self.dir, format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT) {
             Err(error) if error.is_not_found() => {
                 return Err(PluginError::Unsigned { plugin: format!("{name} {version}") }.into());
             }
             other => other?,
         };
         let component = freehold_files::read(&self.dir, format!("{folder}/{COMPONENT_FILE}"), COMPONENT_LIMIT)?;
-        let plugin = verify_plugin(root, Timestamp::now(), (name, version), &envelope, component)?;
-        expected(&plugin)?;
-        home.remember(&plugin, &envelope)?;
-        Ok(plugin)
+        Ok(PluginFiles { manifest, component })
     }
 
     /// The yank in force, if the version is yanked: the newest statement that lies beside the version, or that `home` has seen.
@@ -152,27 +156,60 @@ impl Catalog {
         name: &PluginName,
         version: &Version,
     ) -> Result<Option<VerifiedYank>, WorkflowError> {
-        let verify = |bytes: &[u8]| verify_yank(root, Timestamp::now(), (name, version), bytes);
-        let remembered = |bytes: Option<Vec<u8>>| match bytes.map(|bytes| verify(&bytes)) {
-            // Its signer has lost its say since; what it said counts no more than what it signs now.
-            Some(Err(YankError::UnknownSigner { .. } | YankError::WrongPublisher { .. })) | None => Ok(None),
-            Some(other) => other.map(Some),
-        };
-        let seen = remembered(home.seen_yank(name, version)?)?;
-        let path = format!("{name}/{version}/{YANK_FILE}");
-        let bytes = match freehold_files::read(&self.dir, &path, YANK_LIMIT) {
-            Err(error) if error.is_not_found() => return Ok(seen),
-            other => other?,
-        };
-        let found = verify(&bytes)?;
-        if seen.as_ref().is_some_and(|seen| !is_newer(&found, seen)) {
-            return Ok(seen);
-        }
-        home.remember_yank(name, version, &bytes, |by_then| {
-            Ok(remembered(by_then)?.is_none_or(|by_then| is_newer(&found, &by_then)))
-        })?;
-        Ok(Some(found))
+        let beside = self.read_yank(name, version)?;
+        Ok(newest_yank(home, root, (name, version), beside)?.map(|(yank, _)| yank))
     }
+
+    /// The statement that lies beside the version, as it lies there.
+    pub(crate) fn read_yank(&self, name: &PluginName, version: &Version) -> Result<Option<Vec<u8>>, WorkflowError> {
+        match freehold_files::read(&self.dir, format!("{name}/{version}/{YANK_FILE}"), YANK_LIMIT) {
+            Err(error) if error.is_not_found() => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+}
+
+/// The one way by which a plugin is taken, to be used, packed or added: it is verified, `expected` has nothing against it, and
+/// `home` never saw its version with other bytes.
+pub(crate) fn accept(
+    home: &Home,
+    root: &VerifiedRoot,
+    asked: (&PluginName, &Version),
+    (manifest, component): (&[u8], Vec<u8>),
+    expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
+) -> Result<VerifiedPlugin, WorkflowError> {
+    let plugin = verify_plugin(root, Timestamp::now(), asked, manifest, component)?;
+    expected(&plugin)?;
+    home.remember(&plugin, manifest)?;
+    Ok(plugin)
+}
+
+/// The newest of the statement that was `found` and the one that `home` has seen, and its bytes.
+pub(crate) fn newest_yank(
+    home: &Home,
+    root: &VerifiedRoot,
+    (name, version): (&PluginName, &Version),
+    found: Option<Vec<u8>>,
+) -> Result<Option<(VerifiedYank, Vec<u8>)>, WorkflowError> {
+    let verify = |bytes: Vec<u8>| match verify_yank(root, Timestamp::now(), (name, version), &bytes) {
+        Ok(yank) => Ok((yank, bytes)),
+        Err(error) => Err(error),
+    };
+    let remembered = |bytes: Option<Vec<u8>>| match bytes.map(verify) {
+        // Its signer has lost its say since; what it said counts no more than what it signs now.
+        Some(Err(YankError::UnknownSigner { .. } | YankError::WrongPublisher { .. })) | None => Ok(None),
+        Some(other) => other.map(Some),
+    };
+    let seen = remembered(home.seen_yank(name, version)?)?;
+    let Some(found) = found else { return Ok(seen) };
+    let found = verify(found)?;
+    if seen.as_ref().is_some_and(|(seen, _)| !is_newer(&found.0, seen)) {
+        return Ok(seen);
+    }
+    home.remember_yank(name, version, &found.1, |by_then| {
+        Ok(remembered(by_then)?.is_none_or(|(by_then, _)| is_newer(&found.0, &by_then)))
+    })?;
+    Ok(Some(found))
 }
 
 /// Of two that say otherwise at the same time, the yank counts.

@@ -4,6 +4,7 @@
 
 mod aliases;
 pub mod audit;
+mod bundle;
 mod catalog;
 mod dataset;
 mod difference;
@@ -13,6 +14,7 @@ mod host;
 mod jsonl;
 mod keys;
 mod observe;
+mod occupant;
 mod project;
 mod publish;
 mod resample;
@@ -26,6 +28,7 @@ mod update;
 mod yank;
 
 pub use aliases::AliasState;
+pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pack, unpack};
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
 pub use error::{ExitCode, WorkflowError};

@@ -1,7 +1,7 @@
 //! Withdrawing a version in a folder of plugins, and offering it again. Runs that have it locked go on with it.
 
 use freehold_core::name::PluginName;
-use freehold_trust::{SecretKey, VerifiedYank, Yank, sign_yank, verify_yank};
+use freehold_trust::{SecretKey, VerifiedYank, Yank, YankError, sign_yank, verify_yank};
 use jiff::Timestamp;
 use semver::Version;
 
@@ -31,7 +31,10 @@ pub fn yank(
     let time = Timestamp::now();
     let statement = Yank { name: plugin, version: wanted, yanked, reason: reason.into(), time };
     let signed = sign_yank(&statement, key).to_bytes();
-    let verified = verify_yank(&root, time, (name, version), &signed)?;
+    let verified = verify_yank(&root, time, (name, version), &signed).map_err(|error| match error {
+        YankError::Reason(_) => WorkflowError::Wording(error),
+        other => other.into(),
+    })?;
     freehold_files::write(catalog.dir(), format!("{name}/{version}/{YANK_FILE}"), &signed)?;
     catalog.yank(home, &root, name, version)?;
     Ok(verified)

@@ -15,6 +15,7 @@
 mod structured;
 
 mod batch;
+mod bundle;
 mod component;
 mod document;
 mod host;
@@ -30,6 +31,7 @@ mod yank;
 
 // Each by itself, so that its program holds no other.
 pub use batch::run as batch;
+pub use bundle::run as bundle;
 pub use component::run as component;
 pub use document::{plugin_source, recipe};
 pub use ledger::run as ledger;
@@ -50,7 +52,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "plugin_source", run: plugin_source },
     Target { name: "recipe", run: recipe },
     Target { name: "manifest", run: manifest },
@@ -59,6 +61,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "root_changes", run: root_changes },
     Target { name: "batch", run: batch },
     Target { name: "outcome", run: outcome },
+    Target { name: "bundle", run: bundle },
     Target { name: "component", run: component },
     Target { name: "ledger", run: ledger },
 ];

@@ -26,6 +26,7 @@ pub fn seeds(sources: &BTreeMap<String, String>) -> Vec<Seed> {
     seeds.extend(yanks());
     seeds.extend(roots());
     seeds.extend(logs());
+    seeds.extend(bundles());
     seeds
 }
 
@@ -80,6 +81,21 @@ fn roots() -> Vec<Seed> {
         ("root", "full.dsse.json".into(), envelope(root(), &owners)),
         ("root", "next.dsse.json".into(), envelope(&next, &[&keys()[0], &keys()[5]])),
     ]
+}
+
+fn bundles() -> Vec<Seed> {
+    use std::io::Read as _;
+    let parts = |yank| freehold_bundle::Parts { manifest: b"manifest".to_vec(), component: vec![7; 600], yank };
+    let mut seeds: Vec<Seed> = Vec::new();
+    for (name, yank) in [("plain", None), ("yanked", Some(b"yank".to_vec())), ("empty-yank", Some(vec![]))] {
+        let bundle = freehold_bundle::write(&parts(yank)).expect("it is written to memory");
+        let mut archive = Vec::new();
+        flate2::read::GzDecoder::new(&bundle[..]).read_to_end(&mut archive).expect("it was just written");
+        for (kind, bytes) in [(0, &bundle), (1, &archive), (2, &archive)] {
+            seeds.push(("bundle", format!("{name}-{kind}"), [&[kind], bytes.as_slice()].concat()));
+        }
+    }
+    seeds
 }
 
 fn logs() -> Vec<Seed> {

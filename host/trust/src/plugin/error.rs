@@ -33,6 +33,12 @@ pub enum PluginError {
         /// How it shows.
         problem: String,
     },
+    /// Its manifest does not say which plugin it is of.
+    #[error("the signed manifest does not say which plugin it is of ({problem})")]
+    Nameless {
+        /// How it shows.
+        problem: String,
+    },
     /// Its component is not the one that was signed.
     #[error("plugin `{plugin}`: the component was changed after it was signed: it is {found}, signed was {signed}")]
     TamperedComponent {
@@ -140,7 +146,7 @@ impl PluginError {
             Self::UnknownSigner { .. } => {
                 "if you trust this key, add it: `freehold trust add --key KEY --names 'publisher/*'`".into()
             }
-            Self::TamperedManifest { .. } | Self::TamperedComponent { .. } => {
+            Self::TamperedManifest { .. } | Self::Nameless { .. } | Self::TamperedComponent { .. } => {
                 "do not use these files; get them from the publisher again, or build and sign them anew".into()
             }
             Self::WrongPublisher { plugin, signer } => format!(

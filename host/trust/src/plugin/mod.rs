@@ -9,6 +9,7 @@ use freehold_core::manifest::{CONTRACT, Manifest};
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
 use semver::Version;
+use serde::Deserialize;
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, SecretKey};
@@ -54,6 +55,23 @@ impl VerifiedPlugin {
 pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Envelope {
     // Names, numbers, times and TOML values all have a JSON form.
     Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(manifest).unwrap_or_default(), &[key])
+}
+
+/// What a manifest says of itself, before anything is verified.
+#[derive(Deserialize)]
+struct Claim {
+    name: PluginName,
+    version: Version,
+}
+
+/// The plugin that a signed manifest says it is of. Nothing is verified: this is what [`verify_plugin`] is to be asked for where
+/// no folder says it.
+pub fn claimed_plugin(envelope: &[u8]) -> Result<(PluginName, Version), PluginError> {
+    let nameless = |problem: String| PluginError::Nameless { problem };
+    let payload = Envelope::from_bytes(envelope).and_then(|envelope| envelope.unverified_payload());
+    let payload = payload.map_err(|error| nameless(error.to_string()))?;
+    let claim: Claim = serde_json::from_slice(&payload).map_err(|error| nameless(error.to_string()))?;
+    Ok((claim.name, claim.version))
 }
 
 /// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was

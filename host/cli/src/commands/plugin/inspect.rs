@@ -9,12 +9,11 @@ use freehold_core::limits::Limits;
 use freehold_core::manifest::{Manifest, PluginSource, SettingsSchema};
 use freehold_core::name::PluginName;
 use freehold_trust::VerifiedPlugin;
-use freehold_workflow::{Catalog, ExitCode, Home, Wanted};
-use semver::{Version, VersionReq};
 use serde_json::json;
 
 use super::author::{self, COMPONENT_LIMIT};
-use crate::commands::{Place, open_folder, read_file};
+use super::chosen::{Chosen, choose};
+use crate::commands::{Place, read_file};
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs, table};
 
@@ -40,27 +39,8 @@ pub(super) fn run(place: &Place<'_>, plugin: &str, from: &Path, terminal: &Termi
 }
 
 fn load(place: &Place<'_>, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
-    let (name, version) = plugin.split_once('@').unwrap_or((plugin, "*"));
-    let usage = |error: &dyn std::fmt::Display| {
-        let remedy = "write publisher/name, publisher/name@version, or the path of a component or of a plugin's folder";
-        Failure::new(ExitCode::Usage, error.to_string(), remedy)
-    };
-    let name: PluginName = name.parse().map_err(|error| usage(&error))?;
-    let exact: Option<Version> = match version {
-        "*" => None,
-        exact => Some(exact.parse().map_err(|error| usage(&error))?),
-    };
-    let range = match &exact {
-        None => VersionReq::STAR,
-        Some(exact) => format!("={exact}").parse().map_err(|error| usage(&error))?,
-    };
-    let home: Home = place.open()?;
-    let catalog = Catalog::new(open_folder(from)?, &from.display().to_string());
-    let root = home.trust_root()?;
-    // One that is asked for by its version is shown, yanked or not.
-    let locked = exact.as_ref().filter(|exact| catalog.versions(&name).is_ok_and(|versions| versions.contains(exact)));
-    let wanted = Wanted { plugin: &name, range: &range, locked, strict: false };
-    let choice = catalog.choose(&home, &root, &wanted)?;
+    let remedy = "write publisher/name, publisher/name@version, or the path of a component or of a plugin's folder";
+    let Chosen { home, root, catalog, name, choice } = choose(place, plugin, from, remedy)?;
     Ok((catalog.load(&home, &root, &name, &choice.version)?, choice.yanked))
 }
 
