@@ -9,6 +9,7 @@ mod corpus;
 mod demo;
 mod demo_real;
 mod failure;
+mod fuzz;
 mod project;
 mod release_contract;
 mod tests;
@@ -26,6 +27,8 @@ cargo xtask COMMAND
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
+  fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
+                    --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   release-contract  freeze wit/ as a new version, and keep plugins built with it (tests/corpus)
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
+        ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
         ("release-contract", []) => release_contract::run_all(false),

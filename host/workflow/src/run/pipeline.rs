@@ -158,10 +158,10 @@ impl<'w> Stage<'w> {
     fn check_columns(&self, batch: &Batch) -> Result<(), WorkflowError> {
         let missing = self.stream.description().reads.iter().find(|name| batch.column(name).is_none());
         let Some(name) = missing else { return Ok(()) };
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.name.as_str()).collect();
+        let columns: Vec<_> = batch.columns().iter().map(|column| shown(&column.name)).collect();
         Err(WorkflowError::Record {
             what: format!("split `{}`", self.detail.split.as_str()),
-            problem: format!("a transform reads the column `{name}`; there is: {}", columns.join(", ")),
+            problem: format!("a transform reads the column `{}`; there is: {}", shown(name), columns.join(", ")),
         })
     }
 
