@@ -41,7 +41,7 @@ pub use grants::Grants;
 pub use host::HostSettings;
 pub use metric::{Metric, MetricDescription};
 pub use policy::Policy;
-pub use stream::{Stream, WAITING};
+pub use stream::{Stream, WAITING, WAITING_BYTES};
 pub use transform::{Transform, TransformDescription};
 
 /// Compiles and runs plugins.

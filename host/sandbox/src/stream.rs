@@ -12,6 +12,9 @@ use crate::{Grants, Plugin, SandboxError, Transform, TransformDescription};
 
 /// Batches that wait for each instance, so that none is idle while another's result is taken.
 pub const WAITING: usize = 2;
+/// Bytes of batches that were given and whose outcomes were not taken, whatever the number of instances. One batch is always
+/// let in.
+pub const WAITING_BYTES: usize = 128 << 20;
 
 /// A transform at work on a stream.
 ///
@@ -28,8 +31,8 @@ pub struct Stream {
 enum Work {
     /// In the thread of the caller.
     Here { transform: Box<Transform>, given: Option<Batch>, finished: bool },
-    /// In threads, which take the batches in turn.
-    Threads { workers: VecDeque<Worker>, in_flight: usize, finishing: bool },
+    /// In threads, which take the batches in turn. Of those whose outcomes were not taken, the bytes.
+    Threads { workers: VecDeque<Worker>, in_flight: VecDeque<usize>, finishing: bool },
 }
 
 impl Plugin {
@@ -81,7 +84,7 @@ impl Stream {
     /// Moves the work to threads, before any batch is given: with `threads` of two or more to one of its own, and to so many
     /// if the plugin treats each row for itself. There are fewer if the host has no slots for so many instances.
     pub fn spread(&mut self, plugin: &Plugin, grants: &Grants, threads: usize) -> Result<(), SandboxError> {
-        let begun = Work::Threads { workers: VecDeque::new(), in_flight: 0, finishing: false };
+        let begun = Work::Threads { workers: VecDeque::new(), in_flight: VecDeque::new(), finishing: false };
         let first = match std::mem::replace(&mut self.work, begun) {
             Work::Here { transform, given: None, finished: false } if threads > 1 => transform,
             other => {
@@ -101,7 +104,7 @@ impl Stream {
             }
         }
         let workers = instances.into_iter().map(Worker::start).collect();
-        self.work = Work::Threads { workers, in_flight: 0, finishing: false };
+        self.work = Work::Threads { workers, in_flight: VecDeque::new(), finishing: false };
         Ok(())
     }
 
@@ -109,7 +112,9 @@ impl Stream {
     pub fn is_full(&self) -> bool {
         match &self.work {
             Work::Here { given, .. } => given.is_some(),
-            Work::Threads { workers, in_flight, .. } => *in_flight >= WAITING * workers.len(),
+            Work::Threads { workers, in_flight, .. } => {
+                in_flight.len() >= WAITING * workers.len() || in_flight.iter().sum::<usize>() >= WAITING_BYTES
+            }
         }
     }
 
@@ -118,10 +123,10 @@ impl Stream {
         match &mut self.work {
             Work::Here { given, .. } => *given = Some(batch),
             Work::Threads { workers, in_flight, .. } => {
-                let turn = *in_flight % workers.len().max(1);
+                let turn = in_flight.len() % workers.len().max(1);
                 if let Some(worker) = workers.get(turn) {
+                    in_flight.push_back(batch.bytes());
                     worker.send(Job::Batch(batch));
-                    *in_flight += 1;
                 }
             }
         }
@@ -132,7 +137,7 @@ impl Stream {
         match &mut self.work {
             Work::Here { transform, given, .. } => given.take().map(|batch| transform.process(&batch)),
             Work::Threads { workers, in_flight, .. } => {
-                *in_flight = in_flight.checked_sub(1)?;
+                in_flight.pop_front()?;
                 // The one that took its turn first is the first to have it again.
                 let outcome = workers.front()?.outcome();
                 workers.rotate_left(1);

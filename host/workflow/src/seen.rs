@@ -30,18 +30,20 @@ use crate::difference::differences;
 use crate::resolution::{ResolutionError, differing};
 use crate::{Home, WorkflowError};
 
-const FOLDER: &str = "plugins-seen";
-const SUFFIX: &str = ".dsse.json";
+/// The folder of all that was seen.
+pub(crate) const SEEN: &str = "plugins-seen";
+/// What follows the digest in the name of a signed manifest.
+pub(crate) const SEEN_SUFFIX: &str = ".dsse.json";
 const LOCK: &str = "plugins-seen";
 /// What is unfinished for so long, nobody is writing any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 fn folder(name: &PluginName, version: &Version) -> String {
-    format!("{FOLDER}/{name}/{version}")
+    format!("{SEEN}/{name}/{version}")
 }
 
 fn file(name: &PluginName, version: &Version, envelope: &Digest) -> String {
-    format!("{}/{}{SUFFIX}", folder(name, version), envelope.hex())
+    format!("{}/{}{SEEN_SUFFIX}", folder(name, version), envelope.hex())
 }
 
 impl Home {
@@ -74,27 +76,37 @@ impl Home {
     /// The signed manifests of a version that this home has seen.
     fn seen(&self, name: &PluginName, version: &Version) -> Result<Vec<Manifest>, WorkflowError> {
         let folder = folder(name, version);
-        let failed = |source| FileError::Io { action: "list", path: folder.clone().into(), source };
-        let entries = match self.dir.read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(failed)?,
-        };
         let mut manifests = Vec::new();
-        for entry in entries {
-            let file = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if file == YANK_FILE || freehold_files::is_unfinished(&file) {
+        for file in self.seen_names(&folder)? {
+            if file == YANK_FILE {
                 continue;
             }
             let broken =
                 |problem: &str| ResolutionError::Memory { file: format!("{folder}/{file}"), problem: problem.into() };
-            let digest = file.strip_suffix(SUFFIX).and_then(|hex| format!("sha256:{hex}").parse().ok());
+            let digest = file.strip_suffix(SEEN_SUFFIX).and_then(|hex| format!("sha256:{hex}").parse().ok());
             let digest = digest.ok_or_else(|| broken("is not named by the digest of a signed manifest"))?;
             manifests.extend(self.seen_manifest(name, version, &digest)?);
         }
         Ok(manifests)
     }
 
-    /// A signed manifest that this home has seen, by its digest.
+    /// The names in a folder of what was seen, in order; none if it is not there.
+    pub(crate) fn seen_names(&self, folder: &str) -> Result<Vec<String>, WorkflowError> {
+        let failed = |source| FileError::Io { action: "list", path: folder.into(), source };
+        let entries = match self.dir.read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| !freehold_files::is_unfinished(name));
+        names.sort();
+        Ok(names)
+    }
+
+    /// A signed manifest that this home has seen, by its digest. Its signer may publish the name under some trust root.
     pub(crate) fn seen_manifest(
         &self,
         name: &PluginName,
@@ -112,10 +124,14 @@ impl Home {
         }
         let envelope = Envelope::from_bytes(&bytes).map_err(|error| broken(error.to_string()))?;
         let verified = envelope.verify(MANIFEST_TYPE, &self.publishers_ever()?, 1);
-        let (payload, _) = verified.map_err(|error| broken(error.to_string()))?;
+        let (payload, signers) = verified.map_err(|error| broken(error.to_string()))?;
         let manifest: Manifest = serde_json::from_slice(&payload).map_err(|error| broken(error.to_string()))?;
         if (&manifest.name, &manifest.version) != (name, version) {
             return Err(broken(format!("it is the manifest of {} {}", manifest.name, manifest.version)).into());
+        }
+        let roots = self.trust_roots()?;
+        if !roots.iter().any(|(root, _)| signers.iter().any(|signer| root.may_publish(signer, name))) {
+            return Err(broken("no trust root lets its signer publish this name".into()).into());
         }
         Ok(Some(manifest))
     }

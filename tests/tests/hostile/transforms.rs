@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use freehold_core::batch::Batch;
+use freehold_core::batch::{Batch, Column, ColumnData};
 use freehold_core::limits::{Limits, Metering};
 use freehold_core::manifest::World;
-use freehold_sandbox::{Grants, SandboxError, WAITING};
+use freehold_sandbox::{Grants, SandboxError, WAITING, WAITING_BYTES};
 
 use crate::guest::{RESULT, TEXT, component, data, text, transform};
 use crate::host::{Attack, batch, defend, limits};
@@ -334,6 +334,23 @@ fn a_stream_is_read_no_further_than_its_instances_work() {
         let instances = if metering == Metering::Time { threads } else { 1 };
         assert_eq!((given.get(), taken.get()), (500, 500 + instances));
     }
+}
+
+/// The first outcome is asked for, and is an error, when the bytes that wait are too many: long before the batches are.
+#[test]
+fn batches_of_long_rows_are_read_no_further_than_their_bytes() {
+    let module = transform(true, "(i32.const 512)", "(i32.const 512)", &nothing(512));
+    let timed = Limits { metering: Metering::Time, ..limits() };
+    let plugin = crate::host::host().load(World::Transform, timed, &component(World::Transform, &module)).unwrap();
+    let mut given = 0;
+    let batches = (0..500).map(|row| {
+        given += 1;
+        let text = std::iter::once("x".repeat(WAITING_BYTES / 3).as_str()).collect();
+        let column = Column { name: "text".into(), data: ColumnData::Text(text), validity: None };
+        Ok::<_, SandboxError>(Batch::new(row, 1, vec![column]).unwrap())
+    });
+    plugin.transform_all(&Grants::default(), 4, batches, |_| Ok(())).unwrap_err();
+    assert_eq!(given, 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Measurement;
+use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
@@ -36,6 +37,17 @@ pub(crate) struct EvaluateDetail {
     pub(crate) rows: usize,
     pub(crate) production: Option<Production>,
     pub(crate) measurements: Vec<Measurement>,
+    /// What measured, in the same order; records of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) metrics: Vec<MeteredMetric>,
+}
+
+/// A metric's plugin, and what it used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MeteredMetric {
+    pub(crate) plugin: String,
+    pub(crate) version: String,
+    pub(crate) usage: Usage,
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<EvaluateDetail, WorkflowError> {
@@ -145,7 +157,7 @@ impl Examiner<'_> {
         ready: &ReadyPlugin,
         answers: &[Answers],
         resamples: &Resamples,
-    ) -> Result<Measurement, WorkflowError> {
+    ) -> Result<(Measurement, MeteredMetric), WorkflowError> {
         let confidence = self.project.recipe.evaluate.confidence;
         let mut metric = ready.plugin.metric(ready.grants.clone())?;
         let description = metric.describe()?;
@@ -164,7 +176,7 @@ impl Examiner<'_> {
             let problem = "two of its values are too far apart for a finite difference".into();
             return Err(SandboxError::Numbers { plugin: ready.locked.name.to_string(), problem }.into());
         }
-        Ok(Measurement {
+        let measurement = Measurement {
             metric: name.into(),
             higher_is_better: description.higher_is_better,
             rows: self.questions.len() as u64,
@@ -174,7 +186,13 @@ impl Examiner<'_> {
             production: one(2),
             over_production,
             attributes: Vec::new(),
-        })
+        };
+        let metered = MeteredMetric {
+            plugin: ready.locked.name.to_string(),
+            version: ready.locked.version.to_string(),
+            usage: metric.usage(),
+        };
+        Ok((measurement, metered))
     }
 }
 
@@ -199,10 +217,12 @@ pub(crate) fn evaluate(
     }
     let rows = examiner.questions.len();
     let resamples = Resamples::new(rows, recipe.evaluate.resamples, recipe.run.seed);
-    let mut measurements = Vec::new();
+    let (mut measurements, mut metrics) = (Vec::new(), Vec::new());
     for (settings, ready) in recipe.metric.iter().zip(&resolved.metrics) {
         progress(work.observer, "metrics", measurements.len(), recipe.metric.len(), settings.measurement().into());
-        measurements.push(examiner.measure(settings.measurement(), ready, &answers, &resamples)?);
+        let (measurement, metered) = examiner.measure(settings.measurement(), ready, &answers, &resamples)?;
+        measurements.push(measurement);
+        metrics.push(metered);
     }
     let mut outputs = Vec::new();
     for answers in &answers {
@@ -215,7 +235,7 @@ pub(crate) fn evaluate(
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
-    PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements })
+    PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements, metrics })
 }
 
 /// What the recipe's alias names now.
@@ -226,4 +246,26 @@ fn production(project: &Project, resolved: &Resolved, work: &Work<'_>) -> Result
     let annotations = work.store().artifact(&adapter)?.annotations;
     let measured = annotations.get(BASE_DIGEST) == Some(&resolved.lock.base.digest.to_string());
     Ok(Some(Production { adapter, run, measured }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_from_before_metrics_were_metered_are_read() {
+        let before = json!({ "rows": 3, "production": null, "measurements": [] });
+        let detail: EvaluateDetail = serde_json::from_value(before).unwrap();
+        assert_eq!((detail.rows, detail.metrics), (3, vec![]));
+    }
+
+    #[test]
+    fn a_batch_of_answers_ends_with_its_rows_or_its_bytes() {
+        let question = |bytes: usize| Question { tokens: vec![], prompt: "x".repeat(bytes), reference: String::new() };
+        let (short, long, answer) = (question(1), question(BATCH_BYTES / 2), String::new());
+        assert_eq!(batch_rows(&[]), 0);
+        assert_eq!(batch_rows(&[(&short, &answer); 9]), 9);
+        assert_eq!(batch_rows(&[(&short, &answer); 2 * BATCH_ROWS]), BATCH_ROWS);
+        assert_eq!(batch_rows(&[(&short, &answer), (&long, &answer), (&long, &answer), (&long, &answer)]), 3);
+    }
 }

@@ -46,7 +46,8 @@ pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
 pub struct RunOptions {
     /// Refuse to move the lockfile.
     pub locked: bool,
-    /// How many threads may work at a time. The result is the same with any number.
+    /// How many threads each transform may use; with one, reading and all transforms are done in the caller's. The result is
+    /// the same with any number.
     pub threads: usize,
 }
 

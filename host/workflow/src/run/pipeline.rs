@@ -5,7 +5,7 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use freehold_core::batch::{Batch, Outcome};
+use freehold_core::batch::{Batch, Outcome, shown};
 use freehold_core::digest::Digest;
 use freehold_core::evidence::{Attribute, Value};
 use freehold_core::recipe::Split;
