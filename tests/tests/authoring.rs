@@ -45,24 +45,100 @@ fn tests(folder: &Path, plugin: &str, code: i32) -> Value {
     author(folder, &["test", plugin, "--json"]).expect(code).json()
 }
 
+/// A command of a transcript, and the lines below it.
+struct Step {
+    command: String,
+    shown: Vec<String>,
+}
+
+/// What README tells of a plugin of one's own: the transcript, and what is put into the recipe.
+fn readme() -> (Vec<Step>, String) {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("### A plugin of your own\n").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let (mut steps, mut recipe): (Vec<Step>, String) = (Vec::new(), String::new());
+    for block in section.split("```").skip(1).step_by(2) {
+        let (kind, lines) = block.split_once('\n').unwrap();
+        if kind == "toml" {
+            recipe += lines;
+            continue;
+        }
+        for line in lines.lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => steps.push(Step { command: command.into(), shown: Vec::new() }),
+                None => steps.last_mut().unwrap().shown.push(line.into()),
+            }
+        }
+    }
+    (steps, recipe)
+}
+
+/// A line without what differs from machine to machine and from data to data: numbers, digests and the width of columns.
+fn plain(line: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_start_matches("sha256:");
+        let number = bare.chars().all(|c| c.is_ascii_hexdigit() || ".%()".contains(c))
+            && bare.contains(|c: char| c.is_ascii_digit());
+        if number { "#".to_owned() } else { word.trim_end_matches(',').to_owned() }
+    };
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Every line that is shown is said, in that order; `...` stands for lines that are not shown.
+fn assert_said(step: &Step, said: &Outcome) {
+    let said: Vec<String> = said.stdout.lines().chain(said.stderr.lines()).map(plain).collect();
+    let mut rest = said.iter();
+    for line in step.shown.iter().filter(|line| *line != "...").map(|line| plain(line)) {
+        assert!(
+            rest.any(|said| *said == line),
+            "`{line}` of README is not said by `{}`:\n{}",
+            step.command,
+            said.join("\n")
+        );
+    }
+}
+
+/// The transcript of README, run as it stands there. Takes a minute where the SDK's dependencies were never compiled.
 #[test]
-fn from_nothing_to_a_signed_plugin_that_a_run_uses_in_five_commands() {
+fn from_nothing_to_a_signed_plugin_used_by_a_run_in_five_commands() {
     let project = Project::new();
-    let (path, folder) = (project.path(), target_dir());
-    project.run(&["plugin", "new", "transform", "freehold/neat"]).expect(0);
-    let mut build = project.command(&["plugin", "build", "neat", "--target-dir", folder.to_str().unwrap(), "--json"]);
-    let built = Outcome::from(build.env("CARGO_NET_OFFLINE", "true").output().unwrap()).expect(0).json();
-    project.run(&["plugin", "test", "neat"]).expect(0).says(&["2 passed, 0 failed", "fuel", "of 64.00 MiB"]);
-    project.run(&["plugin", "sign", "neat", "--key", "publisher"]).expect(0).says(&["freehold/neat 0.1.0 signed"]);
-    let mut recipe = Recipe::default();
-    let neat = "[[transform]]\nplugin = \"freehold/neat\"\nversion = \"^0.1\"\nsettings = { minimum_words = 2 }\n";
-    recipe.transforms = format!("{neat}{}", recipe.transforms);
-    project.run_recipe(&recipe).expect(0);
+    let (steps, table) = readme();
+    let run = |command: &str| -> Outcome {
+        let arguments = command.strip_prefix("freehold ").unwrap().split(' ').map(|word| word.trim_matches('\''));
+        let mut freehold = Command::new(freehold());
+        freehold.env("FREEHOLD_HOME", "home").env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", target_dir());
+        Outcome::from(freehold.current_dir(project.path()).args(arguments).output().unwrap()).expect(0)
+    };
+    let (home, steps) = steps.split_first().unwrap();
+    home.command.split("; ").for_each(|command| drop(run(command)));
+    let what = |step: &Step| {
+        step.command
+            .split(' ')
+            .skip(1)
+            .take_while(|word| *word != "acme/tidy" && *word != "tidy")
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        steps.iter().map(what).collect::<Vec<_>>(),
+        ["plugin new transform", "plugin build", "plugin test", "plugin sign", "run"]
+    );
+    let recipe = Recipe::default();
+    let recipe = Recipe { transforms: format!("{table}{}", recipe.transforms), ..recipe };
+    project.write("freehold.toml", &recipe.to_string());
+    let mut said = Vec::new();
+    for step in steps {
+        let outcome = run(&step.command);
+        assert!(step.shown.iter().any(|line| line != "..."), "`{}` shows nothing", step.command);
+        assert_said(step, &outcome);
+        said.push(outcome.stdout);
+    }
     // What was built is what was signed, and what the run used.
-    let signed = project.run(&["plugin", "inspect", "freehold/neat", "--json"]).expect(0).json();
-    assert_eq!(signed["manifest"]["component"], built["digest"]);
-    let lock = std::fs::read_to_string(path.join("freehold.lock")).unwrap();
-    assert!(lock.contains(built["digest"].as_str().unwrap()), "{lock}");
+    let digest = said[1].split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
+    let signed = project.run(&["plugin", "inspect", "acme/tidy", "--json"]).expect(0).json();
+    assert_eq!(signed["manifest"]["component"], digest);
+    let lock = String::from_utf8(project.read("freehold.lock")).unwrap();
+    assert!(lock.contains(digest), "{lock}");
     project.assert_intact();
 }
 
@@ -110,24 +186,24 @@ fn the_same_source_gives_the_same_component_in_any_folder() {
 fn a_case_that_fails_shows_the_difference_and_can_be_accepted() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    made(folder, "transform", "tidy");
-    let case = "tidy/cases/tidy.toml";
+    made(folder, "transform", "neat");
+    let case = "neat/cases/tidy.toml";
     change(folder, case, "Mein Drucker druckt nicht", "Mein Drucker druckt");
     change(folder, case, "    { row = 1, reason = \"too-short\" },\n", "");
-    let failed = author(folder, &["test", "tidy"]).expect(1);
+    let failed = author(folder, &["test", "neat"]).expect(1);
     failed.says(&["FAIL tidy", "- rows[1] = ", "+ rows[1] = ", "+ dropped[0] = ", "1 passed, 1 failed"]);
-    let report = tests(folder, "tidy", 1);
+    let report = tests(folder, "neat", 1);
     assert_eq!(report["cases"][1]["differences"][1]["key"], "rows");
-    author(folder, &["test", "tidy", "--accept"]).expect(0).says(&["1 passed, 0 failed, 1 accepted"]);
-    assert_eq!(tests(folder, "tidy", 0)["passed"], 2);
+    author(folder, &["test", "neat", "--accept"]).expect(0).says(&["1 passed, 0 failed, 1 accepted"]);
+    assert_eq!(tests(folder, "neat", 0)["passed"], 2);
     let text = std::fs::read_to_string(folder.join(case)).unwrap();
     assert!(text.starts_with("# Two batches of one stream") && text.contains("# What is left out below"), "{text}");
-    author(folder, &["test", "tidy", "--case", "tydi"]).expect(2).says(&["no case `tydi`", "no-column, tidy"]);
+    author(folder, &["test", "neat", "--case", "tydi"]).expect(2).says(&["no case `tydi`", "no-column, tidy"]);
     // A case that expects nothing has not passed.
-    std::fs::write(folder.join("tidy/cases/empty.toml"), "[[batch]]\nrows = [{ text = 'a b c' }]\n").unwrap();
-    author(folder, &["test", "tidy", "--case", "empty"]).expect(1).says(&["+ rows = ", "0 passed, 1 failed"]);
-    std::fs::write(folder.join("tidy/cases/empty.toml"), "[[batsh]]\n").unwrap();
-    author(folder, &["test", "tidy"]).expect(1).says(&["did you mean `batch`?"]);
+    std::fs::write(folder.join("neat/cases/empty.toml"), "[[batch]]\nrows = [{ text = 'a b c' }]\n").unwrap();
+    author(folder, &["test", "neat", "--case", "empty"]).expect(1).says(&["+ rows = ", "0 passed, 1 failed"]);
+    std::fs::write(folder.join("neat/cases/empty.toml"), "[[batsh]]\n").unwrap();
+    author(folder, &["test", "neat"]).expect(1).says(&["did you mean `batch`?"]);
 }
 
 #[test]
@@ -142,12 +218,56 @@ fn panics_and_limits_are_told_in_the_authors_words() {
     let said = author(folder, &["test", "odd", "--case", "tidy"]).expect(1);
     let first = said.stdout.lines().nth(1).unwrap().trim().to_owned();
     assert!(first.starts_with("src/lib.rs:") && first.ends_with(": more rows than I can count"), "{first}");
-    let error = &tests(folder, "odd", 1)["cases"][1]["error"];
-    assert_eq!(error["code"], "panicked");
+    assert!(!said.stdout.contains("plugin_odd::") && !said.stderr.contains("plugin_odd::"), "{said:?}");
+    let report = tests(folder, "odd", 1);
+    let error = &report["cases"][1]["error"];
+    assert_eq!((&error["code"], &error["trace"]), (&"panicked".into(), &Value::Null));
+    // Who asks for more is told where it was, after that.
+    let verbose = author(folder, &["test", "odd", "--case", "tidy", "-v"]).expect(1).stdout;
+    let at = |part: &str| verbose.find(part).unwrap_or_else(|| unreachable!("{part}: {verbose}"));
+    assert!(at(": more rows than I can count") < at("0: ") && verbose.contains("plugin_odd::"), "{verbose}");
+    let traced = author(folder, &["test", "odd", "--json", "-v"]).expect(1).json();
+    assert!(traced["cases"][1]["error"]["trace"].as_str().unwrap().contains("plugin_odd::"), "{traced}");
     // The limits are those of plugin.toml.
     change(folder, "odd/plugin.toml", "fuel = 20_000_000_000", "fuel = 1_000");
     assert_eq!(tests(folder, "odd", 1)["cases"][1]["error"]["code"], "out-of-fuel");
     author(folder, &["bench", "odd"]).expect(1).says(&["used up its fuel (1000)"]);
+}
+
+/// Nothing is compiled here: what the author says is read first.
+#[test]
+fn a_plugin_toml_that_means_nothing_is_refused_at_every_step() {
+    let project = Project::bare();
+    let folder = project.path();
+    author(folder, &["new", "policy", "freehold/odd-words"]).expect(0);
+    let good = std::fs::read_to_string(folder.join("odd-words/plugin.toml")).unwrap();
+    let place = |document: &str, part: &str| {
+        let line = document.lines().position(|line| line.contains(part)).unwrap() + 1;
+        format!("plugin.toml:{line}:")
+    };
+    for (from, to, parts) in [
+        ("\"0.1.0\"", "\"0.1.0+build.7\"", &["has build metadata", "write 0.1.0"][..]),
+        ("= []", "= [\"network\"]", &["there is no capability \"network\"", "`asset:NAME` and nothing else"]),
+        ("= []", "= [\"asset:a\", \"asset:../x\"]", &["no capability \"asset:../x\"", "lowercase letters"]),
+        ("= []", "= [\"asset:a\", \"asset:a\"]", &["`asset:a` is asked for twice", "remove one"]),
+        (
+            "default = 0.0",
+            "default = \"0\"",
+            &["the default of the setting \"minimum_gain\" is not a number", "correct"],
+        ),
+    ] {
+        let document = good.replacen(from, to, 1);
+        assert_ne!(document, good);
+        std::fs::write(folder.join("odd-words/plugin.toml"), &document).unwrap();
+        let place = place(&document, to);
+        let parts = [parts, &[place.as_str()]].concat();
+        for step in ["build", "test", "bench"] {
+            author(folder, &[step, "odd-words"]).expect(1).says(&parts);
+        }
+        author(folder, &["inspect", "odd-words"]).expect(1).says(&parts);
+        project.run(&["plugin", "sign", "odd-words", "--key", "publisher"]).expect(1).says(&parts);
+    }
+    assert!(!folder.join("plugins").exists());
 }
 
 #[test]

@@ -186,3 +186,49 @@ fn listing_shows_what_is_wrong_with_each() {
     project.run(&["plugin", "inspect", "freehold/redact-pii"]).expect(4);
     project.run(&["plugin", "inspect", "freehold/deduplicate"]).expect(0).says(&["threshold", "capabilities none"]);
 }
+
+/// The author, the publisher and the user are told the same.
+#[test]
+fn a_manifest_that_means_nothing_is_neither_signed_nor_run() {
+    let project = Project::new();
+    type Change = fn(&mut Manifest);
+    let none = "capabilities = []";
+    let cases: [(&str, &str, &[&str], Change); 4] = [
+        ("version = \"1.0.0\"", "version = \"1.0.0+x\"", &["build metadata", "changed.toml:2:"], |manifest| {
+            manifest.version = "1.0.0+x".parse().unwrap();
+        }),
+        (
+            none,
+            "capabilities = [\"network\"]",
+            &["no capability \"network\"", "nothing else", "changed.toml:5:"],
+            |manifest| {
+                manifest.capabilities = vec!["network".into()];
+            },
+        ),
+        (none, "capabilities = [\"asset:../x\"]", &["no capability \"asset:../x\"", "changed.toml:5:"], |manifest| {
+            manifest.capabilities = vec!["asset:../x".into()];
+        }),
+        (
+            "type = \"strings\"",
+            "type = \"string\"",
+            &["the default of the setting", "is not a text", "changed.toml:"],
+            |manifest| {
+                manifest.settings.values_mut().for_each(|setting| setting.default = Some(5.into()));
+            },
+        ),
+    ];
+    let folder = project.path().join(FOLDER);
+    for (from, to, parts, change) in cases {
+        project.sign_changed("redact-pii", &[(from, to)], "publisher", 30).expect(1).says(parts);
+        let attacked = project.fork();
+        replace(&attacked, &publisher(&attacked), change);
+        if to.contains("+x") {
+            std::fs::rename(attacked.path().join(FOLDER), attacked.path().join(FOLDER).with_file_name("1.0.0+x"))
+                .unwrap();
+        }
+        let parts = [parts[0], "have the publisher correct it"];
+        attacked.run_recipe(&Recipe::default()).expect(4).says(&parts);
+        attacked.run(&["plugin", "list"]).expect(0).says(&parts[..1]);
+    }
+    assert!(!folder.with_file_name("1.0.0+x").exists());
+}

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use cap_std::fs::Dir;
 use freehold_core::manifest::PluginSource;
-use freehold_core::toml_text;
 
 use crate::{AuthoringError, Case};
 
@@ -37,7 +36,7 @@ impl PluginFolder {
                 false => error.into(),
             })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let source = toml_text::parse(&text).map_err(|error| AuthoringError::Toml {
+        let source = PluginSource::parse(&text).map_err(|error| AuthoringError::Toml {
             file: SOURCE_FILE.into(),
             document: text.clone(),
             error,

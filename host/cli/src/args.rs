@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// Show no progress
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Show more of the log: -v for what plugins say, -vv for everything
+    /// Show more of the log: -v for what plugins say and where they failed, -vv for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }

@@ -8,7 +8,7 @@ use freehold_core::toml_text::TomlError;
 use freehold_workflow::{ExitCode, WorkflowError};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use crate::page::{Terminal, printable};
+use crate::page::{Terminal, shown_in_place, shown_lines};
 
 /// A command that failed.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Failure {
     remedy: Option<String>,
     code: ExitCode,
     place: Option<Box<Place>>,
+    /// The functions that a plugin was in, for who wants to know more.
+    trace: Option<String>,
 }
 
 /// A part of a document.
@@ -33,13 +35,13 @@ impl Failure {
 
     /// For errors that do not all have a remedy.
     pub(crate) fn with_remedy(code: ExitCode, message: impl Into<String>, remedy: Option<String>) -> Self {
-        Self { message: message.into(), remedy, code, place: None }
+        Self { message: message.into(), remedy, code, place: None, trace: None }
     }
 
     /// A file that the command line names cannot be used.
     pub(crate) fn file(action: &str, path: &Path, error: &dyn fmt::Display) -> Self {
         let message = format!("cannot {action} `{}`: {error}", path.display());
-        Self { message, remedy: None, code: ExitCode::Broken, place: None }
+        Self::with_remedy(ExitCode::Broken, message, None)
     }
 
     /// Says that it is about a file that the command line names.
@@ -51,9 +53,12 @@ impl Failure {
     /// Shows the failure and returns its exit code.
     pub(crate) fn show(&self, terminal: &Terminal) -> ExitCode {
         if terminal.json {
-            let error = serde_json::json!({
+            let mut error = serde_json::json!({
                 "error": { "message": self.message, "remedy": self.remedy, "exit_code": self.code as u8 },
             });
+            if let Some(trace) = self.trace.as_ref().filter(|_| terminal.verbose) {
+                error["error"]["trace"] = trace.as_str().into();
+            }
             terminal.print_json(&error);
             return self.code;
         }
@@ -64,13 +69,16 @@ impl Failure {
         // Writing to a String does not fail.
         let _ = handler.render_report(&mut text, self);
         anstream::eprint!("{text}");
+        if let Some(trace) = self.trace.as_ref().filter(|_| terminal.verbose) {
+            anstream::eprintln!("The plugin was in:\n{}", shown_lines(trace));
+        }
         self.code
     }
 }
 
 fn toml_place(file: &str, document: &str, error: &TomlError) -> Option<Box<Place>> {
     let span = error.span.clone()?;
-    Some(Box::new(Place { document: NamedSource::new(file, document.to_owned()), span }))
+    Some(Box::new(Place { document: NamedSource::new(shown_lines(file), shown_in_place(document)), span }))
 }
 
 impl From<WorkflowError> for Failure {
@@ -80,13 +88,18 @@ impl From<WorkflowError> for Failure {
             | WorkflowError::Toml { file, document, error } => toml_place(file, document, error),
             _ => None,
         };
-        Self { message: error.to_string(), remedy: error.remedy(), code: error.exit_code(), place }
+        let trace = match &error {
+            WorkflowError::Sandbox(error) => error.trace().map(str::to_owned),
+            _ => None,
+        };
+        let (message, remedy, code) = (error.to_string(), error.remedy(), error.exit_code());
+        Self { message, remedy, code, place, trace }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.message))
+        f.write_str(&shown_lines(&self.message))
     }
 }
 
@@ -94,7 +107,7 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.remedy.as_ref().map(|remedy| Box::new(printable(remedy)) as Box<dyn fmt::Display>)
+        self.remedy.as_ref().map(|remedy| Box::new(shown_lines(remedy)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

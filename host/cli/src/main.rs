@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     start_log(arguments.verbose);
-    let terminal = Terminal { json: arguments.json, quiet: arguments.quiet };
+    let terminal = Terminal { json: arguments.json, quiet: arguments.quiet, verbose: arguments.verbose > 0 };
     let code = match commands::run(arguments, &terminal) {
         Ok(code) => code,
         Err(failure) => failure.show(&terminal),

@@ -12,6 +12,8 @@ const WIDTH: u16 = 100;
 pub(crate) struct Terminal {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
+    /// Whether more than results and warnings was asked for.
+    pub(crate) verbose: bool,
 }
 
 impl Terminal {
@@ -22,39 +24,66 @@ impl Terminal {
 
     pub(crate) fn print_json(&self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
-            Ok(text) => say(&text),
+            Ok(text) => say(&escaped_json(&text)),
             Err(error) => anstream::eprintln!("cannot print as JSON: {error}"),
         }
     }
 }
 
-/// The most characters of a message that are shown.
-const MESSAGE_LENGTH: usize = 4_000;
-
-/// A message as it may be shown: parts of it can be a stranger's, who would have the terminal do something or show something
-/// else. Lines stay.
-pub(crate) fn printable(message: &str) -> String {
-    let acts = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown: String =
-        message.chars().take(MESSAGE_LENGTH).map(|c| if acts(c) { '\u{fffd}' } else { c }).collect();
-    if message.chars().nth(MESSAGE_LENGTH).is_some() {
-        shown.push_str(" ...");
-    }
-    shown
+/// Whether a character moves the cursor, changes how a terminal works, or changes the order in which others are read. What
+/// plugins, their publishers and data say is shown without any.
+fn is_unsafe(c: char) -> bool {
+    // Marks, embeddings, overrides and isolates of the bidirectional algorithm, and separators of lines.
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A line on stdout. A reader that has gone away is no reason to fail.
-pub(crate) fn say(line: &str) {
+/// A text as it is shown: what could deceive is written out, such as `\u{1b}`.
+pub(crate) fn shown(text: &str) -> String {
+    escaped(text, |c| is_unsafe(c).then(|| c.escape_unicode().to_string()))
+}
+
+/// The same for a text of several lines.
+pub(crate) fn shown_lines(text: &str) -> String {
+    escaped(text, |c| (c != '\n' && is_unsafe(c)).then(|| c.escape_unicode().to_string()))
+}
+
+/// The same for a document in which places are counted in bytes: a character of as many takes the place of each.
+pub(crate) fn shown_in_place(document: &str) -> String {
+    let stands_for = |c: char| ["?", "\u{b7}", "\u{fffd}"].get(c.len_utf8() - 1).map(|&other| other.to_owned());
+    escaped(document, |c| if is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t') { stands_for(c) } else { None })
+}
+
+/// JSON as programs read it. Between strings it has only line breaks; in them serde has written out the rest of ASCII.
+fn escaped_json(json: &str) -> String {
+    escaped(json, |c| (c != '\n' && is_unsafe(c)).then(|| format!("\\u{:04x}", u32::from(c))))
+}
+
+fn escaped(text: &str, replacement: impl Fn(char) -> Option<String>) -> String {
+    let mut written = String::with_capacity(text.len());
+    for c in text.chars() {
+        match replacement(c) {
+            Some(other) => written.push_str(&other),
+            None => written.push(c),
+        }
+    }
+    written
+}
+
+/// Lines on stdout, without colors.
+pub(crate) fn say(lines: &str) {
+    paint(&shown_lines(lines));
+}
+
+/// A line on stdout as it is: colors of ours, around what [`shown`] gave. A reader that has gone away is no reason to fail.
+pub(crate) fn paint(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 
 /// A headline.
 pub(crate) fn headline(text: &str) {
-    say(&format!("\n{}", text.bold()));
+    paint(&format!("\n{}", shown(text).bold()));
 }
 
 /// A table that fits the page.
@@ -65,18 +94,20 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     table.set_width(WIDTH);
     table.set_header(header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| shown(cell)).collect::<Vec<String>>());
     }
     say(&table.trim_fmt());
 }
 
-/// Pairs of a name and a value, one a line; long values go on below themselves.
+/// Pairs of a name and a value, one a line; long values go on below themselves. A decision has its color.
 pub(crate) fn pairs(pairs: &[(&str, String)]) {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in pairs {
         let mut name = *name;
-        for line in wrapped(value, usize::from(WIDTH) - width - 2) {
-            say(&format!("{:width$}  {line}", name.dimmed()));
+        let decision = name == "decision";
+        for line in wrapped(&shown(value), usize::from(WIDTH) - width - 2) {
+            let line = if decision { colored_outcome(&line) } else { line };
+            paint(&format!("{:width$}  {line}", name.dimmed()));
             name = "";
         }
     }
@@ -98,7 +129,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Outcomes in the color that people expect.
-pub(crate) fn colored_outcome(outcome: &str) -> String {
+fn colored_outcome(outcome: &str) -> String {
     match outcome {
         "allow" | "promoted" => outcome.green().to_string(),
         "warn" => outcome.yellow().to_string(),
@@ -108,13 +139,37 @@ pub(crate) fn colored_outcome(outcome: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MESSAGE_LENGTH, printable, wrapped};
+    use super::{escaped_json, shown, shown_in_place, shown_lines, wrapped};
 
     #[test]
-    fn messages_do_nothing_to_a_terminal() {
-        assert_eq!(printable("two\nlines, größer"), "two\nlines, größer");
-        assert_eq!(printable("\u{1b}[2J\r\u{202e}x\u{9b}"), "\u{fffd}[2J\u{fffd}\u{fffd}x\u{fffd}");
-        assert_eq!(printable(&"x".repeat(MESSAGE_LENGTH + 1)).chars().count(), MESSAGE_LENGTH + 4);
+    fn what_deceives_a_reader_is_written_out() {
+        for (text, written) in [
+            ("Löwe 🦁 \u{5d0}\u{5d1}", "Löwe 🦁 \u{5d0}\u{5d1}"),
+            ("\u{1b}[2J\u{7}", "\\u{1b}[2J\\u{7}"),
+            ("a\nb\tc\rd", "a\\u{a}b\\u{9}c\\u{d}d"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+            ("exe\u{202e}gpj\u{2066}\u{2069}\u{200f}\u{61c}", "exe\\u{202e}gpj\\u{2066}\\u{2069}\\u{200f}\\u{61c}"),
+        ] {
+            assert_eq!(shown(text), written);
+        }
+        assert_eq!(shown_lines("a\n\u{1b}b"), "a\n\\u{1b}b");
+        assert_eq!(shown(""), "");
+    }
+
+    #[test]
+    fn places_in_a_document_stay() {
+        let document = "a\u{1b}b\u{9b}c\u{202e}d\n\te";
+        let written = shown_in_place(document);
+        assert_eq!(written, "a?b\u{b7}c\u{fffd}d\n\te");
+        assert_eq!(written.len(), document.len());
+    }
+
+    #[test]
+    fn json_says_the_same_and_deceives_nobody() {
+        let value = serde_json::json!({ "a": "x\u{202e}\u{9b}\u{1b}\u{7f}é" });
+        let written = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(written.contains("x\\u202e\\u009b\\u001b\\u007fé"), "{written}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), value);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use freehold_workflow::{Event, Observer, Unit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
-use crate::page::Terminal;
+use crate::page::{Terminal, shown};
 
 /// Draws a run.
 pub(crate) struct RunProgress {
@@ -70,11 +70,12 @@ impl Observer for RunProgress {
         match event {
             Event::Run { run, resumed: false } => self.line(&format!("{}", run.bold())),
             Event::Run { run, resumed: true } => self.line(&format!("{} goes on", run.bold())),
-            Event::Locked(moved) => moved.iter().for_each(|line| self.line(&format!("  lockfile: {line}"))),
+            Event::Locked(moved) => moved.iter().for_each(|line| self.line(&format!("  lockfile: {}", shown(line)))),
             // Not a part of what is drawn: it has to be seen where nothing is.
             Event::Yanked { plugin, version, reason } => {
                 tracing::warn!(
-                    "{plugin} {version} is used because it is locked, but its publisher yanked it: {reason}"
+                    "{plugin} {version} is used because it is locked, but its publisher yanked it: {}",
+                    shown(&reason)
                 );
             }
             Event::PhaseStarted(phase) => {
@@ -87,12 +88,12 @@ impl Observer for RunProgress {
                 if task != self.task {
                     self.bar.set_style(style(Some(unit)));
                     self.bar.reset();
-                    self.bar.set_message(task.clone());
+                    self.bar.set_message(shown(&task));
                     self.task = task;
                 }
                 self.bar.set_length(total);
                 self.bar.set_position(done);
-                self.bar.set_prefix(note);
+                self.bar.set_prefix(shown(&note));
             }
         }
     }

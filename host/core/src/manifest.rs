@@ -14,6 +14,10 @@ use crate::name::PluginName;
 use crate::recipe::Settings;
 use crate::toml_text::nearest;
 
+mod check;
+
+pub use check::ManifestError;
+
 /// Which world a plugin is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
 
 /// A TOML document cannot be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -30,6 +31,21 @@ pub fn parse<T: DeserializeOwned>(document: &str) -> Result<T, TomlError> {
         let message = error.message().to_owned();
         TomlError { remedy: remedy(&message), span: error.span(), message }
     })
+}
+
+/// The bytes of `document` that hold the value at `path`; places in lists are numbers from 0.
+pub fn span_of(document: &str, path: &[&str]) -> Option<Range<usize>> {
+    let document = DeTable::parse(document).ok()?;
+    let (first, rest) = path.split_first()?;
+    let mut value = document.get_ref().get(*first)?;
+    for key in rest {
+        value = match value.get_ref() {
+            DeValue::Table(table) => table.get(*key)?,
+            DeValue::Array(values) => values.get(key.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value.span())
 }
 
 /// The known key that is nearest to an unknown one, from serde's message "unknown field `x`, expected one of `a`, `b`".
@@ -66,6 +82,17 @@ mod tests {
     struct Train {
         learning_rate: f64,
         epochs: u32,
+    }
+
+    #[test]
+    fn a_value_is_found_by_its_path() {
+        let document = "a = [1, \"two\"]\n[b.c]\nd = true\n";
+        let found = |path: &[&str]| span_of(document, path).map(|span| &document[span]);
+        assert_eq!(found(&["a", "1"]), Some("\"two\""));
+        assert_eq!(found(&["b", "c", "d"]), Some("true"));
+        for path in [&[][..], &["x"], &["a", "2"], &["a", "x"], &["b", "c", "d", "e"]] {
+            assert_eq!(found(path), None, "{path:?}");
+        }
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub enum SandboxError {
         message: String,
         /// `file:line:column`.
         location: String,
+        /// The functions that were called, a line each, the innermost first.
+        trace: Option<String>,
     },
     /// It trapped without a message.
     #[error("plugin `{plugin}` trapped: {problem}")]
@@ -99,6 +101,8 @@ pub enum SandboxError {
         plugin: String,
         /// The trap.
         problem: String,
+        /// The functions that were called, a line each, the innermost first.
+        trace: Option<String>,
     },
     /// It returned an error.
     #[error("plugin `{plugin}`: {message}")]
@@ -158,10 +162,21 @@ impl SandboxError {
         }
     }
 
+    /// The functions that the plugin was in, a line each, the innermost first; for its author.
+    pub fn trace(&self) -> Option<&str> {
+        match self {
+            Self::Panicked { trace, .. } | Self::Trapped { trace, .. } => trace.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Engine(_) => "free some address space or memory, then try again",
+            Self::Engine(_) => {
+                "every plugin that may run at a time takes address space: lower `concurrent` under `[plugins]` in `host.toml` \
+                 of the home, or free some memory (`ulimit -v` shows a limit)"
+            }
             Self::Limit { kind, bound: Bound::Manifest, .. } => {
                 return format!("raise `limits.{kind}` in the plugin's plugin.toml and sign it again, or give it less to do");
             }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use freehold_core::limits::{LimitKind, Metering, Usage};
 use wasmtime::component::{self, InstancePre};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::clock::EpochClock;
 use crate::platform::{PluginState, printable};
 use crate::turns::Turns;
-use crate::{Grants, Plugin, SandboxError};
+use crate::{Grants, Plugin, SandboxError, backtrace};
 
 /// Store and limits of an instance.
 pub(crate) struct Instance {
@@ -99,18 +99,15 @@ impl Instance {
         if error.is::<PoolConcurrencyLimitError>() {
             return SandboxError::Busy { plugin, limit: self.concurrent };
         }
-        let backtrace = error.downcast_ref::<WasmBacktrace>();
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => return state.passed(LimitKind::Fuel),
             Some(Trap::Interrupt) => return state.passed(LimitKind::WallTimeMs),
             Some(Trap::StackOverflow) => return state.passed(LimitKind::StackBytes),
             _ => {}
         }
-        if let Some(backtrace) = backtrace.filter(|backtrace| !backtrace.frames().is_empty()) {
-            tracing::info!(%plugin, "{backtrace:?}");
-        }
+        let trace = backtrace::of(error);
         if let Some((message, location)) = state.panic.clone() {
-            return SandboxError::Panicked { plugin, message, location };
+            return SandboxError::Panicked { plugin, message, location, trace };
         }
         let problem = format!("{:#}", error.root_cause());
         // wasmtime gives these errors no public types.
@@ -120,7 +117,7 @@ impl Instance {
         if problem.contains("instance count too high") {
             return state.passed(LimitKind::Instances);
         }
-        SandboxError::Trapped { plugin, problem: printable(problem.lines().next().unwrap_or_default()) }
+        SandboxError::Trapped { plugin, problem: printable(problem.lines().next().unwrap_or_default()), trace }
     }
 
     pub(crate) fn usage(&self) -> Usage {

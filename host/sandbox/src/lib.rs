@@ -3,6 +3,7 @@
 //!
 //! One file a world: [`Transform`], [`Metric`], [`Policy`].
 
+mod backtrace;
 mod bindings;
 mod cache;
 mod clock;

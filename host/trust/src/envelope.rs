@@ -104,7 +104,7 @@ impl Envelope {
 
     /// Every digest by which a list of revoked digests may name this envelope: of the bytes as they are, of the payload, and
     /// of the payload with one of its signatures. Spaces and signatures that were added do not make it another.
-    pub(crate) fn digests(&self, bytes: &[u8]) -> Result<BTreeSet<Digest>, EnvelopeError> {
+    pub fn digests(&self, bytes: &[u8]) -> Result<BTreeSet<Digest>, EnvelopeError> {
         let alone = |signature: &EnvelopeSignature| Self { signatures: vec![signature.clone()], ..self.clone() };
         let wrapped = self.signatures.iter().map(|signature| Digest::of(&alone(signature).to_bytes()));
         let whole = [bytes, &self.to_bytes(), &self.unverified_payload()?].map(Digest::of);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, SecretKey};
+use crate::plugin::Encounter;
 use crate::root::VerifiedRoot;
 
 /// Payload type of signed yanks.
@@ -79,6 +80,19 @@ pub enum YankError {
         /// When.
         time: Timestamp,
     },
+    /// Its signer's key was good when it says that it was signed, but is no longer, and nobody here has met it before.
+    #[error(
+        "the yank of plugin `{plugin}` is signed by {}, a key whose time ended at {until}, and this home has not met it before",
+        signer.short()
+    )]
+    KeyOver {
+        /// The plugin and version beside which it lies.
+        plugin: String,
+        /// The signer.
+        signer: KeyId,
+        /// When the key's time ended.
+        until: Timestamp,
+    },
     /// Its reason cannot be shown.
     #[error("the yank of plugin `{0}` needs a reason: one line of at most {REASON_LENGTH} characters")]
     Reason(String),
@@ -103,6 +117,9 @@ impl YankError {
             ),
             Self::OtherName { .. } => "put `yank.dsse.json` beside the version that it is about".into(),
             Self::NotYetValid { .. } => "check the clock of this machine and of the machine that signed".into(),
+            Self::KeyOver { .. } => {
+                "have the publisher say it again with a key that is good: `freehold plugin yank` or `unyank`".into()
+            }
             Self::Reason(_) => "say in a line why, with `--reason TEXT`".into(),
         }
     }
@@ -140,10 +157,11 @@ pub fn sign_yank(yank: &Yank, key: &SecretKey) -> Envelope {
 /// changed, and that it is about this version and none other.
 pub fn verify_yank(
     root: &VerifiedRoot,
-    now: Timestamp,
+    met: impl Into<Encounter>,
     (name, version): (&PluginName, &Version),
     envelope: &[u8],
 ) -> Result<VerifiedYank, YankError> {
+    let met = met.into();
     let asked = format!("{name} {version}");
     let plugin = || asked.clone();
     let tampered = |problem: String| YankError::Tampered { plugin: plugin(), problem };
@@ -159,11 +177,15 @@ pub fn verify_yank(
     if (&yank.name, &yank.version) != (name, version) {
         return Err(YankError::OtherName { found: format!("{} {}", yank.name, yank.version), asked });
     }
-    let Some(signer) = signers.iter().copied().find(|key| root.may_publish_at(key, name, yank.time)) else {
+    let good = || signers.iter().copied().filter(|key| root.may_publish_at(key, name, yank.time));
+    let Some(signer) = good().find(|key| met.too_late(root, key).is_none()) else {
+        if let Some((signer, until)) = good().find_map(|key| Some((key, met.too_late(root, &key)?))) {
+            return Err(YankError::KeyOver { plugin: asked, signer, until });
+        }
         let signer = signers.first().copied().ok_or_else(|| YankError::Unsigned(plugin()))?;
         return Err(YankError::WrongPublisher { plugin: asked, signer });
     };
-    if now < yank.time {
+    if met.now() < yank.time {
         return Err(YankError::NotYetValid { plugin: asked, time: yank.time });
     }
     let shown = yank.reason.chars().count();
@@ -206,6 +228,7 @@ mod tests {
             (None, Some(1_000), false),
             (Some(1_001), None, false),
         ] {
+            // Judged at 1,000 and again long after.
             let roles = [Role::Root, Role::Recorder, Role::Log].map(|role| (role, owner.public()));
             let mut root = TrustRoot::first(at(9_000), roles);
             root.keys.insert(key.public().id(), key.public());
@@ -216,6 +239,13 @@ mod tests {
             }
             let root = VerifiedRoot::first(&root.sign(&[&owner]).to_bytes()).unwrap();
             assert_eq!(verify(&root, &signed).is_ok(), holds, "{from:?} to {until:?}");
+            let (name, version) = (yank().name, yank().version);
+            let late = |met: Encounter| verify_yank(&root, met, (&name, &version), &signed.to_bytes());
+            assert_eq!(late(Encounter::again(at(2_000))).is_ok(), holds, "{from:?} to {until:?}, met before");
+            let first = late(Encounter::first(at(2_000)));
+            assert_eq!(first.is_ok(), holds && until.is_none(), "{from:?} to {until:?}, met late");
+            let over = matches!(first, Err(YankError::KeyOver { until: told, .. }) if Some(told) == until.map(at));
+            assert_eq!(over, holds && until.is_some(), "{first:?}");
         }
     }
 

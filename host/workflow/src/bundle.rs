@@ -83,7 +83,7 @@ pub fn pack(
 ) -> Result<Packed, WorkflowError> {
     let asked = (name, version);
     let PluginFiles { manifest, component } = catalog.read(name, version)?;
-    let plugin = accept(home, root, asked, (&manifest, component), |_| Ok(()))?;
+    let plugin = accept(home, root, asked, (&manifest, component), None, |_| Ok(()))?;
     let yank = newest_yank(home, root, asked, catalog.read_yank(name, version)?)?;
     let parts = Parts {
         manifest: manifest.as_slice(),
@@ -114,7 +114,7 @@ pub fn unpack(
     let Parts { manifest, component, yank } = freehold_bundle::read(bytes, &limits)?;
     let (name, version) = claimed_plugin(&manifest)?;
     let asked = (&name, &version);
-    let plugin = accept(home, root, asked, (&manifest, component), |plugin| {
+    let plugin = accept(home, root, asked, (&manifest, component), None, |plugin| {
         check_size(plugin, host)?;
         if let Some(yank) = &yank {
             verify_yank(root, Timestamp::now(), asked, yank)?;

@@ -2,13 +2,17 @@
 //! publisher's signed word on that.
 
 use cap_std::fs::Dir;
+use freehold_core::digest::Digest;
+use freehold_core::lock::LockedPlugin;
 use freehold_core::name::{PluginName, is_label};
 use freehold_files::FileError;
-use freehold_trust::{PluginError, VerifiedPlugin, VerifiedRoot, VerifiedYank, YankError, verify_plugin, verify_yank};
+use freehold_trust::{
+    Encounter, PluginError, VerifiedPlugin, VerifiedRoot, VerifiedYank, YankError, verify_plugin, verify_yank,
+};
 use jiff::Timestamp;
 use semver::Version;
 
-use crate::resolution::{Choice, Wanted, choose};
+use crate::resolution::{Choice, Offer, Wanted, as_locked, choose};
 use crate::{Home, WorkflowError};
 
 pub use freehold_bundle::{COMPONENT_FILE, MANIFEST_FILE, YANK_FILE};
@@ -40,7 +44,7 @@ pub struct CatalogEntry {
     pub version: Version,
 }
 
-fn folders(dir: &Dir, path: &str) -> Result<Vec<String>, WorkflowError> {
+pub(crate) fn folders(dir: &Dir, path: &str) -> Result<Vec<String>, WorkflowError> {
     let failed = |source| FileError::Io { action: "list", path: path.into(), source };
     let mut names = Vec::new();
     match dir.read_dir(path) {
@@ -71,10 +75,15 @@ impl Catalog {
         &self.dir
     }
 
-    /// Versions of a plugin, oldest first.
+    /// Versions of a plugin, oldest first. A folder in which nothing but a yank is left is none.
     pub fn versions(&self, name: &PluginName) -> Result<Vec<Version>, WorkflowError> {
         let names = folders(&self.dir, &name.to_string())?;
-        let mut versions: Vec<Version> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let holds = |version: &str, file: &str| self.dir.exists(format!("{name}/{version}/{file}"));
+        let withdrawn = |version: &str| {
+            holds(version, YANK_FILE) && !holds(version, COMPONENT_FILE) && !holds(version, MANIFEST_FILE)
+        };
+        let mut versions: Vec<Version> =
+            names.iter().filter(|version| !withdrawn(version)).filter_map(|version| version.parse().ok()).collect();
         versions.sort();
         Ok(versions)
     }
@@ -95,7 +104,13 @@ impl Catalog {
     /// The version to use.
     pub fn choose(&self, home: &Home, root: &VerifiedRoot, wanted: &Wanted<'_>) -> Result<Choice, WorkflowError> {
         let versions = self.versions(wanted.plugin)?;
-        choose(wanted, (&self.name, &versions), |version| {
+        let mut gone = Vec::new();
+        for seen in home.seen_versions(wanted.plugin)? {
+            if !versions.contains(&seen) && home.stands(root, wanted.plugin, &seen)? {
+                gone.push(seen);
+            }
+        }
+        choose(wanted, Offer { folder: &self.name, versions: &versions, gone: &gone }, |version| {
             Ok(self.yank(home, root, wanted.plugin, version)?.map(|yank| yank.reason.clone()))
         })
     }
@@ -108,20 +123,24 @@ impl Catalog {
         name: &PluginName,
         version: &Version,
     ) -> Result<VerifiedPlugin, WorkflowError> {
-        self.load_if(home, root, (name, version), |_| Ok(()))
+        self.load_locked(home, root, (name, version), None)
     }
 
-    /// Like [`Self::load`], if `expected` has nothing against it. What it refuses is not remembered: else files that are not
-    /// those of the lockfile would keep out those that are.
-    pub(crate) fn load_if(
+    /// Like [`Self::load`], if it is what is locked, with `true` down to its signed manifest. What is not is not remembered:
+    /// else files that are not those of the lockfile would keep out those that are. What is locked has been met before.
+    pub(crate) fn load_locked(
         &self,
         home: &Home,
         root: &VerifiedRoot,
         (name, version): (&PluginName, &Version),
-        expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
+        locked: Option<(&LockedPlugin, bool)>,
     ) -> Result<VerifiedPlugin, WorkflowError> {
         let PluginFiles { manifest, component } = self.read(name, version)?;
-        accept(home, root, (name, version), (&manifest, component), expected)
+        let files = (manifest.as_slice(), component);
+        accept(home, root, (name, version), files, locked.map(|(locked, _)| locked), |plugin| match locked {
+            Some((locked, strict)) => as_locked(locked, plugin, strict),
+            None => Ok(()),
+        })
     }
 
     /// The files of a plugin, as they lie there.
@@ -170,15 +189,19 @@ impl Catalog {
 }
 
 /// The one way by which a plugin is taken, to be used, packed or added: it is verified, `expected` has nothing against it, and
-/// `home` never saw its version with other bytes.
+/// `home` never saw its version with other bytes. What is `locked`, or was seen before, has been met before.
 pub(crate) fn accept(
     home: &Home,
     root: &VerifiedRoot,
-    asked: (&PluginName, &Version),
+    (name, version): (&PluginName, &Version),
     (manifest, component): (&[u8], Vec<u8>),
+    locked: Option<&LockedPlugin>,
     expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
 ) -> Result<VerifiedPlugin, WorkflowError> {
-    let plugin = verify_plugin(root, Timestamp::now(), asked, manifest, component)?;
+    let is_locked = locked.is_some_and(|locked| locked.manifest == Digest::of(manifest));
+    let met_before = is_locked || home.has_met(name, version, manifest);
+    let met = if met_before { Encounter::again } else { Encounter::first };
+    let plugin = verify_plugin(root, met(Timestamp::now()), (name, version), manifest, component)?;
     expected(&plugin)?;
     home.remember(&plugin, manifest)?;
     Ok(plugin)
@@ -191,28 +214,36 @@ pub(crate) fn newest_yank(
     (name, version): (&PluginName, &Version),
     found: Option<Vec<u8>>,
 ) -> Result<Option<(VerifiedYank, Vec<u8>)>, WorkflowError> {
-    let verify = |bytes: Vec<u8>| match verify_yank(root, Timestamp::now(), (name, version), &bytes) {
-        Ok(yank) => Ok((yank, bytes)),
-        Err(error) => Err(error),
-    };
-    let remembered = |bytes: Option<Vec<u8>>| match bytes.map(verify) {
-        // Its signer has lost its say since; what it said counts no more than what it signs now.
-        Some(Err(YankError::UnknownSigner { .. } | YankError::WrongPublisher { .. })) | None => Ok(None),
-        Some(other) => other.map(Some),
-    };
-    let seen = remembered(home.seen_yank(name, version)?)?;
-    let Some(found) = found else { return Ok(seen) };
-    let found = verify(found)?;
-    if seen.as_ref().is_some_and(|(seen, _)| !is_newer(&found.0, seen)) {
+    let kept = home.seen_yank(name, version)?;
+    let remembered = |bytes: Option<&[u8]>| remembered(root, (name, version), bytes);
+    let seen = remembered(kept.as_deref())?.zip(kept.clone());
+    let Some(bytes) = found else { return Ok(seen) };
+    let met = if kept.as_ref() == Some(&bytes) { Encounter::again } else { Encounter::first };
+    let found = verify_yank(root, met(Timestamp::now()), (name, version), &bytes)?;
+    if seen.as_ref().is_some_and(|(seen, _)| !is_newer(&found, seen)) {
         return Ok(seen);
     }
-    home.remember_yank(name, version, &found.1, |by_then| {
-        Ok(remembered(by_then)?.is_none_or(|(by_then, _)| is_newer(&found.0, &by_then)))
+    home.remember_yank(name, version, &bytes, |by_then| {
+        Ok(remembered(by_then.as_deref())?.is_none_or(|by_then| is_newer(&found, &by_then)))
     })?;
-    Ok(Some(found))
+    Ok(Some((found, bytes)))
+}
+
+/// What a home remembers of a version, if it still counts.
+pub(crate) fn remembered(
+    root: &VerifiedRoot,
+    (name, version): (&PluginName, &Version),
+    bytes: Option<&[u8]>,
+) -> Result<Option<VerifiedYank>, WorkflowError> {
+    let verify = |bytes: &[u8]| verify_yank(root, Encounter::again(Timestamp::now()), (name, version), bytes);
+    match bytes.map(verify) {
+        // Its signer has lost its say since; what it said counts no more than what it signs now.
+        Some(Err(YankError::UnknownSigner { .. } | YankError::WrongPublisher { .. })) | None => Ok(None),
+        Some(other) => Ok(other.map(Some)?),
+    }
 }
 
 /// Of two that say otherwise at the same time, the yank counts.
-fn is_newer(yank: &VerifiedYank, than: &VerifiedYank) -> bool {
+pub(crate) fn is_newer(yank: &VerifiedYank, than: &VerifiedYank) -> bool {
     (yank.time, yank.yanked) > (than.time, than.yanked)
 }

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use freehold_core::limits::{LimitKind, Limits, Metering};
-use freehold_core::toml_text;
+use freehold_core::toml_text::{self, TomlError, span_of};
 use freehold_sandbox::{Cache, HostSettings, Sandbox};
 use freehold_trust::MacKey;
 use serde::Deserialize;
 
 use crate::{Home, WorkflowError};
 
-const FILE: &str = "host.toml";
+/// What the operator of a home allows plugins, in a file of it.
+pub const HOST_FILE: &str = "host.toml";
 const FILE_LIMIT: u64 = 1 << 20;
 const CACHE: &str = "cache";
 const SECRET: &str = "cache/secret";
+/// Each plugin that may run at a time takes 4 GiB of address space in each of two engines, and there are 128 TiB of it.
+const CONCURRENT_MAX: u32 = 8_192;
 
 /// The whole file. What it leaves out is as it would be without it.
 #[derive(Debug, Default, Deserialize)]
@@ -51,19 +54,44 @@ impl From<PluginsTable> for HostSettings {
     }
 }
 
+/// Reads the file. What would let no plugin run is an error that names the key.
+fn parse(document: &str) -> Result<HostSettings, TomlError> {
+    let HostFile { plugins } = toml_text::parse(document)?;
+    let refused = |path: &[&str], message: String, remedy: &str| {
+        Err(TomlError { message, span: span_of(document, path), remedy: Some(remedy.into()) })
+    };
+    let concurrent = plugins.concurrent;
+    if !(1..=CONCURRENT_MAX).contains(&concurrent) {
+        let message = format!("`plugins.concurrent` is {concurrent}; it must be from 1 to {CONCURRENT_MAX}");
+        return refused(
+            &["plugins", "concurrent"],
+            message,
+            "write how many plugins may run at a time, or leave it out",
+        );
+    }
+    if let Some(kind) = plugins.limits.iter().find_map(|(kind, limit)| (*limit == 0).then_some(*kind)) {
+        let message = format!("`plugins.limits.{kind}` is 0, so that no plugin could run");
+        let remedy = "write the most that a plugin may use, or leave it out for this program's own limit";
+        return refused(&["plugins", "limits", kind.key()], message, remedy);
+    }
+    Ok(plugins.into())
+}
+
 impl Home {
     /// What the operator allows.
     pub fn host_settings(&self) -> Result<HostSettings, WorkflowError> {
-        let bytes = match freehold_files::read(&self.dir, FILE, FILE_LIMIT) {
+        let bytes = match freehold_files::read(&self.dir, HOST_FILE, FILE_LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => return Ok(HostSettings::default()),
             Err(error) => return Err(error.into()),
         };
         let document = String::from_utf8_lossy(&bytes).into_owned();
-        match toml_text::parse::<HostFile>(&document) {
-            Ok(file) => Ok(file.plugins.into()),
-            Err(error) => Err(WorkflowError::Toml { file: FILE.into(), document, error }),
-        }
+        parse(&document).map_err(|error| WorkflowError::Toml { file: HOST_FILE.into(), document, error })
+    }
+
+    /// Whether the operator has said what is allowed.
+    pub fn has_host_file(&self) -> bool {
+        self.dir.exists(HOST_FILE)
     }
 
     /// A sandbox as the operator allows it, with the home's cache of compiled plugins.
@@ -97,8 +125,10 @@ mod tests {
     use super::*;
 
     fn settings(document: &str) -> Result<HostSettings, String> {
-        let file = toml_text::parse::<HostFile>(document);
-        file.map(|file| file.plugins.into()).map_err(|error| error.message + &error.remedy.unwrap_or_default())
+        parse(document).map_err(|error| {
+            let line = error.line(document).unwrap_or_default();
+            format!("{line}: {}; {}", error.message, error.remedy.unwrap_or_default())
+        })
     }
 
     #[test]
@@ -116,5 +146,25 @@ mod tests {
         assert!(settings("[plugins.limits]\nfeul = 3").unwrap_err().contains("fuel"));
         assert!(settings("[plugins.limits]\nfuel = -3").is_err());
         assert!(settings("[plugin]\n").unwrap_err().contains("plugins"));
+    }
+
+    #[test]
+    fn what_would_let_no_plugin_run_is_named() {
+        for (document, parts) in [
+            ("[plugins]\nconcurrent = 0", ["2: `plugins.concurrent` is 0", "from 1 to 8192", "leave it out"]),
+            ("[plugins]\nconcurrent = 8193", ["2: `plugins.concurrent` is 8193", "from 1 to 8192", "leave it out"]),
+            ("[plugins.limits]\nfuel = 1\nlog_bytes = 0", ["3: `plugins.limits.log_bytes` is 0", "no plugin", "leave"]),
+            ("[plugins]\nmetering = \"feul\"", ["2: unknown variant `feul`", "did you mean", "`fuel`"]),
+            ("[plugins]\nmetering = \"none\"", ["2: unknown variant `none`", "known here", "fuel, time"]),
+        ] {
+            let error = settings(document).unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{document}: {error}");
+        }
+        for kind in LimitKind::ALL {
+            let error = settings(&format!("[plugins.limits]\n{kind} = 0")).unwrap_err();
+            assert!(error.starts_with(&format!("2: `plugins.limits.{kind}` is 0")), "{error}");
+            settings(&format!("[plugins.limits]\n{kind} = 1")).unwrap();
+        }
+        assert_eq!(settings("[plugins]\nconcurrent = 1").unwrap().concurrent, 1);
     }
 }

@@ -31,6 +31,7 @@ pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FIL
 pub use difference::{Difference, differences};
 pub use error::{ExitCode, WorkflowError};
 pub use home::Home;
+pub use host::HOST_FILE;
 pub use keys::KeyEntry;
 pub use observe::{Event, Observer, Unit};
 pub use project::Project;

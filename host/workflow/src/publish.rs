@@ -3,8 +3,7 @@
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::manifest::{Manifest, PluginSource};
-use freehold_core::toml_text;
-use freehold_trust::{KeyId, PluginError, SecretKey, sign_plugin, verify_plugin};
+use freehold_trust::{Encounter, KeyId, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 
@@ -46,7 +45,7 @@ pub fn publish(
     (component, contract): (&[u8], Version),
     signing: Signing<'_>,
 ) -> Result<Publication, WorkflowError> {
-    let source: PluginSource = toml_text::parse(source).map_err(|error| WorkflowError::Toml {
+    let source = PluginSource::parse(source).map_err(|error| WorkflowError::Toml {
         file: file.into(),
         document: source.into(),
         error,
@@ -85,6 +84,8 @@ pub fn publish(
 /// Whether the signature that lies there was revoked, so that only a new one is of use.
 fn is_revoked(home: &Home, before: &Manifest, envelope: &[u8], component: &[u8]) -> Result<bool, WorkflowError> {
     let asked = (&before.name, &before.version);
-    let verified = verify_plugin(&home.newest_root()?, Timestamp::now(), asked, envelope, component.to_vec());
+    // Whether it was met before makes no difference to that.
+    let met = Encounter::again(Timestamp::now());
+    let verified = verify_plugin(&home.newest_root()?, met, asked, envelope, component.to_vec());
     Ok(matches!(verified, Err(PluginError::RevokedManifest { .. })))
 }

@@ -3,12 +3,14 @@
 //!
 //! The choice is made by names and yanks alone, and what was chosen is verified afterwards: a version that does not verify is
 //! an error. To take an older one in its place would let whoever can spoil the newest choose an old one with known holes. For
-//! the same reason a locked version that is gone is never replaced by an older one.
+//! the same reason a locked version that is gone is never replaced by an older one, and neither is the newest that fits of those
+//! that this home has ever seen. Who wants an older one says so, with a range that the newer does not fit.
 
 use freehold_core::digest::Digest;
 use freehold_core::lock::LockedPlugin;
 use freehold_core::name::PluginName;
 use freehold_trust::VerifiedPlugin;
+use jiff::Timestamp;
 use semver::{Version, VersionReq};
 
 use crate::difference::Difference;
@@ -46,6 +48,22 @@ pub enum ResolutionError {
         offered: String,
         /// Whether that is older.
         older: bool,
+    },
+    /// A version that this home has seen is gone, and what is left is older.
+    #[error(
+        "this home has seen `{plugin}` {seen}, which fits `{wanted}`, but `{folder}` does not have it; it offers {offered}"
+    )]
+    SeenGone {
+        /// The plugin.
+        plugin: PluginName,
+        /// The newest that fits and was seen.
+        seen: Version,
+        /// The range.
+        wanted: VersionReq,
+        /// Where it was looked for.
+        folder: String,
+        /// The newest that fits and is not yanked.
+        offered: Version,
     },
     /// The locked version has other bytes.
     #[error("`{plugin}` {version} has another {what} than is locked: it is {found}, locked is {locked}")]
@@ -109,6 +127,18 @@ pub enum ResolutionError {
         /// The version.
         version: Version,
     },
+    /// Something newer was said of it.
+    #[error("of `{plugin}` {version}, this home has met a newer word than that of {time}: {newer}")]
+    NewerYank {
+        /// The plugin.
+        plugin: PluginName,
+        /// The version.
+        version: Version,
+        /// When it was said.
+        time: Timestamp,
+        /// The newer word.
+        newer: String,
+    },
     /// There is no such version to yank.
     #[error("`{folder}` has no `{plugin}` {version}; found: {found}")]
     NoVersion {
@@ -127,7 +157,9 @@ impl ResolutionError {
     /// The exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::AllYanked { .. } | Self::LockedGone { .. } => ExitCode::Broken,
+            Self::AllYanked { .. } | Self::LockedGone { .. } | Self::SeenGone { .. } | Self::NewerYank { .. } => {
+                ExitCode::Broken
+            }
             Self::NotAsLocked { .. } | Self::NotAsSeen { .. } | Self::Memory { .. } | Self::Occupied { .. } => {
                 ExitCode::Unverified
             }
@@ -141,10 +173,13 @@ impl ResolutionError {
             Self::AllYanked { .. } => {
                 "get a newer version from the publisher, or change `version` in the recipe".into()
             }
-            Self::LockedGone { plugin, locked, .. } => format!(
+            Self::LockedGone { plugin, locked, older: false, .. } => format!(
                 "put {plugin}/{locked} back into the folder; if it is gone for good, see what would take its place with \
                  `freehold plugin update` and accept it with `--write`"
             ),
+            Self::LockedGone { plugin, locked: gone, offered, .. } => go_back(plugin, gone, offered),
+            Self::SeenGone { plugin, seen: gone, offered, .. } => go_back(plugin, gone, &offered.to_string()),
+            Self::NewerYank { .. } => "check the clock of this machine, then say it again".into(),
             Self::NotAsLocked { what: COMPONENT, .. } | Self::NotAsSeen { .. } => {
                 "do not use these files: a version never gets other bytes; publish it as a new version, by raising \
                  `version` in plugin.toml"
@@ -168,6 +203,14 @@ impl ResolutionError {
     }
 }
 
+/// How to take an older version knowingly.
+fn go_back(plugin: &PluginName, gone: &Version, offered: &str) -> String {
+    format!(
+        "put {plugin}/{gone} back into the folder; if it is not to be used any more, have its publisher yank it; to use an \
+         older one knowingly, name it exactly: `={offered}`"
+    )
+}
+
 /// The version to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -188,6 +231,17 @@ pub struct Wanted<'a> {
     pub locked: Option<&'a Version>,
     /// Whether nothing but the locked version will do.
     pub strict: bool,
+}
+
+/// What there is to choose from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    /// What the recipe calls the folder.
+    pub(crate) folder: &'a str,
+    /// The versions in it.
+    pub(crate) versions: &'a [Version],
+    /// Versions that are not in it, but that this home has seen and would still trust.
+    pub(crate) gone: &'a [Version],
 }
 
 /// An error if what was found under a locked version is not what is locked. A component never changes. A signed manifest may
@@ -218,11 +272,11 @@ pub(crate) fn differing(differences: &[Difference]) -> String {
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Chooses among `versions`, which the folder `folder` has. `yank` is asked for each version that the choice rests on; it says
-/// why that one is yanked, and its error is the answer.
+/// Chooses among the versions on offer. `yank` is asked for each version that the choice rests on; it says why that one is
+/// yanked, and its error is the answer.
 pub(crate) fn choose(
     wanted: &Wanted<'_>,
-    (folder, versions): (&str, &[Version]),
+    Offer { folder, versions, gone }: Offer<'_>,
     mut yank: impl FnMut(&Version) -> Result<Option<String>, WorkflowError>,
 ) -> Result<Choice, WorkflowError> {
     let Wanted { plugin, range, .. } = *wanted;
@@ -255,6 +309,18 @@ pub(crate) fn choose(
         .into());
     }
     if let Some(version) = newest {
+        for seen in gone.iter().filter(|seen| *seen > version && range.matches(seen)) {
+            if yank(seen)?.is_none() {
+                return Err(ResolutionError::SeenGone {
+                    plugin: plugin.clone(),
+                    seen: seen.clone(),
+                    wanted: range.clone(),
+                    folder: folder.into(),
+                    offered: version.clone(),
+                }
+                .into());
+            }
+        }
         return Ok(Choice { version: version.clone(), yanked: None });
     }
     if yanked.is_empty() {

@@ -22,10 +22,10 @@ use freehold_core::digest::Digest;
 use freehold_core::manifest::Manifest;
 use freehold_core::name::PluginName;
 use freehold_files::FileError;
-use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, PublicKey, VerifiedPlugin};
+use freehold_trust::{Envelope, KeyId, MANIFEST_TYPE, PublicKey, VerifiedPlugin, VerifiedRoot};
 use semver::Version;
 
-use crate::catalog::{MANIFEST_LIMIT, YANK_FILE, YANK_LIMIT};
+use crate::catalog::{MANIFEST_LIMIT, YANK_FILE, YANK_LIMIT, folders};
 use crate::difference::differences;
 use crate::resolution::{ResolutionError, differing};
 use crate::{Home, WorkflowError};
@@ -37,6 +37,14 @@ pub(crate) const SEEN_SUFFIX: &str = ".dsse.json";
 const LOCK: &str = "plugins-seen";
 /// What is unfinished for so long, nobody is writing any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// A signed manifest that was loaded once.
+struct Seen {
+    manifest: Manifest,
+    signers: Vec<KeyId>,
+    /// The digests that it could be revoked by.
+    digests: Vec<Digest>,
+}
 
 fn folder(name: &PluginName, version: &Version) -> String {
     format!("{SEEN}/{name}/{version}")
@@ -64,7 +72,7 @@ impl Home {
     /// An error if the version of `manifest` was seen with another content.
     pub(crate) fn refuse_other(&self, manifest: &Manifest) -> Result<(), WorkflowError> {
         for seen in self.seen(&manifest.name, &manifest.version)? {
-            let differs = differences(&seen, manifest);
+            let differs = differences(&seen.manifest, manifest);
             if !differs.is_empty() {
                 let (plugin, version) = (manifest.name.clone(), manifest.version.clone());
                 return Err(ResolutionError::NotAsSeen { plugin, version, differs: differing(&differs) }.into());
@@ -73,8 +81,44 @@ impl Home {
         Ok(())
     }
 
+    /// Whether these very bytes were verified here before.
+    pub(crate) fn has_met(&self, name: &PluginName, version: &Version, envelope: &[u8]) -> bool {
+        let file = file(name, version, &Digest::of(envelope));
+        freehold_files::read(&self.dir, file, MANIFEST_LIMIT).is_ok_and(|seen| seen == envelope)
+    }
+
+    /// The versions of a plugin that this home has seen, by the names of files.
+    pub(crate) fn seen_versions(&self, name: &PluginName) -> Result<Vec<Version>, WorkflowError> {
+        let names = folders(&self.dir, &format!("{SEEN}/{name}"))?;
+        let mut versions = Vec::new();
+        for version in names.iter().filter_map(|name| name.parse().ok()) {
+            let files = folders(&self.dir, &folder(name, &version))?;
+            // A folder that holds nothing but a yank is that of a version that was never loaded.
+            if files.iter().any(|file| file != YANK_FILE && file.ends_with(SEEN_SUFFIX)) {
+                versions.push(version);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Whether a version that this home has seen would still be trusted if it were there: a publisher that may sign the name
+    /// signed it, and it is not revoked. That it has expired, or that its key's time is over, is no reason to go back.
+    pub(crate) fn stands(
+        &self,
+        root: &VerifiedRoot,
+        name: &PluginName,
+        version: &Version,
+    ) -> Result<bool, WorkflowError> {
+        let stands = |seen: &Seen| {
+            let signed = |key: &KeyId| root.may_publish_at(key, name, seen.manifest.created);
+            let revoked = |digest: &Digest| root.revoked_digests.contains_key(digest);
+            seen.signers.iter().any(signed) && !seen.digests.iter().any(revoked) && !revoked(&seen.manifest.component)
+        };
+        Ok(self.seen(name, version)?.iter().any(stands))
+    }
+
     /// The signed manifests of a version that this home has seen.
-    fn seen(&self, name: &PluginName, version: &Version) -> Result<Vec<Manifest>, WorkflowError> {
+    fn seen(&self, name: &PluginName, version: &Version) -> Result<Vec<Seen>, WorkflowError> {
         let folder = folder(name, version);
         let mut manifests = Vec::new();
         for file in self.seen_names(&folder)? {
@@ -85,7 +129,7 @@ impl Home {
                 |problem: &str| ResolutionError::Memory { file: format!("{folder}/{file}"), problem: problem.into() };
             let digest = file.strip_suffix(SEEN_SUFFIX).and_then(|hex| format!("sha256:{hex}").parse().ok());
             let digest = digest.ok_or_else(|| broken("is not named by the digest of a signed manifest"))?;
-            manifests.extend(self.seen_manifest(name, version, &digest)?);
+            manifests.extend(self.seen_at(name, version, &digest)?);
         }
         Ok(manifests)
     }
@@ -113,6 +157,10 @@ impl Home {
         version: &Version,
         digest: &Digest,
     ) -> Result<Option<Manifest>, WorkflowError> {
+        Ok(self.seen_at(name, version, digest)?.map(|seen| seen.manifest))
+    }
+
+    fn seen_at(&self, name: &PluginName, version: &Version, digest: &Digest) -> Result<Option<Seen>, WorkflowError> {
         let file = file(name, version, digest);
         let bytes = match freehold_files::read(&self.dir, &file, MANIFEST_LIMIT) {
             Err(error) if error.is_not_found() => return Ok(None),
@@ -125,6 +173,7 @@ impl Home {
         let envelope = Envelope::from_bytes(&bytes).map_err(|error| broken(error.to_string()))?;
         let verified = envelope.verify(MANIFEST_TYPE, &self.publishers_ever()?, 1);
         let (payload, signers) = verified.map_err(|error| broken(error.to_string()))?;
+        let digests = envelope.digests(&bytes).map_err(|error| broken(error.to_string()))?.into_iter().collect();
         let manifest: Manifest = serde_json::from_slice(&payload).map_err(|error| broken(error.to_string()))?;
         if (&manifest.name, &manifest.version) != (name, version) {
             return Err(broken(format!("it is the manifest of {} {}", manifest.name, manifest.version)).into());
@@ -133,7 +182,7 @@ impl Home {
         if !roots.iter().any(|(root, _)| signers.iter().any(|signer| root.may_publish(signer, name))) {
             return Err(broken("no trust root lets its signer publish this name".into()).into());
         }
-        Ok(Some(manifest))
+        Ok(Some(Seen { manifest, signers: signers.into_iter().collect(), digests }))
     }
 
     /// The keys that any trust root of this home lets publish: what was seen stays seen when its signer goes.

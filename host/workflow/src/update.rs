@@ -10,7 +10,7 @@ use semver::{Version, VersionReq};
 use serde::Serialize;
 
 use crate::difference::{Difference, differences};
-use crate::resolution::{Wanted, as_locked};
+use crate::resolution::Wanted;
 use crate::run::lock_document;
 use crate::{Catalog, Home, Project, WorkflowError};
 
@@ -94,10 +94,8 @@ impl Update<'_> {
         let wanted = Wanted { plugin: name, range, locked: None, strict: false };
         let fits = self.catalog.choose(self.home, &self.root, &wanted)?.version;
         let same = locked.filter(|locked| locked.version == fits);
-        let found = self.catalog.load_if(self.home, &self.root, (name, &fits), |found| match same {
-            Some(locked) => as_locked(locked, found, false),
-            None => Ok(()),
-        })?;
+        let found =
+            self.catalog.load_locked(self.home, &self.root, (name, &fits), same.map(|locked| (locked, false)))?;
         let before = locked.map(|locked| self.manifest(locked)).transpose()?.flatten();
         let locked_yanked = match locked {
             Some(locked) => self.yanked(name, &locked.version)?,
@@ -147,8 +145,7 @@ impl Update<'_> {
         if let Some(seen) = self.home.seen_manifest(name, version, manifest)? {
             return Ok(Some(seen));
         }
-        let found =
-            self.catalog.load_if(self.home, &self.root, (name, version), |found| as_locked(locked, found, true));
+        let found = self.catalog.load_locked(self.home, &self.root, (name, version), Some((locked, true)));
         Ok(found.ok().map(|found| found.manifest().clone()))
     }
 }

@@ -5,6 +5,7 @@
 
 mod bundles;
 mod components;
+mod grants;
 mod guest;
 mod host;
 mod metrics;

@@ -23,6 +23,9 @@ pub struct Broken {
     pub message: String,
     /// Where it panicked: `file:line:column`.
     pub location: Option<String>,
+    /// The functions that it was in, a line each, the innermost first. No part of what is compared.
+    #[serde(skip)]
+    pub trace: Option<String>,
 }
 
 /// What came of a case.
@@ -73,7 +76,7 @@ fn unexpected(found: &Table) -> Difference {
 
 /// The settings are completed and the grants checked as a run does it.
 pub(crate) fn grants(plugin: &Plugin, case: &Case) -> Result<Grants, Broken> {
-    let refused = |code: &str, message: String| Broken { code: code.into(), message, location: None };
+    let refused = |code: &str, message: String| Broken { code: code.into(), message, location: None, trace: None };
     let manifest = plugin.manifest();
     let settings = manifest.complete(&case.written.settings).map_err(|error| refused("settings", error.to_string()))?;
     if let Some(asset) = case.assets.keys().find(|asset| !manifest.asks_for_asset(asset)) {
@@ -84,12 +87,13 @@ pub(crate) fn grants(plugin: &Plugin, case: &Case) -> Result<Grants, Broken> {
 
 impl From<SandboxError> for Broken {
     fn from(error: SandboxError) -> Self {
-        let code = error.code().to_owned();
-        match error {
-            SandboxError::Panicked { message, location, .. } => Self { code, message, location: Some(location) },
-            SandboxError::Refused { message, .. } => Self { code, message, location: None },
-            other => Self { code, message: other.to_string(), location: None },
-        }
+        let (code, trace) = (error.code().to_owned(), error.trace().map(str::to_owned));
+        let (message, location) = match error {
+            SandboxError::Panicked { message, location, .. } => (message, Some(location)),
+            SandboxError::Refused { message, .. } => (message, None),
+            other => (other.to_string(), None),
+        };
+        Self { code, message, location, trace }
     }
 }
 

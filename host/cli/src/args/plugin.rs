@@ -33,7 +33,9 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         toolchain: ToolchainArguments,
     },
-    /// Run the cases of a plugin in the sandbox, under the limits of its plugin.toml
+    /// Run the cases of a plugin in the sandbox, under the limits that a run has
+    ///
+    /// The limits are those of its plugin.toml, capped by host.toml of the home if there is one.
     ///
     /// A case is a file `cases/NAME.toml` with settings, input and what is expected. Transforms and metrics are given
     /// [[batch]] with rows, policies [evidence]. Under [expect], what is left out is not compared.
@@ -91,6 +93,16 @@ pub(crate) enum PluginCommand {
         /// The plugin: publisher/name, publisher/name@version, a .wasm file or the folder of a plugin (./a/b if it
         /// reads like a name)
         plugin: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        from: PathBuf,
+    },
+    /// Show how two versions of a plugin differ, and whether recipes that use the first fit the second
+    Diff {
+        /// The version that is used: publisher/name@version
+        before: String,
+        /// The version to compare it with: publisher/name@version
+        after: String,
         /// The folder of plugins
         #[arg(long, default_value = "plugins", value_name = "FOLDER")]
         from: PathBuf,

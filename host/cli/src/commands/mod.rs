@@ -14,7 +14,7 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use freehold_workflow::{ExitCode, Home};
+use freehold_workflow::{ExitCode, Home, WorkflowError};
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
@@ -38,12 +38,19 @@ struct Place<'a>(&'a Path);
 
 impl Place<'_> {
     fn open(&self) -> Result<Home, Failure> {
+        let none = || WorkflowError::NoHome(self.0.display().to_string());
+        Ok(self.open_if_there()?.ok_or_else(none)?)
+    }
+
+    /// The home, if there is one.
+    fn open_if_there(&self) -> Result<Option<Home>, Failure> {
         let name = self.0.display().to_string();
         match Dir::open_ambient_dir(self.0, ambient_authority()) {
-            Ok(dir) => Ok(Home::open(dir, &name)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(freehold_workflow::WorkflowError::NoHome(name).into())
-            }
+            Ok(dir) => match Home::open(dir, &name) {
+                Err(WorkflowError::NoHome(_)) => Ok(None),
+                other => Ok(Some(other?)),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::file("open", self.0, &error)),
         }
     }

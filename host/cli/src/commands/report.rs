@@ -4,7 +4,7 @@ use freehold_core::evidence::Estimate;
 use freehold_core::limits::{LimitKind, Usage, Used};
 use freehold_workflow::{MetricReport, PluginReport, RunReport};
 
-use crate::page::{colored_outcome, headline, pairs, say, table};
+use crate::page::{headline, pairs, say, table};
 
 pub(super) fn page(report: &RunReport, home: &str) {
     outcome(report, Some(home));
@@ -90,9 +90,11 @@ fn policies(report: &RunReport) {
             policy.stage.as_str().into(),
             policy.verdict.outcome.as_str().into(),
             format!("{} ({})", policy.verdict.reason, policy.verdict.code),
+            work(&policy.usage),
+            memory(&policy.usage),
         ]
     };
-    table(&["Policy", "Stage", "Verdict", "Reason"], report.policies.iter().map(row).collect());
+    table(&["Policy", "Stage", "Verdict", "Reason", "Work", "Memory"], report.policies.iter().map(row).collect());
 }
 
 /// What measured and judged used of what it may. Transforms say it in their own table.
@@ -113,7 +115,7 @@ fn judges(report: &RunReport) {
 }
 
 fn decision(report: &RunReport, home: Option<&str>) {
-    let mut lines = vec![("decision", colored_outcome(report.decision.as_str()))];
+    let mut lines = vec![("decision", report.decision.as_str().to_owned())];
     lines.extend(report.reason.clone().map(|reason| ("because", reason)));
     lines.push(("run", report.run.clone()));
     lines.extend(report.adapter.map(|adapter| ("adapter", adapter.to_string())));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use freehold_core::toml_text;
 use serde_json::{Value, json};
 
 use super::tests::{NOW, at, draft, manifest, root, verified, verify};
@@ -107,11 +108,11 @@ fn a_key_signs_only_in_its_time() {
         ("signed when the key's time began", Some(created), None, true),
         ("signed after the key's time", None, Some(created - 1), false),
         ("signed when the key's time ended", None, Some(created), false),
-        ("signed in the key's time, which is over", Some(created), Some(created + 1), true),
+        ("signed in the key's time, which is over since", Some(created), Some(created + 1), true),
     ] {
         let validity = Validity { valid_from: from.map(at), valid_until: until.map(at) };
         let trusted = changed(&publisher, |root| root.limit(id, validity));
-        match verify(&trusted, &signed(&publisher), b"component") {
+        match verify_again(&trusted, &signed(&publisher)) {
             Ok(_) => assert!(holds, "{attack}"),
             Err(error) => {
                 let expected = PluginError::KeyNotValid {
@@ -130,15 +131,106 @@ fn a_key_signs_only_in_its_time() {
 fn during_a_rotation_the_old_key_and_the_new_are_good() {
     let (old, new) = (key(), key());
     let trusted = changed(&old, |root| {
-        root.rotate(&old.public().id(), &new.public(), None, Some(at(NOW))).unwrap();
+        root.rotate(&old.public().id(), &new.public(), None, Some(at(NOW + 1))).unwrap();
     });
     for key in [&old, &new] {
         verify(&trusted, &signed(key), b"component").unwrap();
     }
-    let late = Manifest { created: at(NOW), ..manifest() };
-    verify(&trusted, &sign_plugin(&late, &new).to_bytes(), b"component").unwrap();
-    let error = verify(&trusted, &sign_plugin(&late, &old).to_bytes(), b"component").unwrap_err();
+    let late = Manifest { created: at(NOW + 1), expires: at(NOW + 9), ..manifest() };
+    let (name, version) = ("acme/x".parse().unwrap(), Version::new(1, 0, 0));
+    let after = |key: &SecretKey| {
+        let envelope = sign_plugin(&late, key).to_bytes();
+        verify_plugin(&trusted, at(NOW + 1), (&name, &version), &envelope, b"component".to_vec())
+    };
+    after(&new).unwrap();
+    let error = after(&old).unwrap_err();
     assert!(matches!(error, PluginError::KeyNotValid { .. }), "the old key after the overlap: {error}");
+}
+
+fn verify_again(root: &VerifiedRoot, envelope: &[u8]) -> Result<VerifiedPlugin, PluginError> {
+    let (name, version) = ("acme/x".parse().unwrap(), Version::new(1, 0, 0));
+    verify_plugin(root, Encounter::again(at(NOW)), (&name, &version), envelope, b"component".to_vec())
+}
+
+/// A key that was rotated out still signs, with any date. Signed is `created`, judged at `NOW`.
+#[test]
+fn a_key_whose_time_is_over_signs_nothing_new_whatever_the_date() {
+    let publisher = key();
+    let signer = publisher.public().id();
+    for (attack, until, created, first, again) in [
+        ("a key without an end", None, NOW - 1, "", ""),
+        ("a key that is still good", Some(NOW + 1), NOW - 1, "", ""),
+        ("dated back into the key's time", Some(NOW - 1), NOW - 2, "over", ""),
+        ("dated back by years", Some(NOW - 1), 1, "over", ""),
+        ("the moment at which the key's time ends", Some(NOW), NOW - 1, "over", ""),
+        ("dated after the key's time", Some(NOW - 2), NOW - 1, "not valid", "not valid"),
+        ("dated at the end of the key's time", Some(NOW - 1), NOW - 1, "not valid", "not valid"),
+    ] {
+        let trusted = changed(&publisher, |root| {
+            root.limit(signer, Validity { valid_from: None, valid_until: until.map(at) });
+        });
+        let signed = sign_plugin(&Manifest { created: at(created), ..manifest() }, &publisher).to_bytes();
+        let named = |outcome: Result<VerifiedPlugin, PluginError>| match outcome {
+            Ok(_) => "",
+            Err(PluginError::KeyOver { until: told, .. }) if Some(told) == until.map(at) => "over",
+            Err(PluginError::KeyNotValid { .. }) => "not valid",
+            Err(_) => "something else",
+        };
+        assert_eq!(named(verify(&trusted, &signed, b"component")), first, "{attack}, met for the first time");
+        assert_eq!(named(verify_again(&trusted, &signed)), again, "{attack}, met before");
+    }
+    let error = PluginError::KeyOver { plugin: "acme/x 1.0.0".into(), signer, until: at(NOW) };
+    assert!(error.remedy().contains("plugin sign --renew"), "{}", error.remedy());
+}
+
+/// To be met before helps against nothing but the end of a key's time.
+#[test]
+fn what_was_met_before_is_verified_all_the_same() {
+    let (publisher, stranger) = (key(), key());
+    let id = publisher.public().id();
+    let bytes = signed(&publisher);
+    let revoked_key = changed(&stranger, |root| root.revoke_key(&publisher.public(), why()).unwrap());
+    assert!(matches!(verify_again(&revoked_key, &bytes), Err(PluginError::RevokedKey { .. })));
+    let revoked = changed(&publisher, |root| root.revoke_digest(Digest::of(b"component"), why()).unwrap());
+    assert!(matches!(verify_again(&revoked, &bytes), Err(PluginError::RevokedComponent { .. })));
+    assert!(matches!(verify_again(&root(&[]), &bytes), Err(PluginError::UnknownSigner { .. })));
+    assert!(matches!(verify_again(&root(&[(&publisher, "b/*")]), &bytes), Err(PluginError::WrongPublisher { .. })));
+    let expired = sign_plugin(&Manifest { expires: at(NOW), ..manifest() }, &publisher).to_bytes();
+    assert!(matches!(verify_again(&root(&[(&publisher, "acme/*")]), &expired), Err(PluginError::Expired { .. })));
+    // Of two signers the one whose key is good counts, in either order.
+    let over = changed(&stranger, |root| {
+        root.add_publisher(&publisher.public(), &["acme/*".parse().unwrap()]).unwrap();
+        root.limit(id, Validity { valid_from: None, valid_until: Some(at(NOW)) });
+    });
+    let payload = serde_json::to_vec(&manifest()).unwrap();
+    for keys in [[&publisher, &stranger], [&stranger, &publisher]] {
+        let both = Envelope::sign(MANIFEST_TYPE, &payload, &keys).to_bytes();
+        assert_eq!(verify(&over, &both, b"component").unwrap().signer(), stranger.public().id());
+    }
+}
+
+#[test]
+fn manifests_that_mean_nothing_are_refused_when_they_are_verified_too() {
+    let publisher = key();
+    let trusted = root(&[(&publisher, "acme/*")]);
+    let says = |manifest: &Manifest, version: &Version| {
+        let (name, envelope) = ("acme/x".parse().unwrap(), sign_plugin(manifest, &publisher).to_bytes());
+        let error = verify_plugin(&trusted, at(NOW), (&name, version), &envelope, b"component".to_vec()).unwrap_err();
+        assert!(matches!(error, PluginError::Manifest { .. }), "{error}");
+        error.to_string()
+    };
+    let (built, plain): (Version, _) = ("1.0.0+x".parse().unwrap(), Version::new(1, 0, 0));
+    let said = says(&Manifest { version: built.clone(), ..manifest() }, &built);
+    assert!(said.contains("build metadata"), "{said}");
+    for capability in ["network", "asset:../x", "asset:"] {
+        let said = says(&Manifest { capabilities: vec![capability.into()], ..manifest() }, &plain);
+        assert!(said.contains(capability), "{said}");
+    }
+    let mut wrong = manifest();
+    let schema = "type = \"string\"\ndefault = 5\ndescription = \"x\"";
+    wrong.settings.insert("mode".into(), toml_text::parse(schema).unwrap());
+    let said = says(&wrong, &plain);
+    assert!(said.contains("\"mode\" is not a text"), "{said}");
 }
 
 #[test]
@@ -251,7 +343,7 @@ fn truth_table_of_signers() {
         assert!(holds, "signers {set:05b}");
     }
     assert_eq!(
-        publisher_of(&trusted, &manifest(), &BTreeSet::new(), "x".into()),
+        publisher_of(&trusted, Encounter::first(at(NOW)), &manifest(), &BTreeSet::new(), "x".into()),
         Err(PluginError::Unsigned { plugin: "x".into() })
     );
 }

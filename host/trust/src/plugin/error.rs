@@ -2,6 +2,7 @@
 
 use freehold_core::contract::UnacceptedContract;
 use freehold_core::digest::Digest;
+use freehold_core::manifest::ManifestError;
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
 
@@ -99,6 +100,27 @@ pub enum PluginError {
         /// When the key is good.
         validity: Validity,
     },
+    /// Its signer's key was good when it says that it was signed, but is no longer, and nobody here has met it before.
+    #[error(
+        "plugin `{plugin}` is signed by {}, a key whose time ended at {until}, and this home has not met it before",
+        signer.short()
+    )]
+    KeyOver {
+        /// What it was asked for as.
+        plugin: String,
+        /// The signer.
+        signer: KeyId,
+        /// When the key's time ended.
+        until: Timestamp,
+    },
+    /// Its manifest says something that means nothing.
+    #[error("plugin `{plugin}`: {problem}")]
+    Manifest {
+        /// What it was asked for as.
+        plugin: String,
+        /// What.
+        problem: ManifestError,
+    },
     /// The trust root by which it was to be judged is no longer in force.
     #[error(transparent)]
     Root(#[from] RootError),
@@ -159,6 +181,12 @@ impl PluginError {
             Self::KeyNotValid { .. } => {
                 "have the publisher sign it again with a key that is good; `freehold trust show` says which are".into()
             }
+            Self::KeyOver { .. } => {
+                "have the publisher sign it again with a key that is good: `freehold plugin sign --renew`; a date that such a \
+                 key signs today proves nothing"
+                    .into()
+            }
+            Self::Manifest { problem, .. } => format!("have the publisher correct it: {}", problem.remedy()),
             Self::Root(_) => "sign a new trust root with `freehold trust renew`".into(),
             Self::OtherName { .. } => "put it into the folder publisher/name/version of its own manifest".into(),
             Self::Expired { .. } => "get a newer version, or have the publisher sign it again".into(),

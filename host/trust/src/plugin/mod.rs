@@ -75,16 +75,55 @@ pub fn claimed_plugin(envelope: &[u8]) -> Result<(PluginName, Version), PluginEr
     Ok((claim.name, claim.version))
 }
 
+/// When a signature is judged, and whether it was met before. A key whose time is over can still sign, with any date: what it
+/// signed counts only where that was met while the key was good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encounter {
+    now: Timestamp,
+    met_before: bool,
+}
+
+impl Encounter {
+    /// The signed bytes are new here.
+    pub fn first(now: Timestamp) -> Self {
+        Self { now, met_before: false }
+    }
+
+    /// The very same signed bytes were verified here before, or a lockfile names them.
+    pub fn again(now: Timestamp) -> Self {
+        Self { now, met_before: true }
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When the time of `key` ended, if that counts against what it signed.
+    pub(crate) fn too_late(&self, root: &VerifiedRoot, key: &KeyId) -> Option<Timestamp> {
+        root.validity_of(key).valid_until.filter(|until| !self.met_before && *until <= self.now)
+    }
+}
+
+impl From<Timestamp> for Encounter {
+    fn from(now: Timestamp) -> Self {
+        Self::first(now)
+    }
+}
+
 /// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was
 /// changed, that the signer may publish the name and its key was good and is not revoked, that neither component nor manifest
-/// is revoked, that it has not expired, and that this host accepts its contract. Nothing is compiled before.
+/// is revoked, that it has not expired, that this host accepts its contract, and that the manifest means something. Nothing is
+/// compiled before.
 pub fn verify_plugin(
     root: &VerifiedRoot,
-    now: Timestamp,
+    met: impl Into<Encounter>,
     (name, version): (&PluginName, &Version),
     envelope: &[u8],
     component: Vec<u8>,
 ) -> Result<VerifiedPlugin, PluginError> {
+    let met = met.into();
+    let now = met.now;
     root.in_force(now)?;
     let asked = format!("{name} {version}");
     let plugin = || asked.clone();
@@ -105,7 +144,7 @@ pub fn verify_plugin(
         let found = format!("{} {}", manifest.name, manifest.version);
         return Err(PluginError::OtherName { asked, found });
     }
-    let signer = publisher_of(root, &manifest, &signers, plugin())?;
+    let signer = publisher_of(root, met, &manifest, &signers, plugin())?;
     let revoked = |digest: &Digest| Some((*digest, root.revoked_digests.get(digest)?.clone()));
     let digests = parsed.digests(envelope).map_err(|error| tampered(error.to_string()))?;
     if let Some((digest, why)) = digests.iter().find_map(revoked) {
@@ -127,19 +166,25 @@ pub fn verify_plugin(
     if let Err(problem) = check_contract(&manifest.contract) {
         return Err(PluginError::Incompatible { plugin: plugin(), problem });
     }
+    manifest.check().map_err(|problem| PluginError::Manifest { plugin: plugin(), problem })?;
     Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })
 }
 
 /// The signer that counts: not revoked, allowed to publish the name, and with a key that was good when the manifest says that
-/// it was signed. If none does, the error says what is wrong with the one that came closest.
+/// it was signed, and still is unless the signature was met before. If none does, the error says what is wrong with the one that came closest.
 fn publisher_of(
     root: &VerifiedRoot,
+    met: Encounter,
     manifest: &Manifest,
     signers: &BTreeSet<KeyId>,
     plugin: String,
 ) -> Result<KeyId, PluginError> {
-    if let Some(signer) = signers.iter().find(|key| root.may_publish_at(key, &manifest.name, manifest.created)) {
+    let good = || signers.iter().filter(|key| root.may_publish_at(key, &manifest.name, manifest.created));
+    if let Some(signer) = good().find(|key| met.too_late(root, key).is_none()) {
         return Ok(*signer);
+    }
+    if let Some((signer, until)) = good().find_map(|key| Some((*key, met.too_late(root, key)?))) {
+        return Err(PluginError::KeyOver { plugin, signer, until });
     }
     let revocation = |signer: &KeyId| root.revoked_keys.get(signer);
     let too_late = |signer: &&KeyId| revocation(signer).is_none() && root.may_publish(signer, &manifest.name);

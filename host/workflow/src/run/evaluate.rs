@@ -159,12 +159,22 @@ impl Examiner<'_> {
         resamples: &Resamples,
     ) -> Result<(Measurement, MeteredMetric), WorkflowError> {
         let confidence = self.project.recipe.evaluate.confidence;
-        let mut metric = ready.plugin.metric(ready.grants.clone())?;
-        let description = metric.describe()?;
-        let mut values = Vec::new();
+        // One that counted its calls could favour a model for being asked about second: each model gets a fresh instance, and
+        // so does each look at sums.
+        let fresh = || -> Result<_, SandboxError> {
+            let mut metric = ready.plugin.metric(ready.grants.clone())?;
+            let description = metric.describe()?;
+            Ok((metric, description))
+        };
+        let (_, description) = fresh()?;
+        let (mut values, mut usage) = (Vec::new(), Usage::default());
         for answers in answers {
+            let (mut metric, _) = fresh()?;
             let statistics = self.statistics(&mut metric, answers)?;
+            usage.add(&metric.usage());
+            let (mut metric, _) = fresh()?;
             values.push(metric.values(&resamples.sums(&statistics, description.statistics.len()))?);
+            usage.add(&metric.usage());
         }
         let missing = || WorkflowError::Record {
             what: format!("metric `{name}`"),
@@ -187,11 +197,8 @@ impl Examiner<'_> {
             over_production,
             attributes: Vec::new(),
         };
-        let metered = MeteredMetric {
-            plugin: ready.locked.name.to_string(),
-            version: ready.locked.version.to_string(),
-            usage: metric.usage(),
-        };
+        let metered =
+            MeteredMetric { plugin: ready.locked.name.to_string(), version: ready.locked.version.to_string(), usage };
         Ok((measurement, metered))
     }
 }
@@ -235,6 +242,7 @@ pub(crate) fn evaluate(
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
+    inputs.extend(resolved.assets(recipe.metric.iter().flat_map(|metric| &metric.grants)));
     PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements, metrics })
 }
 

@@ -73,7 +73,9 @@ pub(crate) fn judge(
     let bytes = serde_json::to_vec_pretty(&evidence).map_err(malformed("evidence"))?;
     let outputs = vec![Material::kept(name, work.store().put(&bytes)?)];
     let allowed = allows(stage, &verdicts);
-    PhaseOutput::new(Vec::new(), outputs, &JudgeDetail { stage, allowed, verdicts })
+    let policies = project.recipe.policy.iter().filter(|settings| settings.stage == stage);
+    let inputs = resolved.assets(policies.flat_map(|settings| &settings.grants));
+    PhaseOutput::new(inputs, outputs, &JudgeDetail { stage, allowed, verdicts })
 }
 
 fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Verdict, Usage) {
@@ -82,6 +84,9 @@ fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Ve
         Err(error) => (Err(error), Usage::default()),
     };
     let verdict = asked.unwrap_or_else(|error| {
+        if let Some(trace) = error.trace() {
+            tracing::info!(plugin = %ready.locked.name, "was in:\n{trace}");
+        }
         let reason = format!("no verdict: {error}; {}", error.remedy());
         Verdict::denied_for_lack_of_one(error.code(), reason)
     });

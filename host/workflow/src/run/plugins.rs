@@ -12,7 +12,7 @@ use freehold_sandbox::{Grants, Plugin, Sandbox, SandboxError};
 use freehold_trust::{KeyId, VerifiedPlugin, VerifiedRoot};
 use semver::{Version, VersionReq};
 
-use crate::resolution::{Choice, Wanted, as_locked};
+use crate::resolution::{Choice, Wanted};
 use crate::{Catalog, Home, Project, WorkflowError};
 
 const ASSET_LIMIT: u64 = 64 << 20;
@@ -64,6 +64,12 @@ impl PluginLoader<'_> {
                     grant.asset
                 )));
             }
+            if assets.contains_key(&grant.asset) {
+                return Err(WorkflowError::Grant(format!(
+                    "recipe: `{name}` is granted the asset `{}` twice; remove one of the grants",
+                    grant.asset
+                )));
+            }
             assets.insert(grant.asset.clone(), self.read_asset(grant)?);
         }
         let locked =
@@ -83,10 +89,8 @@ impl PluginLoader<'_> {
         let wanted = Wanted { plugin: name, range, locked: locked.map(|plugin| &plugin.version), strict: self.strict };
         let Choice { version, yanked } = self.catalog.choose(home, root, &wanted)?;
         let locked = locked.filter(|plugin| plugin.version == version);
-        let verified = self.catalog.load_if(home, root, (name, &version), |found| match locked {
-            Some(locked) => as_locked(locked, found, self.strict),
-            None => Ok(()),
-        })?;
+        let locked = locked.map(|locked| (locked, self.strict));
+        let verified = self.catalog.load_locked(home, root, (name, &version), locked)?;
         Ok((version, yanked, verified))
     }
 

@@ -1,11 +1,11 @@
 //! Phase resolve: every name of the recipe becomes a digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use freehold_core::digest::Digest;
 use freehold_core::lock::{LockedFile, Lockfile, recipe_digest};
 use freehold_core::manifest::World;
-use freehold_core::recipe::Split;
+use freehold_core::recipe::{Grant, Split};
 use freehold_core::record::Material;
 use freehold_engine::ModelFolder;
 use freehold_rows::{BatchBuilder, Schema};
@@ -49,6 +49,13 @@ impl Resolved {
     /// The columns of a split's data.
     pub(crate) fn schema(&self, split: Split) -> Schema {
         self.schemas.get(&split).cloned().unwrap_or_default()
+    }
+
+    /// The files that were granted, by their digests.
+    pub(crate) fn assets<'a>(&self, grants: impl Iterator<Item = &'a Grant>) -> Vec<Material> {
+        let granted: BTreeSet<&str> = grants.map(|grant| grant.path.as_str()).collect();
+        let locked = self.lock.asset.iter().filter(|asset| granted.contains(asset.name.as_str()));
+        locked.map(|asset| Material::referenced(format!("asset/{}", asset.name), asset.digest)).collect()
     }
 
     /// The locked digest of a dataset.

@@ -49,7 +49,9 @@ pub(crate) fn transform(
         outputs.extend(transform_split(split, project, resolved, work, &mut details)?);
     }
     let data = resolved.lock.data.iter();
-    let inputs = data.map(|data| Material::referenced(format!("data/{}", data.name), data.digest)).collect();
+    let data = data.map(|data| Material::referenced(format!("data/{}", data.name), data.digest));
+    let granted = project.recipe.transform.iter().flat_map(|transform| &transform.grants);
+    let inputs = data.chain(resolved.assets(granted)).collect();
     PhaseOutput::new(inputs, outputs, &details)
 }
 

@@ -1,13 +1,13 @@
 //! What the commands of the author's loop share: the folder, the plugin in the sandbox, and failures with their remedies.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use freehold_authoring::{AuthoringError, PluginFolder, rehearse};
+use freehold_authoring::{AuthoringError, PluginFolder, SOURCE_FILE, rehearse};
 use freehold_component::BuildError;
-use freehold_sandbox::{HostSettings, Plugin, Sandbox};
-use freehold_workflow::{ExitCode, WorkflowError};
+use freehold_sandbox::{Plugin, Sandbox};
+use freehold_workflow::{ExitCode, HOST_FILE, Home, WorkflowError};
 
-use crate::commands::{open_folder, read_file};
+use crate::commands::{Place, open_folder, read_file};
 use crate::failure::Failure;
 
 /// Largest component that is read.
@@ -26,12 +26,33 @@ pub(super) fn component(folder: &PluginFolder, named: Option<&Path>) -> Result<V
     }
 }
 
-/// The plugin in a sandbox with the limits that a run has.
-pub(super) fn load(folder: &PluginFolder, component: Vec<u8>) -> Result<(Sandbox, Plugin), Failure> {
+/// A plugin under the limits that a run has.
+pub(super) struct Rehearsed {
+    pub(super) plugin: Plugin,
+    /// The `host.toml` that caps its limits; without one, this program's own caps do.
+    pub(super) host_file: Option<PathBuf>,
+    _sandbox: Sandbox,
+}
+
+impl Rehearsed {
+    /// Whose limits they are, in words.
+    pub(super) fn limits(&self) -> String {
+        match &self.host_file {
+            Some(file) => format!("Limits: those of {SOURCE_FILE}, capped by {}", file.display()),
+            None => format!("Limits: those of {SOURCE_FILE}, capped by what freehold allows without a {HOST_FILE}"),
+        }
+    }
+}
+
+/// The plugin in a sandbox with the limits that a run in this place has.
+pub(super) fn load(place: &Place<'_>, folder: &PluginFolder, component: Vec<u8>) -> Result<Rehearsed, Failure> {
     let verified = rehearse(folder.source(), component)?;
-    let sandbox = Sandbox::new(HostSettings::default(), None).map_err(WorkflowError::from)?;
+    let home = place.open_if_there()?;
+    let settings = home.as_ref().map(Home::host_settings).transpose()?.unwrap_or_default();
+    let host_file = home.filter(Home::has_host_file).map(|_| place.0.join(HOST_FILE));
+    let sandbox = Sandbox::new(settings, None).map_err(WorkflowError::from)?;
     let plugin = sandbox.load(&verified).map_err(WorkflowError::from)?;
-    Ok((sandbox, plugin))
+    Ok(Rehearsed { plugin, host_file, _sandbox: sandbox })
 }
 
 impl From<AuthoringError> for Failure {

@@ -8,10 +8,12 @@ use serde_json::json;
 
 use super::author;
 use super::test::used;
+use crate::commands::Place;
 use crate::failure::Failure;
 use crate::page::{Terminal, say, table};
 
 pub(super) fn run(
+    place: &Place<'_>,
     folder: &Path,
     component: Option<&Path>,
     case: Option<String>,
@@ -26,10 +28,11 @@ pub(super) fn run(
     let component = author::component(&plugin_folder, component)?;
     let bytes = component.len();
     let start = Instant::now();
-    let (_sandbox, plugin) = author::load(&plugin_folder, component)?;
+    let rehearsed = author::load(place, &plugin_folder, component)?;
+    let plugin = &rehearsed.plugin;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let Some(case) = case else { return Ok(()) };
-    let found = bench(&plugin, case, rows)?;
+    let found = bench(plugin, case, rows)?;
     let manifest = plugin.manifest();
     let value = json!({
         "plugin": manifest.name.to_string(),
@@ -37,6 +40,7 @@ pub(super) fn run(
         "component_bytes": bytes,
         "load_ms": load_ms,
         "bench": found,
+        "host_file": rehearsed.host_file,
     });
     terminal.print(&value, |_| {
         say(&format!(
@@ -45,6 +49,7 @@ pub(super) fn run(
         ));
         show(&found, load_ms);
         say(&used(&found.usage));
+        say(&rehearsed.limits());
     });
     Ok(())
 }

@@ -42,7 +42,8 @@ pub(super) fn run(place: &Place<'_>, plugin: &str, from: &Path, terminal: &Termi
     Ok(())
 }
 
-fn load(place: &Place<'_>, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
+/// The newest version of a plugin, or the one that is named, verified; and why it was yanked, if it was.
+pub(super) fn load(place: &Place<'_>, plugin: &str, from: &Path) -> Result<(VerifiedPlugin, Option<String>), Failure> {
     let remedy = "write publisher/name, publisher/name@version, or the path of a component or of a plugin's folder";
     let Chosen { home, root, catalog, name, choice } = choose(place, plugin, from, remedy)?;
     Ok((catalog.load(&home, &root, &name, &choice.version)?, choice.yanked))

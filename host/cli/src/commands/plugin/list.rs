@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::commands::open_folder;
 use crate::failure::Failure;
-use crate::page::{Terminal, printable, table};
+use crate::page::{Terminal, table};
 
 /// One that cannot be used is listed with the reason; the others are not hidden by it.
 pub(super) fn run(home: &Home, from: &Path, terminal: &Terminal) -> Result<(), Failure> {
@@ -19,11 +19,11 @@ pub(super) fn run(home: &Home, from: &Path, terminal: &Terminal) -> Result<(), F
         let yank = catalog.yank(home, &root, &entry.name, &entry.version);
         let (world, mut state) = match &loaded {
             Ok(plugin) => (plugin.manifest().world.to_string(), format!("signed by {}", plugin.signer().short())),
-            Err(error) => (String::new(), printable(&error.to_string())),
+            Err(error) => (String::new(), error.to_string()),
         };
         let yanked = match &yank {
             Ok(yank) => yank.as_ref().map(|yank| yank.reason.clone()),
-            Err(error) => Some(printable(&error.to_string())),
+            Err(error) => Some(error.to_string()),
         };
         if let Some(reason) = &yanked {
             state = format!("{state}; {}{reason}", if yank.is_ok() { "yanked: " } else { "" });

@@ -5,6 +5,7 @@ mod author;
 mod bench;
 mod build;
 mod chosen;
+mod diff;
 mod inspect;
 mod list;
 mod new;
@@ -28,16 +29,17 @@ pub(super) fn run(place: &Place<'_>, command: PluginCommand, terminal: &Terminal
             build::run(&folder, target_dir.as_deref(), toolchain.tools(), terminal)?;
         }
         PluginCommand::Test { folder, cases, accept, component } => {
-            return test::run(&folder, component.as_deref(), (&cases, accept), terminal);
+            return test::run(place, &folder, component.as_deref(), (&cases, accept), terminal);
         }
         PluginCommand::Bench { folder, case, rows, component } => {
-            bench::run(&folder, component.as_deref(), case, rows as usize, terminal)?;
+            bench::run(place, &folder, component.as_deref(), case, rows as usize, terminal)?;
         }
         PluginCommand::Sign { component, source, key, into, days, renew } => {
             let what = (component.as_deref(), source.as_deref());
             sign::run(&place.open()?, what, (&key, days, renew), &into, terminal)?;
         }
         PluginCommand::Inspect { plugin, from } => inspect::run(place, &plugin, &from, terminal)?,
+        PluginCommand::Diff { before, after, from } => diff::run(place, (&before, &after), &from, terminal)?,
         PluginCommand::List { from } => list::run(&place.open()?, &from, terminal)?,
         PluginCommand::Pack { plugin, plugins, out } => {
             pack::run(place, &plugin, (&plugins, out.as_deref()), terminal)?

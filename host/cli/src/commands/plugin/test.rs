@@ -9,10 +9,12 @@ use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 
 use super::author;
+use crate::commands::Place;
 use crate::failure::Failure;
-use crate::page::{Terminal, say};
+use crate::page::{Terminal, paint, say, shown};
 
 pub(super) fn run(
+    place: &Place<'_>,
     folder: &Path,
     component: Option<&Path>,
     (names, accepts): (&[String], bool),
@@ -21,10 +23,11 @@ pub(super) fn run(
     let plugin_folder = author::open(folder)?;
     let cases = plugin_folder.cases(names)?;
     let component = author::component(&plugin_folder, component)?;
-    let (_sandbox, plugin) = author::load(&plugin_folder, component)?;
+    let rehearsed = author::load(place, &plugin_folder, component)?;
+    let plugin = &rehearsed.plugin;
     let (mut reports, mut accepted) = (Vec::new(), Vec::new());
     for case in &cases {
-        let report = run_case(&plugin, case);
+        let report = run_case(plugin, case);
         if accepts && !report.passed {
             plugin_folder.write_case(&case.name, &accept(plugin.manifest().world, case, &report)?)?;
             accepted.push(case.name.clone());
@@ -36,13 +39,15 @@ pub(super) fn run(
     let value = json!({
         "plugin": manifest.name.to_string(),
         "version": manifest.version,
-        "cases": reports.iter().map(|report| in_json(report, &accepted)).collect::<Vec<_>>(),
+        "cases": reports.iter().map(|report| in_json(report, &accepted, terminal.verbose)).collect::<Vec<_>>(),
         "passed": reports.len() - failed - accepted.len(),
         "accepted": accepted.len(),
         "failed": failed,
+        "host_file": rehearsed.host_file,
     });
     terminal.print(&value, |_| {
-        reports.iter().for_each(|report| show(report, accepted.contains(&report.name)));
+        reports.iter().for_each(|report| show(report, accepted.contains(&report.name), terminal.verbose));
+        say(&rehearsed.limits());
         let passed = reports.len() - failed - accepted.len();
         let accepted = if accepted.is_empty() { String::new() } else { format!(", {} accepted", accepted.len()) };
         say(&format!("{} {}: {passed} passed, {failed} failed{accepted}", manifest.name, manifest.version));
@@ -50,8 +55,8 @@ pub(super) fn run(
     Ok(if failed == 0 { ExitCode::Done } else { ExitCode::Broken })
 }
 
-fn in_json(report: &CaseReport, accepted: &[String]) -> Value {
-    json!({
+fn in_json(report: &CaseReport, accepted: &[String], verbose: bool) -> Value {
+    let mut value = json!({
         "name": report.name,
         "passed": report.passed,
         "accepted": accepted.contains(&report.name),
@@ -59,22 +64,29 @@ fn in_json(report: &CaseReport, accepted: &[String]) -> Value {
         "error": report.broken,
         "usage": report.usage,
         "found": report.found,
-    })
+    });
+    if let Some(trace) = report.broken.as_ref().and_then(|broken| broken.trace.as_ref()).filter(|_| verbose) {
+        value["error"]["trace"] = trace.as_str().into();
+    }
+    value
 }
 
-fn show(report: &CaseReport, accepted: bool) {
+fn show(report: &CaseReport, accepted: bool, verbose: bool) {
     let outcome = match (report.passed, accepted) {
         (true, _) => "pass".green().to_string(),
         (false, true) => "accepted".yellow().to_string(),
         (false, false) => "FAIL".red().to_string(),
     };
     let usage = report.usage.as_ref().map(|usage| format!("  {}", used(usage))).unwrap_or_default();
-    say(&format!("{outcome} {}{}", report.name, usage.dimmed()));
+    paint(&format!("{outcome} {}{}", shown(&report.name), usage.dimmed()));
     if report.passed {
         return;
     }
     if let Some(broken) = &report.broken {
-        say(&format!("  {}", told(broken)));
+        say(&format!("  {}", shown(&told(broken))));
+        if let Some(trace) = broken.trace.as_ref().filter(|_| verbose) {
+            say(trace);
+        }
     }
     report.differences.iter().for_each(show_difference);
 }
@@ -89,10 +101,10 @@ fn told(broken: &Broken) -> String {
 
 fn show_difference(difference: &Difference) {
     for line in &difference.lines {
-        let text = format!("{} = {}", line.place, line.value);
+        let text = shown(&format!("{} = {}", line.place, line.value));
         match line.side {
-            Side::Expected => say(&format!("  {}", format!("- {text}").red())),
-            Side::Found => say(&format!("  {}", format!("+ {text}").green())),
+            Side::Expected => paint(&format!("  {}", format!("- {text}").red())),
+            Side::Found => paint(&format!("  {}", format!("+ {text}").green())),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use freehold_workflow::{Home, PluginUpdate, Project, UpdateReport, update};
-use owo_colors::OwoColorize as _;
 
+use super::diff::show as show_difference;
 use crate::commands::{open_folder, run::roots, split};
 use crate::failure::Failure;
 use crate::page::{Terminal, headline, say, table};
@@ -56,8 +56,7 @@ fn differences(plugin: &PluginUpdate) {
     let told = |what: &str| !matches!(what, "version" | "component");
     let mut same = true;
     for one in differences.iter().filter(|one| told(&one.what)) {
-        let more = if one.asks_more { format!("  {}", "asks for more".yellow()) } else { String::new() };
-        say(&format!("  {one}{more}"));
+        show_difference(one);
         same = false;
     }
     if same {

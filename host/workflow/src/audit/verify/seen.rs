@@ -4,7 +4,7 @@
 use freehold_core::digest::Digest;
 use freehold_core::manifest::Manifest;
 use freehold_core::name::PluginName;
-use freehold_trust::VerifiedRoot;
+use freehold_trust::{Encounter, VerifiedRoot};
 use jiff::Timestamp;
 use semver::Version;
 
@@ -72,7 +72,7 @@ fn verify_yank(home: &Home, roots: &[VerifiedRoot], version: (&PluginName, &Vers
     let Some(bytes) = home.seen_yank(version.0, version.1)? else { return Ok(()) };
     let mut verified = Ok(());
     for root in roots {
-        verified = freehold_trust::verify_yank(root, Timestamp::now(), version, &bytes).map(drop);
+        verified = freehold_trust::verify_yank(root, Encounter::again(Timestamp::now()), version, &bytes).map(drop);
         if verified.is_ok() {
             break;
         }
