@@ -11,7 +11,7 @@ pub mod shared {
             package freehold:shared;
             world shared {
                 import freehold:types/types@1.0.0;
-                import freehold:platform/platform@1.0.0;
+                import freehold:platform/platform@1.1.0;
             }
         ",
         path: ["../wit/types", "../wit/platform"],
@@ -29,7 +29,7 @@ pub mod transform {
         world: "freehold:transform/transform-plugin",
         with: {
             "freehold:types/types@1.0.0": crate::bindings::shared::freehold::types::types,
-            "freehold:platform/platform@1.0.0": crate::bindings::shared::freehold::platform::platform,
+            "freehold:platform/platform@1.1.0": crate::bindings::shared::freehold::platform::platform,
         },
         pub_export_macro: true,
         default_bindings_module: "freehold_sdk::bindings::transform",
@@ -45,7 +45,7 @@ pub mod metric {
         world: "freehold:metric/metric-plugin",
         with: {
             "freehold:types/types@1.0.0": crate::bindings::shared::freehold::types::types,
-            "freehold:platform/platform@1.0.0": crate::bindings::shared::freehold::platform::platform,
+            "freehold:platform/platform@1.1.0": crate::bindings::shared::freehold::platform::platform,
         },
         pub_export_macro: true,
         default_bindings_module: "freehold_sdk::bindings::metric",
@@ -61,7 +61,7 @@ pub mod policy {
         world: "freehold:policy/policy-plugin",
         with: {
             "freehold:types/types@1.0.0": crate::bindings::shared::freehold::types::types,
-            "freehold:platform/platform@1.0.0": crate::bindings::shared::freehold::platform::platform,
+            "freehold:platform/platform@1.1.0": crate::bindings::shared::freehold::platform::platform,
         },
         pub_export_macro: true,
         default_bindings_module: "freehold_sdk::bindings::policy",

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, Column, Texts};
 use crate::bindings::metric::exports::freehold::metric::metric as raw;
 use crate::instance::Instance;
-use crate::settings;
+use crate::settings::{self, Setting};
 use serde::de::DeserializeOwned;
 
 /// A plugin that measures. Export it with [`metric!`](crate::metric!).
@@ -51,8 +51,8 @@ impl Description {
     }
 }
 
-fn make<P: Metric>(document: &str) -> Result<P, String> {
-    P::new(settings::parse(document)?)
+fn make<P: Metric>(given: Vec<Setting>) -> Result<P, String> {
+    P::new(settings::parse(given)?)
 }
 
 /// The export `describe`.
@@ -71,13 +71,15 @@ pub fn statistics<P: Metric>(instance: &Instance<P>, batch: crate::bindings::Raw
         let batch = Batch::from_raw(batch)?;
         let texts = |name| Ok::<_, String>((batch.column(name)?, batch.text(name)?));
         let (predictions, references, prompts) = (texts("prediction")?, texts("reference")?, texts("prompt")?);
-        let width = plugin.describe().statistics.len();
+        let names = plugin.describe().statistics;
+        let width = names.len();
         let mut statistics = vec![0.0; batch.rows() * width];
         for row in 0..batch.rows() {
             let own = &mut statistics[row * width..(row + 1) * width];
             plugin.row(read(predictions, row), read(references, row), read(prompts, row), own);
-            if own.iter().any(|number| !number.is_finite()) {
-                return Err(format!("row {}: a statistic is not finite: {own:?}", batch.first_row() + row as u64));
+            if let Some(at) = own.iter().position(|number| !number.is_finite()) {
+                let row = batch.first_row() + row as u64;
+                return Err(format!("row {row}: the statistic `{}` is {}", names[at], not_finite(own[at])));
             }
         }
         Ok(statistics)
@@ -97,12 +99,18 @@ pub fn values<P: Metric>(instance: &Instance<P>, sums: &[f64]) -> Result<Vec<f64
             return Err(format!("{} sums are not groups of {width}", sums.len()));
         }
         sums.chunks_exact(width)
-            .map(|group| match plugin.value(group) {
+            .enumerate()
+            .map(|(at, group)| match plugin.value(group) {
                 value if value.is_finite() => Ok(value),
-                value => Err(format!("the value of {group:?} is {value}")),
+                value => Err(format!("the value of group {at} of sums is {}", not_finite(value))),
             })
             .collect()
     })
+}
+
+/// In words: what prints numbers would be a fifth of a small plugin.
+fn not_finite(number: f64) -> &'static str {
+    if number.is_nan() { "not a number" } else { "infinite" }
 }
 
 /// Exports a [`Metric`] to the host.

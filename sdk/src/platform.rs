@@ -6,10 +6,17 @@ use crate::bindings::shared::freehold::platform::platform as host;
 use crate::test::platform as host;
 
 use crate::log::Level;
+use crate::settings::Setting;
 
-/// The settings of the recipe as a TOML document, completed with the manifest's defaults.
+/// The settings of the recipe as a TOML document, completed with the manifest's defaults. Whoever reads it needs a parser; the
+/// settings that a plugin is made with come without one.
 pub fn settings() -> String {
     host::settings()
+}
+
+/// The same as a list of typed values.
+pub(crate) fn typed_settings() -> Vec<Setting> {
+    host::typed_settings()
 }
 
 /// The bytes of a read-only file, if the manifest asked for it and the recipe granted it.

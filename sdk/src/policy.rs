@@ -72,7 +72,7 @@ impl Evidence {
 /// The export `check`.
 #[doc(hidden)]
 pub fn check<P: Policy>(instance: &Instance<P>, evidence: &Evidence) -> Result<Verdict, String> {
-    instance.with(|document| P::new(settings::parse(document)?), |plugin| plugin.check(evidence))
+    instance.with(|given| P::new(settings::parse(given)?), |plugin| plugin.check(evidence))
 }
 
 /// Exports a [`Policy`] to the host.

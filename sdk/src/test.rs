@@ -4,7 +4,7 @@
 //! What it does not test are the host's limits.
 
 mod evidence;
-mod manifest;
+pub(crate) mod manifest;
 pub(crate) mod platform;
 
 pub use evidence::{estimate, evidence, measurement, subject};
@@ -72,11 +72,7 @@ impl Host {
 
     /// Plays this host on this thread.
     fn enter(&self) -> Result<(), String> {
-        let settings = match self.manifest {
-            Some(manifest) => manifest::complete(manifest, &self.settings)?,
-            None => self.settings.clone(),
-        };
-        platform::play(settings, self.assets.clone());
+        platform::play(manifest::complete(self.manifest, &self.settings)?, self.assets.clone());
         Ok(())
     }
 }

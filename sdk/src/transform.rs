@@ -1,9 +1,10 @@
 //! Plugins that change data: rows go in, rows come out, and every row is accounted for.
 
+use crate::Attribute;
 use crate::batch::Batch;
 use crate::bindings::transform::exports::freehold::transform::transform as raw;
 use crate::instance::Instance;
-use crate::{Attribute, settings};
+use crate::settings::{self, Setting};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -136,8 +137,8 @@ impl Outcome {
     }
 }
 
-fn make<P: Transform>(document: &str) -> Result<P, String> {
-    P::new(settings::parse(document)?)
+fn make<P: Transform>(given: Vec<Setting>) -> Result<P, String> {
+    P::new(settings::parse(given)?)
 }
 
 /// The export `describe`.

@@ -20,6 +20,8 @@ fn help_teaches_and_fits_the_page() {
         &["key", "--help"],
         &["trust", "add", "--help"],
         &["plugin", "sign", "--help"],
+        &["plugin", "pack", "--help"],
+        &["plugin", "add", "--help"],
         &["model", "pretrain", "--help"],
         &["audit", "verify", "--help"],
     ] {

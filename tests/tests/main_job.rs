@@ -18,7 +18,14 @@ fn entries(project: &Project) -> u64 {
 fn a_recipe_becomes_a_promoted_adapter() {
     let project = Project::new();
     let said = project.run_recipe(&Recipe::default()).expect(0);
-    let said = said.says(&["What the plugins did", "exact-match", "promoted", "desk@production", "audit show desk-1"]);
+    let said = said.says(&[
+        "What the plugins did",
+        "exact-match",
+        "What metrics and policies used",
+        "promoted",
+        "desk@production",
+        "audit show desk-1",
+    ]);
     assert!(said.stdout.lines().all(|line| line.chars().count() <= 100), "{}", said.stdout);
     assert_eq!(said.stderr, "", "nothing is drawn when stderr is no terminal");
     project.assert_intact();
@@ -31,6 +38,14 @@ fn a_recipe_becomes_a_promoted_adapter() {
     assert_eq!(phases, PHASES);
     let policies = shown["report"]["policies"].as_array().unwrap();
     assert!(policies.iter().all(|policy| policy["verdict"]["outcome"] == "allow"), "{policies:?}");
+    // What every plugin used is in the record and in what is shown of it.
+    let metrics = shown["report"]["metrics"].as_array().unwrap();
+    assert_eq!((metrics.len(), &metrics[0]["plugin"]), (1, &serde_json::json!("freehold/exact-match")));
+    assert_eq!(metrics[0]["usage"], shown["phases"][5]["detail"]["metrics"][0]["usage"]);
+    for plugin in policies.iter().chain(metrics) {
+        let (used, limit) = (&plugin["usage"]["fuel"]["used"], &plugin["usage"]["fuel"]["limit"]);
+        assert!(used.as_u64() > Some(0) && used.as_u64() < limit.as_u64(), "{plugin}");
+    }
 
     // The store names the adapter as other OCI tools would find it.
     let index: serde_json::Value = serde_json::from_slice(&project.read("home/store/index.json")).unwrap();

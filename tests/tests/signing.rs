@@ -109,8 +109,41 @@ fn a_publisher_of_other_names_is_refused() {
 #[test]
 fn an_incompatible_contract_is_refused() {
     let project = Project::new();
-    replace(&project, &publisher(&project), |manifest| manifest.contract = Version::new(2, 0, 0));
-    refused(&project, &["was built for contract 2.0.0", "speaks 1.0.0 to 1.0.0"]);
+    let (update, rebuild) = ("update freehold", "built again with the SDK of freehold");
+    for (contract, remedies) in [
+        (Version::new(2, 0, 0), [update, rebuild]),
+        (Version::new(1, 2, 0), [update, rebuild]),
+        (Version::new(0, 9, 0), ["get a newer version of the plugin", rebuild]),
+    ] {
+        replace(&project, &publisher(&project), |manifest| manifest.contract = contract.clone());
+        let what =
+            format!("`freehold/redact-pii 1.0.0` was built for contract {contract}; this host accepts 1.0.0 to 1.1.0");
+        refused(&project, &[&what, remedies[0], remedies[1]]);
+        project.run(&["plugin", "inspect", "freehold/redact-pii"]).expect(4).says(&[&what, remedies[0]]);
+    }
+}
+
+#[test]
+fn a_component_of_another_contract_than_its_manifest_says_is_refused() {
+    let project = Project::new();
+    let fit = |project: &Project| project.run(&["plugin", "inspect", "freehold/redact-pii", "--json"]).expect(0).json();
+    let own = &fit(&project)["contract"];
+    assert_eq!((&own["version"], &own["accepted"]), (&"1.1.0".into(), &true.into()), "{own}");
+    let project = Project::new();
+    replace(&project, &publisher(&project), |manifest| manifest.contract = Version::new(1, 0, 0));
+    let says = "is said to be built for contract 1.0.0, but imports `freehold:platform/platform@1.1.0`";
+    project.run_recipe(&Recipe::default()).expect(1).says(&["freehold/redact-pii 1.0.0", says, "freehold plugin sign"]);
+    project.run(&["plugin", "inspect", "freehold/redact-pii"]).expect(0).says(&["1.0.0; not accepted: it", says]);
+    let lie = &fit(&project)["contract"];
+    assert_eq!((&lie["version"], &lie["accepted"]), (&"1.0.0".into(), &false.into()), "{lie}");
+    // Signed again, the manifest says what the component is.
+    std::fs::remove_dir_all(project.path().join("home/plugins-seen")).unwrap();
+    std::fs::remove_dir_all(project.path().join(FOLDER)).unwrap();
+    project.sign("redact-pii");
+    project
+        .run(&["plugin", "inspect", "freehold/redact-pii"])
+        .expect(0)
+        .says(&["1.1.0; this host accepts 1.0.0 to 1.1.0"]);
 }
 
 #[test]

@@ -95,3 +95,79 @@ fn a_truncated_or_forged_ledger_is_found() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0]["what"], format!("ledger/tile/entries/000.p/{size}"));
 }
+
+/// What the home remembers of plugins keeps a version from ever getting other bytes: it is verified too.
+#[test]
+fn what_is_remembered_of_plugins_is_verified() {
+    let project = Project::bare();
+    project.sign("redact-pii");
+    project.sign("metric-gate");
+    project.run(&["plugin", "yank", "freehold/redact-pii@1.0.0", "--reason", "leaks", "--key", "publisher"]).expect(0);
+    project.run(&["plugin", "list"]).expect(0);
+    let verified = project.run(&["audit", "verify", "--json"]).expect(0).json();
+    assert_eq!(verified["seen"], 3, "two manifests and a yank");
+
+    let folder = project.path().join("home/plugins-seen/freehold");
+    let redact = folder.join("redact-pii/1.0.0");
+    let files: Vec<_> =
+        std::fs::read_dir(&redact).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    let manifest = files.iter().find(|file| !file.ends_with("yank.dsse.json")).expect("a manifest");
+    let found = |problem: &str| {
+        let outcome = project.run(&["audit", "verify", "--json"]).expect(4).json();
+        let findings = outcome["findings"].as_array().expect("a list");
+        let said = |key: &str, part: &str| {
+            findings.iter().any(|finding| finding[key].as_str().expect("a text").contains(part))
+        };
+        assert!(said("what", "plugins-seen/freehold/"), "{findings:?}");
+        assert!(said("what", problem) || said("problem", problem), "{problem}: {findings:?}");
+    };
+    for file in &files {
+        let bytes = std::fs::read(file).expect("bytes");
+        for at in places(bytes.len()) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            std::fs::write(file, &changed).expect("written");
+            found("redact-pii/1.0.0");
+        }
+        std::fs::write(file, &bytes).expect("written");
+    }
+
+    // A manifest that was moved, one that has another name, and files that are none.
+    let name = manifest.file_name().expect("a name");
+    std::fs::copy(manifest, folder.join("metric-gate/1.0.0").join(name)).expect("copied");
+    found("it is the manifest of freehold/redact-pii 1.0.0");
+    std::fs::remove_file(folder.join("metric-gate/1.0.0").join(name)).expect("removed");
+    for stray in ["redact-pii/1.0.0/manifest.dsse.json", "redact-pii/new", "stray"] {
+        let stray = folder.join(stray);
+        std::fs::write(&stray, "{}").expect("written");
+        found("plugins-seen/freehold/");
+        std::fs::remove_file(&stray).expect("removed");
+    }
+    // A yank of another version.
+    let yank = redact.join("yank.dsse.json");
+    std::fs::copy(&yank, folder.join("metric-gate/1.0.0/yank.dsse.json")).expect("copied");
+    found("the yank beside `freehold/metric-gate 1.0.0` is of `freehold/redact-pii 1.0.0`");
+    std::fs::remove_file(folder.join("metric-gate/1.0.0/yank.dsse.json")).expect("removed");
+
+    // What was signed by a key that no trust root knows, and by one that may not publish the name.
+    let bytes = std::fs::read(manifest).expect("bytes");
+    project.run(&["key", "new", "stranger"]).expect(0);
+    let forged = |project: &Project| {
+        std::fs::remove_dir_all(project.path().join("plugins")).expect("removed");
+        drop(project.sign_changed("redact-pii", &[], "stranger", 30));
+        let signed = project.read("plugins/freehold/redact-pii/1.0.0/manifest.dsse.json");
+        let digest = freehold_core::digest::Digest::of(&signed).hex();
+        std::fs::write(redact.join(format!("{digest}.dsse.json")), &signed).expect("written");
+        std::fs::remove_file(manifest).expect("removed");
+        redact.join(format!("{digest}.dsse.json"))
+    };
+    let stranger = forged(&project);
+    found("redact-pii/1.0.0");
+    std::fs::write(manifest, &bytes).expect("written");
+    project.run(&["trust", "add", "--key", "stranger", "--names", "acme/*"]).expect(0);
+    found("no trust root lets its signer publish this name");
+    std::fs::remove_file(stranger).expect("removed");
+    // Keys that go do not take back what they signed while they were trusted.
+    project.run(&["trust", "remove", "--key", "publisher"]).expect(0);
+    project.run(&["audit", "verify"]).expect(0).says(&["Verified"]);
+}

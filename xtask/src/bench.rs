@@ -1,8 +1,12 @@
 //! `cargo xtask bench`: measurements that anyone can run, as ratios to a peer or to native code in the same run.
 
+mod stream;
+
 use crate::command::{cargo, run, step, target, workspace};
 use crate::components;
 use crate::failure::Failure;
+
+pub(crate) use stream::stream;
 
 /// `bench plugins [--json]`
 pub(crate) fn plugins(arguments: &[String]) -> Result<(), Failure> {

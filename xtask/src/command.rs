@@ -1,6 +1,6 @@
 //! Running other programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
@@ -42,6 +42,21 @@ pub(crate) fn workspace() -> PathBuf {
 /// The folder that cargo builds into.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(to).map_err(Failure::file("create", to))?;
+    for entry in std::fs::read_dir(from).map_err(Failure::file("list", from))? {
+        let path = entry.map_err(Failure::file("list", from))?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target).map_err(Failure::file("copy", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds the `freehold` command and returns where it is. The whole workspace is named, so that dependencies get the same

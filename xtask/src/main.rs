@@ -9,7 +9,9 @@ mod corpus;
 mod demo;
 mod demo_real;
 mod failure;
+mod fuzz;
 mod project;
+mod release_contract;
 mod tests;
 mod toolchain;
 
@@ -24,8 +26,12 @@ cargo xtask COMMAND
   demo --real       the same recipe on the changelogs of this Debian machine
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
+  bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
+  fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
+                    --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
+  release-contract  freeze wit/ as a new version, and keep plugins built with it (tests/corpus)
   base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
 
 Everything is built in the profile `dev`, so that the demo and the tests share their dependencies. What is needed and not
@@ -43,8 +49,12 @@ fn main() -> ExitCode {
         ("demo", [flag]) if flag == "--real" => demo_real::run(),
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
+        ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
+        ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),
+        ("release-contract", []) => release_contract::run_all(false),
+        ("release-contract", [flag]) if flag == "--accept" => release_contract::run_all(true),
         ("base-models", []) => base_models::run(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -1,9 +1,9 @@
 //! The demo's project folder: recipe, models, data and signed plugins, put together below `target/`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::command::{run, step, target, workspace};
+use crate::command::{copy, run, step, target, workspace};
 use crate::components::Built;
 use crate::corpus::desk;
 use crate::failure::Failure;
@@ -16,20 +16,6 @@ const CORPUS_SEED: u64 = 1;
 pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     freehold: PathBuf,
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(to).map_err(Failure::file("create", to))?;
-    for entry in std::fs::read_dir(from).map_err(Failure::file("list", from))? {
-        let path = entry.map_err(Failure::file("list", from))?.path();
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy(&path, &target)?;
-        } else {
-            std::fs::copy(&path, &target).map_err(Failure::file("copy", &path))?;
-        }
-    }
-    Ok(())
 }
 
 impl Project {

@@ -13,6 +13,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 struct Report {
     native_rows_per_s: f64,
+    source_native_rows_per_s: f64,
     plugin_rows_per_s: f64,
     two_core_rows_per_s: f64,
     datasets_map_rows_per_s: Option<f64>,
@@ -36,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let at = |concurrent| verdicts.iter().find(|latency| latency.concurrent == concurrent);
     let report = Report {
         native_rows_per_s: rows.native,
+        source_native_rows_per_s: rows.source_native,
         plugin_rows_per_s: rows.plugin,
         two_core_rows_per_s: rows.two_cores,
         datasets_map_rows_per_s: peer::datasets_map(),
@@ -61,6 +63,8 @@ fn print(report: &Report) {
     line("redaction, native Rust, one core", rate(report.native_rows_per_s), String::new());
     let of_native = format!("{:.2} of native", report.plugin_rows_per_s / report.native_rows_per_s);
     line("redaction, plugin, one core, all limits on", rate(report.plugin_rows_per_s), of_native);
+    let of_source = format!("the plugin is {:.2} of it", report.plugin_rows_per_s / report.source_native_rows_per_s);
+    line("redaction, the plugin's source, native", rate(report.source_native_rows_per_s), of_source);
     let of_one = format!("{:.2} of one core", report.two_core_rows_per_s / report.plugin_rows_per_s);
     line("redaction, plugin, two cores", rate(report.two_core_rows_per_s), of_one);
     match report.datasets_map_rows_per_s {

@@ -143,11 +143,16 @@ mod tests {
         let workspace = workspace["workspace"]["dependencies"].as_table().unwrap();
         let own: toml::Table = include_str!("../../../sdk/Cargo.toml").parse().unwrap();
         let vendored: toml::Table = template!("sdk.toml").parse().unwrap();
-        let vendored = vendored["dependencies"].as_table().unwrap();
-        let names = |table: &toml::Table| table.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(vendored), names(own["dependencies"].as_table().unwrap()));
-        for (name, dependency) in vendored {
-            assert_eq!(dependency, &workspace[name], "{name}");
+        let native = |table: &toml::Table| table["target"]["cfg(not(target_family = \"wasm\"))"].clone();
+        for (vendored, own) in
+            [(&vendored, &own), (native(&vendored).as_table().unwrap(), native(&own).as_table().unwrap())]
+        {
+            let vendored = vendored["dependencies"].as_table().unwrap();
+            let names = |table: &toml::Table| table.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(names(vendored), names(own["dependencies"].as_table().unwrap()));
+            for (name, dependency) in vendored {
+                assert_eq!(dependency, &workspace[name], "{name}");
+            }
         }
     }
 

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Say whose keys are trusted with what, replace and revoke them, and show it
     #[command(subcommand)]
     Trust(TrustCommand),
-    /// Make, build, test, sign, inspect, list, update and yank plugins
+    /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Inspect model folders, and train small base models from scratch
@@ -87,7 +87,8 @@ pub(crate) struct RunArguments {
     /// Refuse to change the lockfile beside the recipe
     #[arg(long)]
     pub(crate) locked: bool,
-    /// How many threads transforms may use; all of the machine if not said. The result is the same with any number
+    /// How many threads each transform may use; all of the machine if not said. With 1, all is done in one after the
+    /// other. The result is the same with any number
     #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Let the recipe name paths below this folder as well; may be repeated

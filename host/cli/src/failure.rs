@@ -44,6 +44,12 @@ impl Failure {
         Self::with_remedy(ExitCode::Broken, message, None)
     }
 
+    /// Says that it is about a file that the command line names.
+    pub(crate) fn about(mut self, file: &Path) -> Self {
+        self.message = format!("`{}`: {}", file.display(), self.message);
+        self
+    }
+
     /// Shows the failure and returns its exit code.
     pub(crate) fn show(&self, terminal: &Terminal) -> ExitCode {
         if terminal.json {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use freehold_core::record::Phase;
-use freehold_workflow::{Event, Observer};
+use freehold_workflow::{Event, Observer, Unit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
@@ -17,10 +17,13 @@ pub(crate) struct RunProgress {
 }
 
 /// A bar while it is known how much there is to do, a spinner before.
-fn style(known: bool) -> ProgressStyle {
+fn style(known: Option<Unit>) -> ProgressStyle {
     let template = match known {
-        true => "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)",
-        false => "  {spinner} {msg}",
+        Some(Unit::Things) => "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)",
+        Some(Unit::Bytes) => {
+            "  {msg:32!} {bar:30.cyan/blue} {binary_bytes}/{binary_total_bytes} {prefix} {binary_bytes_per_sec} ({eta} left)"
+        }
+        None => "  {spinner} {msg}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -29,7 +32,7 @@ fn style(known: bool) -> ProgressStyle {
 pub(crate) fn bar(terminal: &Terminal) -> ProgressBar {
     let target = if terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(style(true));
+    bar.set_style(style(Some(Unit::Things)));
     bar
 }
 
@@ -48,7 +51,7 @@ impl RunProgress {
 
     /// Nothing is being counted now.
     fn rest(&mut self, message: &str) {
-        self.bar.set_style(style(false));
+        self.bar.set_style(style(None));
         self.bar.set_message(message.to_owned());
         self.bar.set_prefix("");
         self.task.clear();
@@ -81,9 +84,9 @@ impl Observer for RunProgress {
                 self.bar.enable_steady_tick(Duration::from_millis(200));
             }
             Event::PhaseFinished { phase, earlier } => self.end(phase, earlier),
-            Event::Progress { task, done, total, note } => {
+            Event::Progress { task, done, total, unit, note } => {
                 if task != self.task {
-                    self.bar.set_style(style(true));
+                    self.bar.set_style(style(Some(unit)));
                     self.bar.reset();
                     self.bar.set_message(shown(&task));
                     self.task = task;

@@ -80,15 +80,23 @@ pub enum ShapeError {
     },
 }
 
+/// Characters of a name that are shown.
+const SHOWN_MAX: usize = 80;
+
+/// The name of a column for people, on one line and without what a terminal would act on: plugins make such names.
+pub fn shown(name: &str) -> String {
+    name.chars().take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn check_offsets(column: &str, offsets: &[u32], rows: Option<usize>, end: usize) -> Result<(), ShapeError> {
-    let broken = |problem| Err(ShapeError::Offsets { column: column.into(), problem });
+    let broken = |problem| Err(ShapeError::Offsets { column: shown(column), problem });
     if offsets.first() != Some(&0) {
         return broken("do not begin with 0");
     }
     if let Some(rows) = rows
         && offsets.len() != rows + 1
     {
-        return Err(ShapeError::Rows { column: column.into(), found: offsets.len() - 1, expected: rows });
+        return Err(ShapeError::Rows { column: shown(column), found: offsets.len() - 1, expected: rows });
     }
     if offsets.windows(2).any(|pair| pair[0] > pair[1]) {
         return broken("go backwards");
@@ -109,7 +117,7 @@ impl TextColumn {
     /// A column from offsets and bytes that somebody else made.
     pub fn from_parts(column: &str, offsets: Vec<u32>, bytes: Vec<u8>) -> Result<Self, ShapeError> {
         check_offsets(column, &offsets, None, bytes.len())?;
-        let utf8 = || ShapeError::Utf8 { column: column.into() };
+        let utf8 = || ShapeError::Utf8 { column: shown(column) };
         let text = String::from_utf8(bytes).map_err(|_| utf8())?;
         if offsets.iter().any(|&at| !text.is_char_boundary(at as usize)) {
             return Err(utf8());
@@ -193,10 +201,10 @@ impl DialogueColumn {
     ) -> Result<Self, ShapeError> {
         check_offsets(column, &offsets, None, texts.len())?;
         if roles.len() != texts.len() {
-            return Err(ShapeError::Rows { column: column.into(), found: roles.len(), expected: texts.len() });
+            return Err(ShapeError::Rows { column: shown(column), found: roles.len(), expected: texts.len() });
         }
         if let Some(role) = roles.iter().find(|role| !matches!(*role, "system" | "user" | "assistant")) {
-            return Err(ShapeError::Role { column: column.into(), role: role.chars().take(40).collect() });
+            return Err(ShapeError::Role { column: shown(column), role: shown(role) });
         }
         Ok(Self { offsets, roles, texts })
     }
@@ -299,7 +307,7 @@ impl Batch {
     pub fn new(first_row: u64, rows: usize, columns: Vec<Column>) -> Result<Self, ShapeError> {
         let mut names = BTreeSet::new();
         for column in &columns {
-            let name = || column.name.clone();
+            let name = || shown(&column.name);
             if !names.insert(&column.name) {
                 return Err(ShapeError::SameName(name()));
             }
@@ -334,6 +342,11 @@ impl Batch {
     /// Number of the first row in its stream.
     pub fn first_row(&self) -> u64 {
         self.first_row
+    }
+
+    /// The same rows at another place in a stream.
+    pub fn at(self, first_row: u64) -> Self {
+        Self { first_row, ..self }
     }
 
     /// Number of rows.
@@ -412,6 +425,29 @@ mod tests {
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = Batch::new(0, 2, vec![column("a", ColumnData::Numbers(vec![0.0, number]), None)]).unwrap_err();
             assert!(error.to_string().contains("row 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_a_column_without_what_a_terminal_acts_on() {
+        let name = "\u{1b}]0;title\u{7}\n".to_owned() + &"x".repeat(10_000);
+        let errors = [
+            TextColumn::from_parts(&name, vec![], vec![]).unwrap_err(),
+            TextColumn::from_parts(&name, vec![0, 1], vec![0xff]).unwrap_err(),
+            Batch::new(0, 1, vec![Column { name: name.clone(), data: ColumnData::Numbers(vec![]), validity: None }])
+                .unwrap_err(),
+            DialogueColumn::from_parts(&name, vec![0], [name.as_str()].into_iter().collect(), TextColumn::default())
+                .unwrap_err(),
+            DialogueColumn::from_parts(
+                &name,
+                vec![0, 1],
+                [name.as_str()].into_iter().collect(),
+                [""].into_iter().collect(),
+            )
+            .unwrap_err(),
+        ];
+        for error in errors.map(|error| error.to_string()) {
+            assert!(!error.chars().any(char::is_control) && error.len() < 400, "{error:?}");
         }
     }
 

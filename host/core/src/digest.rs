@@ -43,7 +43,7 @@ impl Digest {
 }
 
 /// Takes bytes piece by piece.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {

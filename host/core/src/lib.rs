@@ -1,6 +1,7 @@
 //! The plain types of Freehold: names, digests, batches, evidence, verdicts, recipes, manifests and records. No I/O.
 
 pub mod batch;
+pub mod contract;
 pub mod digest;
 pub mod evidence;
 pub mod limits;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::contract::CONTRACT;
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::name::PluginName;
@@ -16,9 +17,6 @@ use crate::toml_text::nearest;
 mod check;
 
 pub use check::ManifestError;
-
-/// The version of the contract that this build speaks.
-pub const CONTRACT: Version = Version::new(1, 0, 0);
 
 /// Which world a plugin is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,7 +81,7 @@ impl SettingType {
 
 /// What one setting may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "UncheckedSchema")]
 pub struct SettingSchema {
     /// Its type.
     #[serde(rename = "type")]
@@ -96,6 +94,34 @@ pub struct SettingSchema {
     pub optional: bool,
     /// What it does.
     pub description: String,
+}
+
+/// What one setting may be, before its default was held against its type.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedSchema {
+    #[serde(rename = "type")]
+    kind: SettingType,
+    default: Option<toml::Value>,
+    #[serde(default)]
+    optional: bool,
+    description: String,
+}
+
+impl TryFrom<UncheckedSchema> for SettingSchema {
+    type Error = String;
+
+    /// A default that a recipe could not give is none: nobody else looks at it, and a number that is not finite would be lost
+    /// in the signed manifest, which is JSON.
+    fn try_from(unchecked: UncheckedSchema) -> Result<Self, String> {
+        let UncheckedSchema { kind, default, optional, description } = unchecked;
+        match &default {
+            Some(value) if !kind.accepts(value) => {
+                Err(format!("the default of a setting must be {}", kind.described()))
+            }
+            _ => Ok(Self { kind, default, optional, description }),
+        }
+    }
 }
 
 /// The settings of a plugin by name.
@@ -188,7 +214,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a component built from `source`.
+    /// The manifest of a component built from `source` for the contract that this build speaks.
     pub fn new(source: PluginSource, component: Digest, created: Timestamp, expires: Timestamp) -> Self {
         let PluginSource { name, version, world, description, capabilities, limits, settings } = source;
         let contract = CONTRACT;
@@ -287,6 +313,23 @@ description = "Limit"
             let error = given(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_default_is_one_that_a_recipe_could_give() {
+        let source = |default: &str| {
+            toml_text::parse::<PluginSource>(&SOURCE.replace("optional = true", &format!("default = {default}")))
+        };
+        for good in ["1", "0.5", "-1e3"] {
+            assert!(source(good).is_ok(), "{good}");
+        }
+        for bad in ["inf", "nan", "'1'", "true", "[1]", "1979-05-27"] {
+            let error = source(bad).unwrap_err();
+            assert!(error.to_string().contains("default of a setting must be a number"), "{bad}: {error}");
+            assert!(error.line(SOURCE).is_some(), "{bad}");
+        }
+        let json = serde_json::to_string(&manifest()).unwrap();
+        assert!(serde_json::from_str::<Manifest>(&json.replace("[\"text\"]", "[1]")).is_err());
     }
 
     #[test]

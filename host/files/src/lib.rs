@@ -1,11 +1,16 @@
 //! Files that survive a crash: written whole or not at all, and on the disk before the call returns. Everything happens
 //! below a cap-std directory, so that no path leaves its root.
 
-use std::io::{Read as _, Write as _};
+mod unfinished;
+
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use cap_std::fs::{Dir, File, OpenOptions};
+
+use unfinished::temporary_beside;
+
+pub use unfinished::{Unfinished, is_unfinished, remove_unfinished};
 
 /// A file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,13 @@ impl FileError {
     /// Whether the file is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the path leads out of the folder that it has to stay below, as by a symbolic link. The system did not say so
+    /// then, cap-std did.
+    pub fn leads_out(&self) -> bool {
+        let refused = |source: &std::io::Error| source.kind() == std::io::ErrorKind::PermissionDenied;
+        matches!(self, Self::Io { source, .. } if refused(source) && source.raw_os_error().is_none())
     }
 }
 
@@ -68,24 +80,45 @@ pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(
     write_with_mode(dir, path.as_ref(), bytes, 0o600)
 }
 
-const CREATE: &str = "create";
-
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let folder = parent_of(path);
-    make_folder(dir, folder)?;
-    let temporary = temporary_beside(path);
-    let result = write_and_rename(dir, path, &temporary, bytes, mode);
-    // What could not be created is not ours to remove.
-    if matches!(&result, Err(FileError::Io { action, .. }) if *action != CREATE) {
-        // The error that matters is the one above.
-        let _ = dir.remove_file(&temporary);
-    }
-    result?;
-    sync_folder(dir, folder)
+    make_folder(dir, parent_of(path))?;
+    let mut file = Unfinished::with_mode(dir, path, mode)?;
+    file.write(bytes)?;
+    file.persist(path)
 }
 
 fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Puts a folder with these files at `path`, where nothing may be yet but an empty folder. A reader sees all of it or nothing;
+/// when the call returns, it is on the disk. Folders on the way are made.
+pub fn write_folder(dir: &Dir, path: impl AsRef<Path>, files: &[(&str, &[u8])]) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let parent = parent_of(path);
+    make_folder(dir, parent)?;
+    let temporary = loop {
+        let temporary = temporary_beside(path);
+        match dir.create_dir(&temporary) {
+            Ok(()) => break temporary,
+            // What a killed writer left that had the number of this process, as is usual in containers.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("create the folder", &temporary)(error)),
+        }
+    };
+    let fill = || {
+        for (name, bytes) in files {
+            write(dir, temporary.join(name), bytes)?;
+        }
+        dir.rename(&temporary, dir, path).map_err(failed("rename to", path))
+    };
+    let result = fill();
+    if result.is_err() {
+        // The error that matters is the one above.
+        let _ = dir.remove_dir_all(&temporary);
+    }
+    result?;
+    sync_folder(dir, parent)
 }
 
 /// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
@@ -103,48 +136,6 @@ pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError>
         other => other.map_err(failed("create the folder", folder))?,
     }
     sync_folder(dir, parent)
-}
-
-/// Whether a file is one that [`write`] was at when its process ended. It never becomes a file of its own.
-pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
-}
-
-/// Removes what killed writers left in `folder` and nobody has touched for `age`; younger files may still be written. What
-/// cannot be removed is left for the next time: it is no harm.
-pub fn remove_unfinished(dir: &Dir, folder: impl AsRef<Path>, age: Duration) {
-    let folder = folder.as_ref();
-    let Ok(entries) = dir.read_dir(folder) else { return };
-    for name in entries.flatten().map(|entry| entry.file_name()) {
-        let path = folder.join(&name);
-        let modified = || dir.metadata(&path).ok()?.modified().ok()?.into_std().elapsed().ok();
-        if is_unfinished(&name.to_string_lossy()) && modified().is_some_and(|since| since >= age) {
-            let _ = dir.remove_file(&path);
-        }
-    }
-}
-
-/// A name that nobody else has. Numbers of processes are no such names: hosts that share a folder, such as containers, give
-/// the same ones. The keys of the standard library's hash tables are drawn by the system.
-fn temporary_beside(path: &Path) -> PathBuf {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    let random = RandomState::new().build_hasher().finish();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!(".{name}.{random:016x}.tmp"))
-}
-
-fn write_and_rename(dir: &Dir, path: &Path, temporary: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use cap_std::fs::OpenOptionsExt as _;
-        options.mode(mode);
-    }
-    let mut file = dir.open_with(temporary, &options).map_err(failed(CREATE, temporary))?;
-    file.write_all(bytes).map_err(failed("write", temporary))?;
-    file.sync_all().map_err(failed("sync", temporary))?;
-    dir.rename(temporary, dir, path).map_err(failed("rename to", path))
 }
 
 /// Makes the names in a folder durable.
@@ -190,22 +181,23 @@ mod tests {
     }
 
     #[test]
-    fn what_another_host_is_writing_is_left_alone() {
+    fn folders_appear_whole_or_not_at_all() {
         let (_folder, dir) = folder();
-        let ours = std::process::id();
-        let theirs = |number| format!(".file.{ours}-{number}.tmp");
-        (0..64).for_each(|number| dir.write(theirs(number), "theirs").unwrap());
-        for _ in 0..32 {
-            write(&dir, "file", b"ours").unwrap();
-        }
-        assert!((0..64).all(|number| dir.read_to_string(theirs(number)).is_ok_and(|text| text == "theirs")));
-        let names: std::collections::BTreeSet<_> = (0..1000).map(|_| temporary_beside(Path::new("a/file"))).collect();
-        assert_eq!(names.len(), 1000);
-        assert!(
-            names
-                .iter()
-                .all(|name| name.starts_with("a") && is_unfinished(name.file_name().unwrap().to_str().unwrap()))
+        let files: [(&str, &[u8]); 2] = [("one", b"1"), ("two", b"2")];
+        write_folder(&dir, "a/b", &files).unwrap();
+        assert_eq!(
+            (read(&dir, "a/b/one", 1).unwrap(), read(&dir, "a/b/two", 1).unwrap()),
+            (b"1".to_vec(), b"2".to_vec())
         );
+        // Nothing is replaced, and nothing is left beside.
+        assert!(write_folder(&dir, "a/b", &[("one", b"x")]).is_err());
+        assert_eq!(read(&dir, "a/b/one", 1).unwrap(), b"1");
+        assert!(write_folder(&dir, "a/c", &[("one", b"x"), ("one/two", b"x")]).is_err());
+        write(&dir, "a/file", b"x").unwrap();
+        assert!(write_folder(&dir, "a/file", &files).is_err());
+        let names: Vec<_> = dir.read_dir("a").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(write_folder(&dir, "../out", &files).unwrap_err().leads_out());
     }
 
     #[test]
@@ -220,20 +212,6 @@ mod tests {
     }
 
     #[test]
-    fn what_killed_writers_left_is_removed_when_it_is_old() {
-        let (_folder, dir) = folder();
-        for file in ["a/.blob.1-0.tmp", "a/blob.tmp", "a/.hidden"] {
-            write(&dir, file, b"x").unwrap();
-        }
-        remove_unfinished(&dir, "a", Duration::from_secs(3600));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 3);
-        remove_unfinished(&dir, "a", Duration::ZERO);
-        assert!(!dir.exists("a/.blob.1-0.tmp"));
-        assert_eq!(dir.read_dir("a").unwrap().count(), 2);
-        remove_unfinished(&dir, "none", Duration::ZERO);
-    }
-
-    #[test]
     fn paths_do_not_leave_the_folder() {
         let (folder, dir) = folder();
         std::fs::create_dir(folder.path().join("inner")).unwrap();
@@ -241,9 +219,10 @@ mod tests {
         write(&dir, "secret", b"x").unwrap();
         let inner = dir.open_dir("inner").unwrap();
         for path in ["../secret", "/etc/passwd", "up/secret"] {
-            assert!(read(&inner, path, 1 << 20).is_err(), "{path}");
+            assert!(read(&inner, path, 1 << 20).unwrap_err().leads_out(), "{path}");
             assert!(write(&inner, path, b"y").is_err(), "{path}");
         }
+        assert!(!read(&inner, "none", 1 << 20).unwrap_err().leads_out());
         assert_eq!(read(&dir, "secret", 1).unwrap(), b"x");
     }
 

@@ -98,12 +98,12 @@ impl Appender<'_> {
 
     fn write_bundle(&self, size: u64, record: Vec<u8>) -> Result<(), LedgerError> {
         let dir = &self.ledger.dir;
-        let mut entries = match tiles::bundles(size).last() {
-            Some(tile) if tile.width() < 1 << HEIGHT => tiles::read_bundle(dir, tile)?,
+        let mut entries = match tiles::last_bundle(size) {
+            Some(tile) if tile.width() < 1 << HEIGHT => tiles::read_bundle(dir, &tile)?,
             _ => Vec::new(),
         };
         entries.push(record);
-        let tile = tiles::bundles(size + 1).pop().ok_or_else(|| tiles::broken(Error::InvalidTile))?;
+        let tile = tiles::last_bundle(size + 1).ok_or_else(|| tiles::broken(Error::InvalidTile))?;
         Ok(freehold_files::write(dir, tiles::path_of(&tile), &tiles::encode_bundle(&entries)?)?)
     }
 }

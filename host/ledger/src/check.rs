@@ -110,7 +110,7 @@ impl Ledger {
         size: u64,
         problems: &mut Vec<Problem>,
     ) -> Result<(), LedgerError> {
-        let names = |size: u64| tiles::bundles(size).into_iter().chain(Tile::new_tiles(HEIGHT, 0, size));
+        let names = |size: u64| tiles::bundles(size).chain(Tile::new_tiles(HEIGHT, 0, size));
         let known: BTreeSet<String> =
             [size, size + 1].into_iter().flat_map(names).map(|tile| tiles::path_of(&tile)).collect();
         let mut files = Vec::new();

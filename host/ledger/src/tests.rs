@@ -209,3 +209,20 @@ fn many_writers_leave_no_gap() {
     assert_eq!(ledger.entries().unwrap().len(), 40);
     assert!(ledger.check().unwrap().problems.is_empty());
 }
+
+/// Whoever has the log's key may sign any size: a stranger who verifies the log must neither run out of memory nor panic.
+#[test]
+fn a_signed_tree_head_of_any_size_is_only_a_wrong_one() {
+    let (folder, key) = filled(3);
+    let ledger = open(folder.path(), &key);
+    let root = ledger.tree_head().unwrap().root;
+    for size in [4, 300, 1 << 32, 1 << 62, (1 << 62) + 1, 1 << 63, u64::MAX] {
+        let note = TreeHead { size, root }.sign("test-log", &[&key]).unwrap();
+        std::fs::write(folder.path().join("checkpoint"), note).unwrap();
+        assert!(ledger.entries().is_err(), "{size}");
+        assert!(ledger.check().map_or(true, |check| !check.problems.is_empty()), "{size}");
+        for index in [0, size / 2, size - 1] {
+            assert!(ledger.prove(index).is_err(), "{index} of {size}");
+        }
+    }
+}

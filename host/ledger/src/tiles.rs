@@ -52,10 +52,18 @@ pub(crate) fn broken(error: Error) -> LedgerError {
     }
 }
 
-/// The entry bundles of a tree of `size` entries.
-pub(crate) fn bundles(size: u64) -> Vec<Tile> {
-    let width_of = |n: u64| (size - n * WIDTH).min(WIDTH) as u32;
-    (0..size.div_ceil(WIDTH)).map(|n| Tile::new(HEIGHT, 0, n, width_of(n), true)).collect()
+/// The entry bundles of a tree of `size` entries, one after the other: the size is what a tree head says, and may be any.
+pub(crate) fn bundles(size: u64) -> impl Iterator<Item = Tile> {
+    (0..size.div_ceil(WIDTH)).map(move |n| bundle(size, n))
+}
+
+/// The last entry bundle of a tree of `size` entries, the one that is still filled.
+pub(crate) fn last_bundle(size: u64) -> Option<Tile> {
+    Some(bundle(size, size.checked_sub(1)? / WIDTH))
+}
+
+fn bundle(size: u64, n: u64) -> Tile {
+    Tile::new(HEIGHT, 0, n, (size - n * WIDTH).min(WIDTH) as u32, true)
 }
 
 /// The partial tiles of a tree of `size` entries that the next entry replaces by wider ones.

@@ -9,6 +9,9 @@ use crate::LedgerError;
 
 pub(crate) const FILE: &str = "checkpoint";
 
+/// The positions of a tree's hashes, two for each entry, have to fit 64 bits.
+const SIZE_MAX: u64 = 1 << 62;
+
 /// Size and root of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TreeHead {
@@ -38,6 +41,9 @@ impl TreeHead {
         let checkpoint = Checkpoint::from_bytes(&text).map_err(|_| malformed("not a C2SP checkpoint"))?;
         if checkpoint.origin() != origin {
             return Err(malformed(&format!("is of the log `{}`, expected `{origin}`", checkpoint.origin())));
+        }
+        if checkpoint.size() > SIZE_MAX {
+            return Err(malformed("says that the log has more entries than any log can have"));
         }
         Ok(Self { size: checkpoint.size(), root: *checkpoint.hash() })
     }

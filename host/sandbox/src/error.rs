@@ -1,6 +1,7 @@
 //! What can go wrong with a plugin. Each limit has an error of its own.
 
 use freehold_core::batch::ShapeError;
+use freehold_core::contract::BorderError;
 use freehold_core::limits::LimitKind;
 use freehold_core::manifest::World;
 
@@ -55,13 +56,13 @@ pub enum SandboxError {
         /// What is wrong.
         problem: String,
     },
-    /// It imports something that no world has.
-    #[error("plugin `{plugin}` imports `{import}`, which no world offers")]
-    ForeignImport {
+    /// It imports something that no world has, or an interface in a version that is not its contract's.
+    #[error("plugin `{plugin}` {problem}")]
+    Border {
         /// The plugin.
         plugin: String,
-        /// The import.
-        import: String,
+        /// What is wrong.
+        problem: Box<BorderError>,
     },
     /// It is not of the world that was asked for.
     #[error("plugin `{plugin}` is not a {world} plugin: {problem}")]
@@ -146,7 +147,10 @@ impl SandboxError {
             Self::Busy { .. } => "busy",
             Self::Metering { .. } => "metering",
             Self::NotAComponent { .. } => "not-a-component",
-            Self::ForeignImport { .. } => "foreign-import",
+            Self::Border { problem, .. } => match **problem {
+                BorderError::Foreign(_) => "foreign-import",
+                BorderError::Unaccepted { .. } | BorderError::Unclaimed { .. } => "contract",
+            },
             Self::WrongWorld { .. } => "wrong-world",
             Self::Instantiate { .. } => "instantiate",
             Self::Panicked { .. } => "panicked",
@@ -184,9 +188,7 @@ impl SandboxError {
             Self::NotAComponent { .. } => {
                 "build it with `freehold plugin build`, which turns the module into a component"
             }
-            Self::ForeignImport { .. } => {
-                "build it for wasm32-unknown-unknown with the SDK; plugins get no clock, files or network"
-            }
+            Self::Border { problem, .. } => return problem.remedy(),
             Self::WrongWorld { .. } => {
                 "list it under the recipe's table of its own world, or correct `world` in plugin.toml"
             }

@@ -1,5 +1,6 @@
 //! One instance of a plugin: its store, its limits, and the one place where a failure becomes a typed error.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use freehold_core::limits::{LimitKind, Metering, Usage};
@@ -8,6 +9,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::clock::EpochClock;
 use crate::platform::{PluginState, printable};
+use crate::turns::Turns;
 use crate::{Grants, Plugin, SandboxError, backtrace};
 
 /// Store and limits of an instance.
@@ -15,6 +17,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<PluginState>,
     metering: Metering,
     concurrent: u32,
+    turns: Arc<Turns>,
 }
 
 impl Instance {
@@ -27,7 +30,8 @@ impl Instance {
         if limits.metering == Metering::Fuel {
             store.set_fuel(limits.fuel).map_err(|error| SandboxError::Engine(error.to_string()))?;
         }
-        let mut instance = Self { store, metering: limits.metering, concurrent: plugin.concurrent };
+        let (metering, turns) = (limits.metering, plugin.turns.clone());
+        let mut instance = Self { store, metering, concurrent: plugin.concurrent, turns };
         instance.start_clock();
         Ok(instance)
     }
@@ -55,9 +59,12 @@ impl Instance {
         call: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, SandboxError> {
         self.store.data_mut().begin_call(bytes)?;
+        let turns = self.turns.clone();
+        let turn = turns.take();
         self.start_clock();
         let started = Instant::now();
         let called = call(&mut self.store);
+        drop(turn);
         let state = self.store.data_mut();
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         state.wall_time_ms_max = state.wall_time_ms_max.max(milliseconds);

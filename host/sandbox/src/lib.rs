@@ -9,6 +9,7 @@ mod cache;
 mod clock;
 mod convert;
 mod error;
+mod fates;
 mod grants;
 mod host;
 mod instance;
@@ -17,11 +18,14 @@ mod metric;
 mod nesting;
 mod platform;
 mod policy;
+mod settings;
 mod stream;
 mod transform;
+mod turns;
 
 use std::sync::Arc;
 
+use freehold_core::contract;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
 use freehold_trust::VerifiedPlugin;
@@ -30,6 +34,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use clock::EpochClock;
 use platform::PluginState;
+use turns::Turns;
 
 pub use cache::Cache;
 pub use error::{Bound, SandboxError};
@@ -37,6 +42,7 @@ pub use grants::Grants;
 pub use host::HostSettings;
 pub use metric::{Metric, MetricDescription};
 pub use policy::Policy;
+pub use stream::{Stream, WAITING, WAITING_BYTES};
 pub use transform::{Transform, TransformDescription};
 
 /// Compiles and runs plugins.
@@ -47,6 +53,7 @@ pub struct Sandbox {
     /// Looks at the clock only.
     timed: Engine,
     cache: Option<Cache>,
+    turns: Arc<Turns>,
     _clock: EpochClock,
 }
 
@@ -54,10 +61,11 @@ pub struct Sandbox {
 pub struct Plugin {
     /// Name and version, for messages.
     label: Arc<str>,
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     limits: Limits,
     engine: Engine,
     concurrent: u32,
+    turns: Arc<Turns>,
     world: CompiledWorld,
 }
 
@@ -73,29 +81,23 @@ impl Sandbox {
         let metered = host::engine(&settings, Metering::Fuel)?;
         let timed = host::engine(&settings, Metering::Time)?;
         let _clock = EpochClock::start([&metered, &timed])?;
-        Ok(Self { settings, metered, timed, cache, _clock })
+        Ok(Self { settings, metered, timed, cache, turns: Arc::new(Turns::of_this_machine()), _clock })
     }
 
     /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
     /// and nothing else.
     pub fn load(&self, plugin: &VerifiedPlugin) -> Result<Plugin, SandboxError> {
-        let manifest = plugin.manifest().clone();
+        let manifest = Arc::new(plugin.manifest().clone());
         let name = format!("{} {}", manifest.name, manifest.version);
         if manifest.limits.metering == Metering::Time && manifest.world != World::Transform {
             return Err(SandboxError::Metering { plugin: name, world: manifest.world });
         }
         let limits = manifest.limits.capped(self.settings.limits);
-        let passed = |kind: LimitKind, used: u64, limit: u64| {
-            let bound = if manifest.limits.get(kind) >= used { Bound::Host } else { Bound::Manifest };
-            SandboxError::Limit { plugin: name.clone(), kind, limit, bound }
-        };
-        let bytes = plugin.component().len() as u64;
-        if bytes > limits.component_bytes {
-            return Err(passed(LimitKind::ComponentBytes, bytes, limits.component_bytes));
-        }
+        check_size(plugin, self.settings.limits)?;
         // The stack is the engine's, one for all: a plugin that asks for more than there is would overflow it one day.
         if manifest.limits.stack_bytes > limits.stack_bytes {
-            return Err(passed(LimitKind::StackBytes, manifest.limits.stack_bytes, limits.stack_bytes));
+            let (kind, limit) = (LimitKind::StackBytes, limits.stack_bytes);
+            return Err(SandboxError::Limit { plugin: name, kind, limit, bound: Bound::Host });
         }
         let engine = match limits.metering {
             Metering::Fuel => &self.metered,
@@ -117,14 +119,15 @@ impl Sandbox {
                 false => SandboxError::NotAComponent { plugin: name.clone(), problem },
             }
         })?;
-        check_imports(&name, &component, engine)?;
+        check_border(&name, &manifest, &component, engine)?;
         let world = link(&manifest, &component, engine).map_err(|error| SandboxError::WrongWorld {
             plugin: name,
             world: manifest.world,
             problem: platform::printable(&format!("{error:#}")),
         })?;
         let label = format!("{} {}", manifest.name, manifest.version).into();
-        Ok(Plugin { label, manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
+        let (engine, turns) = (engine.clone(), self.turns.clone());
+        Ok(Plugin { label, manifest, limits, engine, concurrent: self.settings.concurrent, turns, world })
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
@@ -136,15 +139,24 @@ impl Sandbox {
     }
 }
 
-fn check_imports(plugin: &str, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
-    let known = ["freehold:platform/platform@1.", "freehold:types/types@1."];
-    for (import, _) in component.component_type().imports(engine) {
-        if !known.iter().any(|known| import.starts_with(known)) {
-            let import = platform::printable(import);
-            return Err(SandboxError::ForeignImport { plugin: plugin.into(), import });
-        }
+/// An error if a component is larger than its manifest says, or than `host` allows. Nothing is compiled.
+pub fn check_size(plugin: &VerifiedPlugin, host: Limits) -> Result<(), SandboxError> {
+    let (manifest, bytes) = (plugin.manifest(), plugin.component().len() as u64);
+    let (kind, limit) = (LimitKind::ComponentBytes, manifest.limits.capped(host).component_bytes);
+    if bytes <= limit {
+        return Ok(());
     }
-    Ok(())
+    let bound = if manifest.limits.component_bytes >= bytes { Bound::Host } else { Bound::Manifest };
+    Err(SandboxError::Limit { plugin: format!("{} {}", manifest.name, manifest.version), kind, limit, bound })
+}
+
+/// Checks that the border of a component is that of the contract in its manifest. Once it is linked, its versions no longer show.
+fn check_border(plugin: &str, manifest: &Manifest, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
+    let component = component.component_type();
+    let imports = component.imports(engine).map(|(name, _)| platform::printable(name));
+    let exports = component.exports(engine).map(|(name, _)| platform::printable(name));
+    contract::check_border(&manifest.contract, imports, exports)
+        .map_err(|problem| SandboxError::Border { plugin: plugin.into(), problem: Box::new(problem) })
 }
 
 fn link(manifest: &Manifest, component: &Component, engine: &Engine) -> wasmtime::Result<CompiledWorld> {

@@ -2,12 +2,7 @@
 
 use freehold_core::batch::Outcome;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Open,
-    Out,
-    Dropped,
-}
+use crate::fates::{Fate, Fates};
 
 /// Whether a text is a short code, as reasons and counts are named: lowercase letters, digits, `-` and `_`.
 pub(crate) fn is_code(text: &str) -> bool {
@@ -22,7 +17,7 @@ pub(crate) struct Lineage {
     independent: bool,
     /// Number of the first row that is kept.
     first: u64,
-    rows: Vec<Fate>,
+    rows: Fates,
 }
 
 impl Lineage {
@@ -37,7 +32,7 @@ impl Lineage {
             self.rows.clear();
             self.first = first;
         }
-        self.rows.resize(self.rows.len() + rows, Fate::Open);
+        self.rows.add(rows as u64);
     }
 
     /// Checks what came back against what was given.
@@ -51,15 +46,18 @@ impl Lineage {
             return Ok(());
         }
         for &row in &outcome.origins {
-            match self.fate(row)? {
+            let at = self.place(row)?;
+            match self.rows.get(at) {
                 Fate::Dropped => return Err(format!("row {row} comes out though it was dropped")),
-                fate => *fate = Fate::Out,
+                Fate::Open => self.rows.settle(at, Fate::Out),
+                Fate::Out => {}
             }
         }
         for dropped in &outcome.dropped {
             let row = dropped.row;
-            match self.fate(row)? {
-                fate @ Fate::Open => *fate = Fate::Dropped,
+            let at = self.place(row)?;
+            match self.rows.get(at) {
+                Fate::Open => self.rows.settle(at, Fate::Dropped),
                 Fate::Out => return Err(format!("row {row} was dropped though it came out")),
                 Fate::Dropped => return Err(format!("row {row} was dropped twice")),
             }
@@ -73,14 +71,15 @@ impl Lineage {
     /// What most calls of most plugins give; seen at a glance.
     fn is_every_row_in_order(&self, outcome: &Outcome) -> bool {
         outcome.dropped.is_empty()
-            && outcome.origins.len() == self.rows.len()
-            && outcome.origins.iter().copied().eq(self.first..self.first + self.rows.len() as u64)
+            && outcome.origins.len() as u64 == self.rows.len()
+            && outcome.origins.iter().copied().eq(self.first..self.first + self.rows.len())
     }
 
-    fn fate(&mut self, row: u64) -> Result<&mut Fate, String> {
-        let (first, end) = (self.first, self.first + self.rows.len() as u64);
-        let at = row.checked_sub(first).and_then(|at| usize::try_from(at).ok());
-        at.and_then(|at| self.rows.get_mut(at)).ok_or_else(|| match self.independent {
+    /// Where a row is among those that are kept.
+    fn place(&self, row: u64) -> Result<u64, String> {
+        let (first, end) = (self.first, self.first + self.rows.len());
+        let at = row.checked_sub(first).filter(|at| *at < self.rows.len());
+        at.ok_or_else(|| match self.independent {
             true => format!("names row {row}, but treats each row for itself and was given rows {first} to {end}"),
             false => format!("names row {row} as an origin, but only {end} rows were given"),
         })
@@ -88,15 +87,15 @@ impl Lineage {
 
     /// After the last call: is every row accounted for?
     pub(crate) fn finish(&self) -> Result<(), String> {
-        match self.rows.iter().position(|fate| *fate == Fate::Open) {
+        match self.rows.first_open() {
             None => Ok(()),
             Some(at) if self.independent => {
-                let row = self.first + at as u64;
+                let row = self.first + at;
                 Err(format!(
                     "row {row} neither came out nor was dropped in its call, though each row is treated for itself"
                 ))
             }
-            Some(at) => Err(format!("row {} neither came out nor was dropped", self.first + at as u64)),
+            Some(at) => Err(format!("row {} neither came out nor was dropped", self.first + at)),
         }
     }
 }

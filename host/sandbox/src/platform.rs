@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use freehold_core::limits::{LimitKind, Limits, Usage};
+use freehold_core::manifest::Manifest;
 use wasmtime::ResourceLimiter;
 
-use crate::bindings::platform::{Host, Level};
+use crate::bindings::platform::{Host, Level, Setting};
 use crate::error::Bound;
-use crate::{Grants, Plugin, SandboxError};
+use crate::{Grants, Plugin, SandboxError, settings};
 
 /// The host's side of one instance.
 pub(crate) struct PluginState {
     plugin: Arc<str>,
-    /// What the manifest asks for.
-    asked: Limits,
-    /// What it gets: no more than the host allows.
+    manifest: Arc<Manifest>,
+    /// What it gets of what the manifest asks for: no more than the host allows.
     pub(crate) limits: Limits,
     grants: Grants,
     memory_bytes: u64,
@@ -34,7 +34,7 @@ impl PluginState {
     pub(crate) fn new(plugin: &Plugin, grants: Grants) -> Self {
         Self {
             plugin: plugin.label.clone(),
-            asked: plugin.manifest.limits,
+            manifest: plugin.manifest.clone(),
             limits: plugin.limits,
             grants,
             memory_bytes: 0,
@@ -56,7 +56,7 @@ impl PluginState {
     /// The error for a limit that was passed.
     pub(crate) fn passed(&self, kind: LimitKind) -> SandboxError {
         let limit = self.limits.get(kind);
-        let bound = if self.asked.get(kind) > limit { Bound::Host } else { Bound::Manifest };
+        let bound = if self.manifest.limits.get(kind) > limit { Bound::Host } else { Bound::Manifest };
         SandboxError::Limit { plugin: self.plugin(), kind, limit, bound }
     }
 
@@ -126,6 +126,12 @@ impl Host for PluginState {
     fn settings(&mut self) -> wasmtime::Result<String> {
         self.hand_over(self.grants.document().len() as u64)?;
         Ok(self.grants.document().to_owned())
+    }
+
+    fn typed_settings(&mut self) -> wasmtime::Result<Vec<Setting>> {
+        let settings = settings::typed(self.grants.settings(), &self.manifest.settings)?;
+        self.hand_over(settings::bytes(&settings))?;
+        Ok(settings)
     }
 
     fn asset(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {

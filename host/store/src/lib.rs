@@ -3,6 +3,7 @@
 //! Blobs are only ever added. `index.json` names adapters; it can be rebuilt from the ledger.
 
 mod artifact;
+mod blob;
 mod index;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use freehold_core::digest::Digest;
 use freehold_files::FileError;
 
 pub use artifact::{Artifact, Descriptor};
+pub use blob::{BlobReader, BlobWriter};
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,10 @@ pub struct Problem {
 const LAYOUT_FILE: &str = "oci-layout";
 const LAYOUT: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}";
 const BLOBS: &str = "blobs/sha256";
-const BLOB_LIMIT: u64 = 64 << 30;
+/// What is read into memory at one time; a blob that is read piece by piece may have any size.
+const WHOLE_LIMIT: u64 = 64 << 30;
+/// What nobody has touched for so long, and nobody has locked, is not being written any more.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A store.
 #[derive(Debug)]
@@ -87,8 +92,8 @@ impl Store {
     /// Keeps `bytes`. When the call returns they are on the disk.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        match self.get(&digest) {
-            Ok(_) => Ok(digest),
+        match self.verify(&digest) {
+            Ok(()) => Ok(digest),
             Err(StoreError::Missing(_)) => {
                 freehold_files::write(&self.dir, path_of(&digest), bytes)?;
                 Ok(digest)
@@ -97,14 +102,14 @@ impl Store {
         }
     }
 
-    /// Removes what writers that were killed more than an hour ago have left.
+    /// Removes what killed writers have left.
     pub fn sweep(&self) {
-        freehold_files::remove_unfinished(&self.dir, BLOBS, Duration::from_secs(3600));
+        freehold_files::remove_unfinished(&self.dir, BLOBS, ABANDONED);
     }
 
-    /// The bytes with this digest; verified.
+    /// The bytes with this digest; verified. Where they may be many, [`Store::reader`] holds few at a time.
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let bytes = freehold_files::read(&self.dir, path_of(digest), BLOB_LIMIT)
+        let bytes = freehold_files::read(&self.dir, path_of(digest), WHOLE_LIMIT)
             .map_err(|error| if error.is_not_found() { StoreError::Missing(*digest) } else { error.into() })?;
         let found = Digest::of(&bytes);
         if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { expected: *digest, found }) }
@@ -115,7 +120,7 @@ impl Store {
         self.dir.exists(path_of(digest))
     }
 
-    /// Reads every blob and says what is wrong: changed bytes, names that are not digests.
+    /// Reads every blob, piece by piece, and says what is wrong: changed bytes, names that are not digests.
     pub fn check(&self) -> Result<(usize, Vec<Problem>), StoreError> {
         let failed = |source| FileError::Io { action: "list", path: BLOBS.into(), source };
         let mut names = Vec::new();
@@ -133,8 +138,8 @@ impl Store {
             blobs += 1;
             let problem = match format!("sha256:{name}").parse::<Digest>() {
                 Err(_) => Some("its name is not a SHA-256 digest".to_owned()),
-                Ok(digest) => match self.get(&digest) {
-                    Ok(_) => None,
+                Ok(digest) => match self.verify(&digest) {
+                    Ok(()) => None,
                     Err(StoreError::Corrupt { found, .. }) => {
                         Some(format!("its bytes were changed: they have the digest {found}"))
                     }

@@ -15,7 +15,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
 pub use mac::{MacKey, TAG_BYTES};
 pub use note::{NoteError, open_note, sign_note};
-pub use plugin::{Encounter, MANIFEST_TYPE, PluginError, VerifiedPlugin, sign_plugin, verify_plugin};
+pub use plugin::{Encounter, MANIFEST_TYPE, PluginError, VerifiedPlugin, claimed_plugin, sign_plugin, verify_plugin};
 pub use root::{
     ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
     VerifiedRoot,

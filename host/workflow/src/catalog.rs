@@ -15,12 +15,7 @@ use semver::Version;
 use crate::resolution::{Choice, Offer, Wanted, as_locked, choose};
 use crate::{Home, WorkflowError};
 
-/// File name of the component.
-pub const COMPONENT_FILE: &str = "component.wasm";
-/// File name of the signed manifest.
-pub const MANIFEST_FILE: &str = "manifest.dsse.json";
-/// File name of the signed yank.
-pub const YANK_FILE: &str = "yank.dsse.json";
+pub use freehold_bundle::{COMPONENT_FILE, MANIFEST_FILE, YANK_FILE};
 
 pub(crate) const COMPONENT_LIMIT: u64 = 64 << 20;
 pub(crate) const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -31,6 +26,13 @@ pub(crate) const YANK_LIMIT: u64 = 64 << 10;
 pub struct Catalog {
     dir: Dir,
     name: String,
+}
+
+/// The files of a plugin. Nothing of them is verified.
+#[derive(Debug)]
+pub(crate) struct PluginFiles {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) component: Vec<u8>,
 }
 
 /// A plugin in the folder; not yet verified.
@@ -133,24 +135,25 @@ impl Catalog {
         (name, version): (&PluginName, &Version),
         locked: Option<(&LockedPlugin, bool)>,
     ) -> Result<VerifiedPlugin, WorkflowError> {
+        let PluginFiles { manifest, component } = self.read(name, version)?;
+        let files = (manifest.as_slice(), component);
+        accept(home, root, (name, version), files, locked.map(|(locked, _)| locked), |plugin| match locked {
+            Some((locked, strict)) => as_locked(locked, plugin, strict),
+            None => Ok(()),
+        })
+    }
+
+    /// The files of a plugin, as they lie there.
+    pub(crate) fn read(&self, name: &PluginName, version: &Version) -> Result<PluginFiles, WorkflowError> {
         let folder = format!("{name}/{version}");
-        let envelope = freehold_files::read(&self.dir, format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT);
-        let envelope = match envelope {
+        let manifest = match freehold_files::read(&self.dir, format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT) {
             Err(error) if error.is_not_found() => {
                 return Err(PluginError::Unsigned { plugin: format!("{name} {version}") }.into());
             }
             other => other?,
         };
         let component = freehold_files::read(&self.dir, format!("{folder}/{COMPONENT_FILE}"), COMPONENT_LIMIT)?;
-        let is_locked = locked.is_some_and(|(locked, _)| locked.manifest == Digest::of(&envelope));
-        let met_before = is_locked || home.has_met(name, version, &envelope);
-        let met = if met_before { Encounter::again } else { Encounter::first };
-        let plugin = verify_plugin(root, met(Timestamp::now()), (name, version), &envelope, component)?;
-        if let Some((locked, strict)) = locked {
-            as_locked(locked, &plugin, strict)?;
-        }
-        home.remember(&plugin, &envelope)?;
-        Ok(plugin)
+        Ok(PluginFiles { manifest, component })
     }
 
     /// The yank in force, if the version is yanked: the newest statement that lies beside the version, or that `home` has seen.
@@ -172,24 +175,58 @@ impl Catalog {
         name: &PluginName,
         version: &Version,
     ) -> Result<Option<VerifiedYank>, WorkflowError> {
-        let kept = home.seen_yank(name, version)?;
-        let remembered = |bytes: Option<&[u8]>| remembered(root, (name, version), bytes);
-        let seen = remembered(kept.as_deref())?;
-        let path = format!("{name}/{version}/{YANK_FILE}");
-        let bytes = match freehold_files::read(&self.dir, &path, YANK_LIMIT) {
-            Err(error) if error.is_not_found() => return Ok(seen),
-            other => other?,
-        };
-        let met = if kept.as_ref() == Some(&bytes) { Encounter::again } else { Encounter::first };
-        let found = verify_yank(root, met(Timestamp::now()), (name, version), &bytes)?;
-        if seen.as_ref().is_some_and(|seen| !is_newer(&found, seen)) {
-            return Ok(seen);
-        }
-        home.remember_yank(name, version, &bytes, |by_then| {
-            Ok(remembered(by_then.as_deref())?.is_none_or(|by_then| is_newer(&found, &by_then)))
-        })?;
-        Ok(Some(found))
+        let beside = self.read_yank(name, version)?;
+        Ok(newest_yank(home, root, (name, version), beside)?.map(|(yank, _)| yank))
     }
+
+    /// The statement that lies beside the version, as it lies there.
+    pub(crate) fn read_yank(&self, name: &PluginName, version: &Version) -> Result<Option<Vec<u8>>, WorkflowError> {
+        match freehold_files::read(&self.dir, format!("{name}/{version}/{YANK_FILE}"), YANK_LIMIT) {
+            Err(error) if error.is_not_found() => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+}
+
+/// The one way by which a plugin is taken, to be used, packed or added: it is verified, `expected` has nothing against it, and
+/// `home` never saw its version with other bytes. What is `locked`, or was seen before, has been met before.
+pub(crate) fn accept(
+    home: &Home,
+    root: &VerifiedRoot,
+    (name, version): (&PluginName, &Version),
+    (manifest, component): (&[u8], Vec<u8>),
+    locked: Option<&LockedPlugin>,
+    expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
+) -> Result<VerifiedPlugin, WorkflowError> {
+    let is_locked = locked.is_some_and(|locked| locked.manifest == Digest::of(manifest));
+    let met_before = is_locked || home.has_met(name, version, manifest);
+    let met = if met_before { Encounter::again } else { Encounter::first };
+    let plugin = verify_plugin(root, met(Timestamp::now()), (name, version), manifest, component)?;
+    expected(&plugin)?;
+    home.remember(&plugin, manifest)?;
+    Ok(plugin)
+}
+
+/// The newest of the statement that was `found` and the one that `home` has seen, and its bytes.
+pub(crate) fn newest_yank(
+    home: &Home,
+    root: &VerifiedRoot,
+    (name, version): (&PluginName, &Version),
+    found: Option<Vec<u8>>,
+) -> Result<Option<(VerifiedYank, Vec<u8>)>, WorkflowError> {
+    let kept = home.seen_yank(name, version)?;
+    let remembered = |bytes: Option<&[u8]>| remembered(root, (name, version), bytes);
+    let seen = remembered(kept.as_deref())?.zip(kept.clone());
+    let Some(bytes) = found else { return Ok(seen) };
+    let met = if kept.as_ref() == Some(&bytes) { Encounter::again } else { Encounter::first };
+    let found = verify_yank(root, met(Timestamp::now()), (name, version), &bytes)?;
+    if seen.as_ref().is_some_and(|(seen, _)| !is_newer(&found, seen)) {
+        return Ok(seen);
+    }
+    home.remember_yank(name, version, &bytes, |by_then| {
+        Ok(remembered(by_then.as_deref())?.is_none_or(|by_then| is_newer(&found, &by_then)))
+    })?;
+    Ok(Some((found, bytes)))
 }
 
 /// What a home remembers of a version, if it still counts.

@@ -1,56 +1,178 @@
-//! Datasets: files that are read where they are. Their digest is recorded; their bytes are never kept.
+//! Datasets: files that are read where they are, line by line and twice. The first time their digest is taken, every line is
+//! looked at and their columns are learned; the second time their rows go to the transforms. Their bytes are never kept.
 
 use std::io::Read as _;
 
-use freehold_core::digest::Digest;
+use cap_std::fs::File;
+use freehold_core::batch::Batch;
+use freehold_core::digest::{Digest, Hasher};
 use freehold_core::recipe::{DataSettings, Split};
+use freehold_rows::{BatchBuilder, LineError, Lines, RowError, Schema, Source};
 
-use crate::jsonl::RowReader;
-use crate::table::Table;
+use crate::observe::{Observer, progress_in_bytes};
 use crate::{Project, WorkflowError};
 
-const SIZE_LIMIT: u64 = 8 << 30;
+/// Bytes of a line at most.
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
+/// Lines between two looks at the progress.
+const LINES_PER_EVENT: u64 = 4096;
 
-/// Which rows of a split come from which dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) name: String,
-    pub(crate) rows: usize,
+fn failed(path: &str, problem: impl ToString) -> WorkflowError {
+    WorkflowError::Path { key: "path".into(), path: path.into(), problem: problem.to_string() }
 }
 
-fn read(project: &Project, data: &DataSettings) -> Result<Vec<u8>, WorkflowError> {
-    let failed = |problem: String| WorkflowError::Path { key: "path".into(), path: data.path.clone(), problem };
-    let file = project.open_file("path", &data.path)?;
-    let mut bytes = Vec::new();
-    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(failed(format!("the file is larger than {SIZE_LIMIT} bytes")));
+/// A line that is no row of a table, in a file that is called `file`.
+pub(crate) fn row_error(file: &str, error: RowError) -> WorkflowError {
+    let RowError { line, column, problem, expected } = error;
+    WorkflowError::Data { file: file.into(), line: line as usize, column, problem, expected }
+}
+
+/// There is no next line in a file that is called `file`.
+pub(crate) fn line_error(file: &str, error: LineError<WorkflowError>) -> WorkflowError {
+    match error {
+        LineError::Source(error) => error,
+        LineError::TooLong { line, limit } => WorkflowError::Data {
+            file: file.into(),
+            line: line as usize,
+            column: limit + 1,
+            problem: "the line does not end here".into(),
+            expected: format!("at most {limit} bytes on a line"),
+        },
     }
-    Ok(bytes)
 }
 
-/// Digest of a dataset's file, after a look at every line: a broken one is found before anything is recorded.
-pub(crate) fn digest(project: &Project, data: &DataSettings) -> Result<Digest, WorkflowError> {
-    let bytes = read(project, data)?;
-    RowReader::default().read(&data.path, &bytes)?;
-    Ok(Digest::of(&bytes))
+/// An open file, whose digest is taken while it is read.
+struct DatasetFile {
+    path: String,
+    file: File,
+    hasher: Hasher,
+    bytes: u64,
+    read: u64,
 }
 
-/// The rows of every dataset of a split, one after the other. Each file has to be the one that was locked.
-pub(crate) fn load(
-    project: &Project,
-    split: Split,
-    locked: impl Fn(&str) -> Option<Digest>,
-) -> Result<(Table, Vec<Source>), WorkflowError> {
-    let (mut reader, mut sources) = (RowReader::default(), Vec::new());
-    for data in project.recipe.data.iter().filter(|data| data.split == split) {
-        let bytes = read(project, data)?;
-        if Some(Digest::of(&bytes)) != locked(&data.name) {
-            let problem = "the file changed while the run was going on; start again".into();
-            return Err(WorkflowError::Path { key: "path".into(), path: data.path.clone(), problem });
+impl DatasetFile {
+    fn open(project: &Project, data: &DataSettings) -> Result<Lines<Self>, WorkflowError> {
+        let file = project.open_file("path", &data.path)?;
+        let metadata = file.metadata().map_err(|error| failed(&data.path, error))?;
+        if !metadata.is_file() {
+            return Err(failed(&data.path, "it is not a file"));
         }
-        let rows = reader.read(&data.path, &bytes)?;
-        sources.push(Source { name: data.name.clone(), rows });
+        let file = Self { path: data.path.clone(), file, hasher: Hasher::new(), bytes: metadata.len(), read: 0 };
+        Ok(Lines::new(file, LINE_BYTES_MAX))
     }
-    Ok((reader.finish(split.as_str())?, sources))
+
+    /// The digest of what was read.
+    fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+}
+
+impl Source for DatasetFile {
+    type Error = WorkflowError;
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, WorkflowError> {
+        let count = self.file.read(buffer).map_err(|error| failed(&self.path, error))?;
+        self.hasher.update(&buffer[..count]);
+        self.read += count as u64;
+        Ok(count)
+    }
+}
+
+/// Digest of a dataset's file, after a look at every line: a broken one is found before anything is recorded. `columns` learns
+/// the columns; the datasets of a split share them.
+pub(crate) fn scan(
+    project: &Project,
+    data: &DataSettings,
+    columns: &mut BatchBuilder,
+    observer: &mut dyn Observer,
+) -> Result<Digest, WorkflowError> {
+    let mut lines = DatasetFile::open(project, data)?;
+    let task = format!("read {}", data.name);
+    while let Some(line) = lines.next_line().map_err(|error| line_error(&data.path, error))? {
+        let number = line.number;
+        columns.push(&line).map_err(|error| row_error(&data.path, error))?;
+        if columns.is_full() {
+            columns.take().map_err(|error| failed(&data.path, error))?;
+        }
+        if number % LINES_PER_EVENT == 0 {
+            let file = lines.source();
+            progress_in_bytes(observer, &task, file.read, file.bytes, String::new());
+        }
+    }
+    Ok(lines.source().digest())
+}
+
+/// What reading the rows of a split brings next.
+pub(crate) enum Read {
+    /// Rows, and how many bytes of the files were read so far.
+    Batch(Batch, u64),
+    /// The end: every file was the one that was locked. How many rows each dataset has, in their order.
+    End(Vec<(String, u64)>),
+}
+
+struct LockedFile {
+    name: String,
+    digest: Option<Digest>,
+    lines: Lines<DatasetFile>,
+    rows: u64,
+}
+
+/// The rows of every dataset of a split, one after the other.
+pub(crate) struct SplitReader {
+    files: Vec<LockedFile>,
+    /// The file that is being read.
+    at: usize,
+    columns: BatchBuilder,
+}
+
+impl SplitReader {
+    /// `schema` are the columns of the split, and `locked` says which digest a file has to have.
+    pub(crate) fn open(
+        project: &Project,
+        split: Split,
+        schema: &Schema,
+        locked: impl Fn(&str) -> Option<Digest>,
+    ) -> Result<Self, WorkflowError> {
+        let mut files = Vec::new();
+        for data in project.recipe.data.iter().filter(|data| data.split == split) {
+            let (name, digest) = (data.name.clone(), locked(&data.name));
+            files.push(LockedFile { name, digest, lines: DatasetFile::open(project, data)?, rows: 0 });
+        }
+        Ok(Self { files, at: 0, columns: BatchBuilder::with_schema(schema) })
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.lines.source().bytes).sum()
+    }
+
+    /// The next rows, or the end.
+    pub(crate) fn next(&mut self) -> Result<Read, WorkflowError> {
+        while let Some(LockedFile { digest, lines, rows, .. }) = self.files.get_mut(self.at) {
+            // Every line was looked at when the file was locked: what is wrong now has come since.
+            let line = match lines.next_line() {
+                Ok(line) => line,
+                Err(LineError::Source(error)) => return Err(error),
+                Err(LineError::TooLong { .. }) => return Err(changed(lines.source())),
+            };
+            match line.map(|line| self.columns.push(&line)) {
+                Some(Ok(is_row)) => *rows += u64::from(is_row),
+                Some(Err(_)) => return Err(changed(lines.source())),
+                None if Some(lines.source().digest()) == *digest => self.at += 1,
+                None => return Err(changed(lines.source())),
+            }
+            if self.columns.is_full() {
+                break;
+            }
+        }
+        let broken = |error| WorkflowError::Record { what: "rows".into(), problem: format!("{error}") };
+        Ok(match self.columns.take().map_err(broken)? {
+            Some(batch) => Read::Batch(batch, self.files.iter().map(|file| file.lines.source().read).sum()),
+            None => Read::End(self.files.iter().map(|file| (file.name.clone(), file.rows)).collect()),
+        })
+    }
+}
+
+fn changed(file: &DatasetFile) -> WorkflowError {
+    failed(&file.path, "the file changed while the run was going on; start again")
 }

@@ -1,5 +1,6 @@
 //! Everything that can stop a command, with the exit code and the remedy that belong to it.
 
+use freehold_bundle::BundleError;
 use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
 use freehold_engine::{AdapterError, ChatError, ExamplesError, GenerateError, ModelError, TrainError};
@@ -206,9 +207,15 @@ pub enum WorkflowError {
     /// A plugin may not run.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// A file is no bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A yank cannot be trusted.
     #[error(transparent)]
     Yank(#[from] YankError),
+    /// A yank is not worded so that it can be signed.
+    #[error(transparent)]
+    Wording(YankError),
     /// A version cannot be resolved, or is not what it was.
     #[error(transparent)]
     Resolution(Box<ResolutionError>),
@@ -314,8 +321,9 @@ impl WorkflowError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Resolution(error) => error.exit_code(),
-            Self::Yank(YankError::Reason(_)) => ExitCode::Usage,
-            Self::Plugin(_)
+            Self::Bundle(BundleError::TooLarge { .. }) => ExitCode::Broken,
+            Self::Bundle(_)
+            | Self::Plugin(_)
             | Self::Yank(_)
             | Self::Root(_)
             | Self::Statement { .. }
@@ -334,6 +342,7 @@ impl WorkflowError {
                 | LedgerError::MissingRoot(_),
             ) => ExitCode::Unverified,
             Self::Change(_)
+            | Self::Wording(_)
             | Self::NoRoot(_)
             | Self::NoHome(_)
             | Self::NoRun { .. }
@@ -349,7 +358,8 @@ impl WorkflowError {
         Some(match self {
             Self::Recipe { error: RecipeError::Toml(error), .. } | Self::Toml { error, .. } => error.remedy.clone()?,
             Self::Plugin(error) => error.remedy(),
-            Self::Yank(error) => error.remedy(),
+            Self::Bundle(error) => error.remedy(),
+            Self::Yank(error) | Self::Wording(error) => error.remedy(),
             Self::Resolution(error) => error.remedy(),
             Self::Sandbox(error) => error.remedy(),
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
@@ -395,6 +405,9 @@ impl WorkflowError {
             Self::Path { .. } => {
                 "correct the path; it is relative to the recipe, or absolute below a folder that `--root FOLDER` allows"
                     .into()
+            }
+            Self::File(error) if error.leads_out() => {
+                "put the files themselves into the folder: no link in it is followed out of it".into()
             }
             Self::EmptySplit { .. } => "check the data, and the settings of the transforms that dropped rows".into(),
             Self::NoColumn { .. } => {

@@ -40,9 +40,20 @@ pub enum Event {
         done: u64,
         /// How much there is.
         total: u64,
+        /// Of what.
+        unit: Unit,
         /// What is worth knowing now, such as the loss.
         note: String,
     },
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Steps, rows, plugins: things.
+    Things,
+    /// Bytes.
+    Bytes,
 }
 
 /// Is told what happens.
@@ -56,5 +67,10 @@ impl Observer for () {
 }
 
 pub(crate) fn progress(observer: &mut dyn Observer, task: &str, done: usize, total: usize, note: String) {
-    observer.observe(Event::Progress { task: task.into(), done: done as u64, total: total as u64, note });
+    let (task, done, total) = (task.into(), done as u64, total as u64);
+    observer.observe(Event::Progress { task, done, total, unit: Unit::Things, note });
+}
+
+pub(crate) fn progress_in_bytes(observer: &mut dyn Observer, task: &str, done: u64, total: u64, note: String) {
+    observer.observe(Event::Progress { task: task.into(), done, total, unit: Unit::Bytes, note });
 }

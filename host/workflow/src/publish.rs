@@ -1,17 +1,14 @@
 //! Signing a component into a folder of plugins. A version that is there already is never overwritten with anything else.
 
-use std::collections::BTreeMap;
-
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::manifest::{Manifest, PluginSource};
-use freehold_files::FileError;
-use freehold_trust::{Encounter, Envelope, KeyId, MANIFEST_TYPE, PluginError, SecretKey, sign_plugin, verify_plugin};
+use freehold_trust::{Encounter, KeyId, PluginError, SecretKey, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
+use semver::Version;
 
-use crate::catalog::{COMPONENT_LIMIT, MANIFEST_LIMIT};
-use crate::difference::differences;
-use crate::resolution::{ResolutionError, differing};
+use crate::occupant::{Occupant, Present, occupant};
+use crate::resolution::ResolutionError;
 use crate::{COMPONENT_FILE, Home, MANIFEST_FILE, WorkflowError};
 
 /// What was signed, and where it lies.
@@ -38,13 +35,14 @@ pub struct Signing<'a> {
     pub renew: bool,
 }
 
-/// Signs `component` with what `source` (the text of `plugin.toml`, from `file`) says of it and puts both into `plugins`. The
-/// same again changes nothing; the same by another key, or after the signature expired or was revoked, renews the signature.
+/// Signs `component`, which was built for `contract`, with what `source` (the text of `plugin.toml`, from `file`) says of it and
+/// puts both into `plugins`. The same again changes nothing; the same by another key, or after the signature expired or was
+/// revoked, renews the signature.
 pub fn publish(
     home: &Home,
     plugins: &Dir,
     (file, source): (&str, &str),
-    component: &[u8],
+    (component, contract): (&[u8], Version),
     signing: Signing<'_>,
 ) -> Result<Publication, WorkflowError> {
     let source = PluginSource::parse(source).map_err(|error| WorkflowError::Toml {
@@ -54,16 +52,23 @@ pub fn publish(
     })?;
     let created = Timestamp::now();
     let expires = created + SignedDuration::from_hours(i64::from(signing.days) * 24);
-    let manifest = Manifest::new(source, Digest::of(component), created, expires);
+    let manifest = Manifest { contract, ..Manifest::new(source, Digest::of(component), created, expires) };
     let folder = format!("{}/{}", manifest.name, manifest.version);
     let signer = signing.key.public().id();
-    let before = before(home, plugins, &folder, &manifest, signing.key)?;
+    let before = match occupant(home, plugins, &manifest, Some(signing.key.public()))? {
+        Occupant::Other(differs) => {
+            let (plugin, version) = (manifest.name, manifest.version);
+            return Err(ResolutionError::Published { plugin, version, differs }.into());
+        }
+        Occupant::Same(before) => Some(before),
+        Occupant::Nothing => None,
+    };
     home.refuse_other(&manifest)?;
-    if let Some((before, signers)) = before
+    if let Some(Present { manifest: before, signers, envelope }) = before
         && signers.contains(&signer)
         && !signing.renew
         && before.expires > created
-        && !is_revoked(home, plugins, &folder, &before, component)?
+        && !is_revoked(home, &before, &envelope, component)?
     {
         return Ok(Publication { manifest: before, signer, folder, earlier: true });
     }
@@ -77,59 +82,10 @@ pub fn publish(
 }
 
 /// Whether the signature that lies there was revoked, so that only a new one is of use.
-fn is_revoked(
-    home: &Home,
-    plugins: &Dir,
-    folder: &str,
-    before: &Manifest,
-    component: &[u8],
-) -> Result<bool, WorkflowError> {
-    let Some(envelope) = read(plugins, &format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT)? else { return Ok(false) };
+fn is_revoked(home: &Home, before: &Manifest, envelope: &[u8], component: &[u8]) -> Result<bool, WorkflowError> {
     let asked = (&before.name, &before.version);
     // Whether it was met before makes no difference to that.
     let met = Encounter::again(Timestamp::now());
-    let verified = verify_plugin(&home.newest_root()?, met, asked, &envelope, component.to_vec());
+    let verified = verify_plugin(&home.newest_root()?, met, asked, envelope, component.to_vec());
     Ok(matches!(verified, Err(PluginError::RevokedManifest { .. })))
-}
-
-fn read(plugins: &Dir, file: &str, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
-    match freehold_files::read(plugins, file, limit) {
-        Err(error) if error.is_not_found() => Ok(None),
-        other => other.map(Some),
-    }
-}
-
-/// What lies in the folder of the version, if it is the same component and the same content, whole; an error if it is not the
-/// same. A component without a manifest is what an interrupted call left. A manifest by nobody that this home ever knew says
-/// nothing that could be compared, so that the component alone is.
-fn before(
-    home: &Home,
-    plugins: &Dir,
-    folder: &str,
-    manifest: &Manifest,
-    key: &SecretKey,
-) -> Result<Option<(Manifest, Vec<KeyId>)>, WorkflowError> {
-    let Some(envelope) = read(plugins, &format!("{folder}/{MANIFEST_FILE}"), MANIFEST_LIMIT)? else { return Ok(None) };
-    let component =
-        read(plugins, &format!("{folder}/{COMPONENT_FILE}"), COMPONENT_LIMIT)?.map(|bytes| Digest::of(&bytes));
-    let refused = |differs: String| {
-        let (plugin, version) = (manifest.name.clone(), manifest.version.clone());
-        Err(ResolutionError::Published { plugin, version, differs }.into())
-    };
-    let mut keys: BTreeMap<_, _> = home.publishers_ever()?;
-    keys.insert(key.public().id(), key.public());
-    let verified = Envelope::from_bytes(&envelope).and_then(|envelope| envelope.verify(MANIFEST_TYPE, &keys, 1));
-    let read = verified.ok().and_then(|(payload, signers)| Some((serde_json::from_slice(&payload).ok()?, signers)));
-    let Some((before, signers)): Option<(Manifest, _)> = read else {
-        return match component.filter(|component| *component != manifest.component) {
-            Some(other) => refused(format!("component {} -> {}", other.short(), manifest.component.short())),
-            None => Ok(None),
-        };
-    };
-    let differs = differences(&before, manifest);
-    if !differs.is_empty() {
-        return refused(differing(&differs));
-    }
-    // A component that was lost or damaged since is put back.
-    Ok((component == Some(manifest.component)).then(|| (before, signers.into_iter().collect())))
 }

@@ -107,6 +107,18 @@ pub enum ResolutionError {
         /// How it differs.
         differs: String,
     },
+    /// The folder has the version with other bytes than are to be added.
+    #[error("`{folder}` has `{plugin}` {version} already, as something else: {differs}")]
+    Occupied {
+        /// The plugin.
+        plugin: PluginName,
+        /// The version.
+        version: Version,
+        /// The folder of plugins.
+        folder: String,
+        /// How what is to be added differs.
+        differs: String,
+    },
     /// It is not yanked.
     #[error("`{plugin}` {version} is not yanked")]
     NotYanked {
@@ -148,7 +160,9 @@ impl ResolutionError {
             Self::AllYanked { .. } | Self::LockedGone { .. } | Self::SeenGone { .. } | Self::NewerYank { .. } => {
                 ExitCode::Broken
             }
-            Self::NotAsLocked { .. } | Self::NotAsSeen { .. } | Self::Memory { .. } => ExitCode::Unverified,
+            Self::NotAsLocked { .. } | Self::NotAsSeen { .. } | Self::Memory { .. } | Self::Occupied { .. } => {
+                ExitCode::Unverified
+            }
             Self::Published { .. } | Self::NotYanked { .. } | Self::NoVersion { .. } => ExitCode::Usage,
         }
     }
@@ -177,6 +191,11 @@ impl ResolutionError {
             Self::Memory { .. } => "restore the file from a copy of the home".into(),
             Self::Published { .. } => {
                 "raise `version` in plugin.toml: a version never gets other bytes once it was signed".into()
+            }
+            Self::Occupied { .. } => {
+                "a version never gets other bytes: find out from its publisher which of the two is theirs, and have the other \
+                 published as a new version"
+                    .into()
             }
             Self::NotYanked { .. } => "`freehold plugin list` shows which versions are".into(),
             Self::NoVersion { .. } => "write publisher/name@version; `freehold plugin list` shows what there is".into(),

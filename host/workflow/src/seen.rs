@@ -30,8 +30,10 @@ use crate::difference::differences;
 use crate::resolution::{ResolutionError, differing};
 use crate::{Home, WorkflowError};
 
-const FOLDER: &str = "plugins-seen";
-const SUFFIX: &str = ".dsse.json";
+/// The folder of all that was seen.
+pub(crate) const SEEN: &str = "plugins-seen";
+/// What follows the digest in the name of a signed manifest.
+pub(crate) const SEEN_SUFFIX: &str = ".dsse.json";
 const LOCK: &str = "plugins-seen";
 /// What is unfinished for so long, nobody is writing any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -45,11 +47,11 @@ struct Seen {
 }
 
 fn folder(name: &PluginName, version: &Version) -> String {
-    format!("{FOLDER}/{name}/{version}")
+    format!("{SEEN}/{name}/{version}")
 }
 
 fn file(name: &PluginName, version: &Version, envelope: &Digest) -> String {
-    format!("{}/{}{SUFFIX}", folder(name, version), envelope.hex())
+    format!("{}/{}{SEEN_SUFFIX}", folder(name, version), envelope.hex())
 }
 
 impl Home {
@@ -87,12 +89,12 @@ impl Home {
 
     /// The versions of a plugin that this home has seen, by the names of files.
     pub(crate) fn seen_versions(&self, name: &PluginName) -> Result<Vec<Version>, WorkflowError> {
-        let names = folders(&self.dir, &format!("{FOLDER}/{name}"))?;
+        let names = folders(&self.dir, &format!("{SEEN}/{name}"))?;
         let mut versions = Vec::new();
         for version in names.iter().filter_map(|name| name.parse().ok()) {
             let files = folders(&self.dir, &folder(name, &version))?;
             // A folder that holds nothing but a yank is that of a version that was never loaded.
-            if files.iter().any(|file| file != YANK_FILE && file.ends_with(SUFFIX)) {
+            if files.iter().any(|file| file != YANK_FILE && file.ends_with(SEEN_SUFFIX)) {
                 versions.push(version);
             }
         }
@@ -118,27 +120,37 @@ impl Home {
     /// The signed manifests of a version that this home has seen.
     fn seen(&self, name: &PluginName, version: &Version) -> Result<Vec<Seen>, WorkflowError> {
         let folder = folder(name, version);
-        let failed = |source| FileError::Io { action: "list", path: folder.clone().into(), source };
-        let entries = match self.dir.read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(failed)?,
-        };
         let mut manifests = Vec::new();
-        for entry in entries {
-            let file = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if file == YANK_FILE || freehold_files::is_unfinished(&file) {
+        for file in self.seen_names(&folder)? {
+            if file == YANK_FILE {
                 continue;
             }
             let broken =
                 |problem: &str| ResolutionError::Memory { file: format!("{folder}/{file}"), problem: problem.into() };
-            let digest = file.strip_suffix(SUFFIX).and_then(|hex| format!("sha256:{hex}").parse().ok());
+            let digest = file.strip_suffix(SEEN_SUFFIX).and_then(|hex| format!("sha256:{hex}").parse().ok());
             let digest = digest.ok_or_else(|| broken("is not named by the digest of a signed manifest"))?;
             manifests.extend(self.seen_at(name, version, &digest)?);
         }
         Ok(manifests)
     }
 
-    /// A signed manifest that this home has seen, by its digest.
+    /// The names in a folder of what was seen, in order; none if it is not there.
+    pub(crate) fn seen_names(&self, folder: &str) -> Result<Vec<String>, WorkflowError> {
+        let failed = |source| FileError::Io { action: "list", path: folder.into(), source };
+        let entries = match self.dir.read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| !freehold_files::is_unfinished(name));
+        names.sort();
+        Ok(names)
+    }
+
+    /// A signed manifest that this home has seen, by its digest. Its signer may publish the name under some trust root.
     pub(crate) fn seen_manifest(
         &self,
         name: &PluginName,
@@ -165,6 +177,10 @@ impl Home {
         let manifest: Manifest = serde_json::from_slice(&payload).map_err(|error| broken(error.to_string()))?;
         if (&manifest.name, &manifest.version) != (name, version) {
             return Err(broken(format!("it is the manifest of {} {}", manifest.name, manifest.version)).into());
+        }
+        let roots = self.trust_roots()?;
+        if !roots.iter().any(|(root, _)| signers.iter().any(|signer| root.may_publish(signer, name))) {
+            return Err(broken("no trust root lets its signer publish this name".into()).into());
         }
         Ok(Some(Seen { manifest, signers: signers.into_iter().collect(), digests }))
     }

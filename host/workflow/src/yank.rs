@@ -1,7 +1,7 @@
 //! Withdrawing a version in a folder of plugins, and offering it again. Runs that have it locked go on with it.
 
 use freehold_core::name::PluginName;
-use freehold_trust::{SecretKey, VerifiedYank, Yank, sign_yank, verify_yank};
+use freehold_trust::{SecretKey, VerifiedYank, Yank, YankError, sign_yank, verify_yank};
 use jiff::Timestamp;
 use semver::Version;
 
@@ -41,7 +41,10 @@ fn yank_at(
     }
     let statement = Yank { name: plugin, version: wanted, yanked, reason: reason.into(), time };
     let signed = sign_yank(&statement, key).to_bytes();
-    let verified = verify_yank(&root, time, (name, version), &signed)?;
+    let verified = verify_yank(&root, time, (name, version), &signed).map_err(|error| match error {
+        YankError::Reason(_) => WorkflowError::Wording(error),
+        other => other.into(),
+    })?;
     let in_force = |known: Option<VerifiedYank>| -> Result<(), WorkflowError> {
         let newer = known.filter(|known| *known != verified && !is_newer(&verified, known));
         let Some(newer) = newer else { return Ok(()) };

@@ -62,9 +62,6 @@ fn components_that_want_more_than_the_contract_gives() {
             (named("imports sockets", "foreign-import", "wasi:sockets/tcp"), {
                 parsed("(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))")
             }),
-            (named("imports another major version", "foreign-import", "freehold:platform/platform@2.0.0"), {
-                parsed("(component (import \"freehold:platform/platform@2.0.0\" (instance)))")
-            }),
             (named("imports a name that looks like the platform", "foreign-import", "freehold:platform-x/platform"), {
                 parsed("(component (import \"freehold:platform-x/platform@1.0.0\" (instance)))")
             }),
@@ -86,6 +83,43 @@ fn components_that_want_more_than_the_contract_gives() {
         ],
         limits(),
     );
+}
+
+#[test]
+fn components_of_a_contract_that_they_are_not_said_to_be_for() {
+    let imports =
+        |version: &str| parsed(&format!("(component (import \"freehold:platform/platform@{version}\" (instance)))"));
+    let exports = |versions: &[&str]| {
+        let export = |version: &&str| format!("(export \"freehold:policy/policy@{version}\" (instance $i))");
+        parsed(&format!("(component (instance $i) {})", versions.iter().map(export).collect::<String>()))
+    };
+    let accepts = "no contract that this host accepts (1.0.0 to 1.1.0)";
+    for (name, claimed, says, bytes) in [
+        ("imports a newer minor version", "1.1.0", "imports `freehold:platform/platform@1.2.0`", imports("1.2.0")),
+        ("imports another major version", "1.1.0", "imports `freehold:platform/platform@2.0.0`", imports("2.0.0")),
+        ("imports a version before the first", "1.0.0", "imports `freehold:platform/platform@0.9.0`", imports("0.9.0")),
+        (
+            "imports what its contract has not",
+            "1.0.0",
+            "said to be built for contract 1.0.0, but imports",
+            imports("1.1.0"),
+        ),
+        (
+            "exports what its contract has not",
+            "1.0.0",
+            "said to be built for contract 1.0.0, but exports",
+            exports(&["1.1.0"]),
+        ),
+        ("exports a newer minor version", "1.1.0", accepts, exports(&["1.2.0"])),
+        ("exports another major version", "1.1.0", accepts, exports(&["2.0.0"])),
+        ("exports a newer version beside its own", "1.1.0", accepts, exports(&["1.1.0", "1.7.0"])),
+        ("was built for more than it says", "1.0.0", "which came with contract 1.1.0", good()),
+    ] {
+        let claimed = claimed.parse().unwrap();
+        defend(vec![named(name, "contract", says)], |host, _| {
+            host.load_for(&claimed, World::Policy, limits(), &bytes).map(drop)
+        });
+    }
 }
 
 #[test]

@@ -38,17 +38,18 @@ pub(crate) const REALLOC: &str = r#"
 
 /// Imports that a guest may use.
 pub(crate) const PLATFORM: &str = r#"
-(import "freehold:platform/platform@1.0.0" "log" (func $log (param i32 i32 i32)))
-(import "freehold:platform/platform@1.0.0" "panicked" (func $panicked (param i32 i32 i32 i32)))
-(import "freehold:platform/platform@1.0.0" "settings" (func $settings (param i32)))
-(import "freehold:platform/platform@1.0.0" "asset" (func $asset (param i32 i32 i32)))
+(import "freehold:platform/platform@1.1.0" "log" (func $log (param i32 i32 i32)))
+(import "freehold:platform/platform@1.1.0" "panicked" (func $panicked (param i32 i32 i32 i32)))
+(import "freehold:platform/platform@1.1.0" "settings" (func $settings (param i32)))
+(import "freehold:platform/platform@1.1.0" "typed-settings" (func $typed_settings (param i32)))
+(import "freehold:platform/platform@1.1.0" "asset" (func $asset (param i32 i32 i32)))
 "#;
 
 /// The module of a policy: `check` is the body of its one function, `rest` what else there is.
 pub(crate) fn policy(check: &str, rest: &str) -> String {
     format!(
         "(module {PLATFORM} (memory (export \"memory\") 2) {REALLOC} {rest}
-         (func (export \"freehold:policy/policy@1.0.0#check\") (param $evidence i32) (result i32) {check}))"
+         (func (export \"freehold:policy/policy@1.1.0#check\") (param $evidence i32) (result i32) {check}))"
     )
 }
 
@@ -62,10 +63,10 @@ pub(crate) fn transform(independent: bool, process: &str, finish: &str, rest: &s
     let description = data(16, &[0, 0, 0, 0, 0, u32::from(independent)]);
     format!(
         "(module {PLATFORM} (memory (export \"memory\") 2) {REALLOC} {description} {rest}
-         (func (export \"freehold:transform/transform@1.0.0#describe\") (result i32) (i32.const 16))
-         (func (export \"freehold:transform/transform@1.0.0#process\")
+         (func (export \"freehold:transform/transform@1.1.0#describe\") (result i32) (i32.const 16))
+         (func (export \"freehold:transform/transform@1.1.0#process\")
            (param $first i64) (param $rows i32) (param $columns i32) (param $count i32) (result i32) {process})
-         (func (export \"freehold:transform/transform@1.0.0#finish\") (result i32) {finish}))"
+         (func (export \"freehold:transform/transform@1.1.0#finish\") (result i32) {finish}))"
     )
 }
 
@@ -74,10 +75,10 @@ pub(crate) fn metric(describe: &str, statistics: &str, values: &str, rest: &str)
     let description = [data(16, &[0, 48, 1, 1]), data(48, &[56, 1]), text(56, "s")].concat();
     format!(
         "(module {PLATFORM} (memory (export \"memory\") 2) {REALLOC} {description} {rest}
-         (func (export \"freehold:metric/metric@1.0.0#describe\") (result i32) {describe})
-         (func (export \"freehold:metric/metric@1.0.0#statistics\")
+         (func (export \"freehold:metric/metric@1.1.0#describe\") (result i32) {describe})
+         (func (export \"freehold:metric/metric@1.1.0#statistics\")
            (param i64 i32 i32 i32) (result i32) {statistics})
-         (func (export \"freehold:metric/metric@1.0.0#values\") (param i32 i32) (result i32) {values}))"
+         (func (export \"freehold:metric/metric@1.1.0#values\") (param i32 i32) (result i32) {values}))"
     )
 }
 

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
+use freehold_core::contract::CONTRACT;
 use freehold_core::digest::Digest;
 use freehold_core::evidence::{Evidence, Subject};
 use freehold_core::limits::Limits;
@@ -11,6 +12,7 @@ use freehold_core::verdict::{Outcome, Stage};
 use freehold_sandbox::{Grants, HostSettings, Plugin, Sandbox, SandboxError};
 use freehold_trust::{PublisherRule, Role, SecretKey, TrustRoot, VerifiedRoot, sign_plugin, verify_plugin};
 use jiff::{SignedDuration, Timestamp};
+use semver::Version;
 
 use crate::guest;
 
@@ -54,6 +56,17 @@ pub(crate) fn host() -> &'static Host {
 impl Host {
     /// Verifies and loads a component as a plugin of a world.
     pub(crate) fn load(&self, world: World, limits: Limits, component: &[u8]) -> Result<Plugin, SandboxError> {
+        self.load_for(&CONTRACT, world, limits, component)
+    }
+
+    /// The same, under a manifest that says that it was built for `contract`.
+    pub(crate) fn load_for(
+        &self,
+        contract: &Version,
+        world: World,
+        limits: Limits,
+        component: &[u8],
+    ) -> Result<Plugin, SandboxError> {
         let source = PluginSource {
             name: "acme/hostile".parse().unwrap(),
             version: "1.0.0".parse().unwrap(),
@@ -66,6 +79,7 @@ impl Host {
         let now = Timestamp::now();
         let hour = SignedDuration::from_hours(1);
         let manifest = Manifest::new(source, Digest::of(component), now - hour, now + hour);
+        let manifest = Manifest { contract: contract.clone(), ..manifest };
         let envelope = sign_plugin(&manifest, &self.key).to_bytes();
         let asked = (&manifest.name, &manifest.version);
         let verified = verify_plugin(&self.root, now, asked, &envelope, component.to_vec()).unwrap();

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod bundles;
 mod components;
 mod grants;
 mod guest;

@@ -56,6 +56,12 @@ fn policies_that_run_away() {
             ),
             attack("asks for its settings for ever", policy(call_forever, ""), "out-of-fuel", "fuel"),
             attack(
+                "asks for its typed settings for ever",
+                policy(&call_forever.replace("$settings", "$typed_settings"), ""),
+                "out-of-fuel",
+                "fuel",
+            ),
+            attack(
                 "asks for an asset for ever",
                 policy(
                     "(loop $l (call $asset (i32.const 1024) (i32.const 4) (i32.const 512)) (br $l)) (unreachable)",
@@ -82,6 +88,21 @@ fn policies_that_run_away() {
         ],
         limits(),
     );
+}
+
+/// Each asks again and again for settings of some size, in one of two ways.
+#[test]
+fn policies_that_want_more_settings_than_they_may_be_handed() {
+    let settings = format!("texts = [{}]", "'0123456789', ".repeat(1_000)).parse().unwrap();
+    let grants = Grants::new(settings, [].into());
+    for ask in ["$settings", "$typed_settings"] {
+        let module = policy(&format!("(loop $again (call {ask} (i32.const 512)) (br $again)) (unreachable)"), "");
+        let limits = Limits { input_bytes: 60_000, ..limits() };
+        defend(vec![attack(ask, module, "input-limit", "more than 60000 bytes in a call")], |host, attack| {
+            let plugin = host.load(World::Policy, limits, &component(World::Policy, &attack.module))?;
+            plugin.policy()?.check(grants.clone(), &evidence()).0.map(drop)
+        });
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Attacks of transforms: rows that are lost, invented or counted twice, and columns that are not what they say.
 
+use std::cell::Cell;
+
+use freehold_core::batch::{Batch, Column, ColumnData};
 use freehold_core::limits::{Limits, Metering};
 use freehold_core::manifest::World;
-use freehold_sandbox::{Grants, SandboxError};
+use freehold_sandbox::{Grants, SandboxError, WAITING, WAITING_BYTES};
 
 use crate::guest::{RESULT, TEXT, component, data, text, transform};
 use crate::host::{Attack, batch, defend, limits};
@@ -302,6 +305,52 @@ fn more_threads_than_slots_are_no_reason_to_fail() {
     let plugin = crate::host::host().load(World::Transform, timed, &component(World::Transform, &module)).unwrap();
     let none = std::iter::empty::<Result<freehold_core::batch::Batch, SandboxError>>();
     plugin.transform_all(&Grants::default(), 1_000, none, |_| Ok(())).unwrap();
+}
+
+/// However many batches there are, no more are asked for than are worked on.
+#[test]
+fn a_stream_is_read_no_further_than_its_instances_work() {
+    let module = transform(true, "(i32.const 512)", "(i32.const 512)", &nothing(512));
+    let component = component(World::Transform, &module);
+    for (metering, threads, ahead) in [
+        (Metering::Fuel, 1, 1),
+        (Metering::Time, 1, 1),
+        (Metering::Fuel, 4, WAITING),
+        (Metering::Time, 2, 2 * WAITING),
+        (Metering::Time, 4, 4 * WAITING),
+    ] {
+        let plugin = crate::host::host().load(World::Transform, Limits { metering, ..limits() }, &component).unwrap();
+        let (given, taken) = (Cell::new(0), Cell::new(0));
+        let batches = (0..500).map(|_| {
+            given.set(given.get() + 1);
+            assert!(given.get() - taken.get() <= ahead + 1, "{metering:?}, {threads} threads");
+            Ok::<_, SandboxError>(Batch::new(0, 0, vec![]).unwrap())
+        });
+        let take = |_| {
+            taken.set(taken.get() + 1);
+            Ok(())
+        };
+        plugin.transform_all(&Grants::default(), threads, batches, take).unwrap();
+        let instances = if metering == Metering::Time { threads } else { 1 };
+        assert_eq!((given.get(), taken.get()), (500, 500 + instances));
+    }
+}
+
+/// The first outcome is asked for, and is an error, when the bytes that wait are too many: long before the batches are.
+#[test]
+fn batches_of_long_rows_are_read_no_further_than_their_bytes() {
+    let module = transform(true, "(i32.const 512)", "(i32.const 512)", &nothing(512));
+    let timed = Limits { metering: Metering::Time, ..limits() };
+    let plugin = crate::host::host().load(World::Transform, timed, &component(World::Transform, &module)).unwrap();
+    let mut given = 0;
+    let batches = (0..500).map(|row| {
+        given += 1;
+        let text = std::iter::once("x".repeat(WAITING_BYTES / 3).as_str()).collect();
+        let column = Column { name: "text".into(), data: ColumnData::Text(text), validity: None };
+        Ok::<_, SandboxError>(Batch::new(row, 1, vec![column]).unwrap())
+    });
+    plugin.transform_all(&Grants::default(), 4, batches, |_| Ok(())).unwrap_err();
+    assert_eq!(given, 4);
 }
 
 #[test]

@@ -113,6 +113,34 @@ pub(crate) enum PluginCommand {
         #[arg(long, default_value = "plugins", value_name = "FOLDER")]
         from: PathBuf,
     },
+    /// Make one file of a signed plugin, to be handed over
+    ///
+    /// The file is a gzip'd tar archive of the signed manifest, the component, and what the publisher says of the version
+    /// since. The same plugin gives the same bytes. Exit code 4: the plugin does not verify.
+    Pack {
+        /// The plugin: publisher/name for the newest version that is not yanked, or publisher/name@version
+        #[arg(value_name = "NAME[@VERSION]")]
+        plugin: String,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        plugins: PathBuf,
+        /// The file to write; without it, publisher.name-version.plugin, here
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Put plugins into a folder of plugins, each from one file that `pack` made
+    ///
+    /// All are verified before any is put there: signature, publisher, digest, expiry, revocations, and that this home never
+    /// saw the version with other bytes. Which plugin it is says the signed manifest, not the name of the file. The same
+    /// again changes nothing. Exit code 4: a file does not verify, or is none that `pack` made.
+    Add {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The folder of plugins
+        #[arg(long, default_value = "plugins", value_name = "FOLDER")]
+        plugins: PathBuf,
+    },
     /// Withdraw a version: no recipe is newly resolved to it, and runs that have it locked go on with a warning
     Yank {
         /// The version: publisher/name@version

@@ -82,13 +82,14 @@ fn show(view: &RunView) {
 }
 
 fn verified(verification: &Verification) {
-    let Verification { trust_roots, entries, statements, blobs, runs, findings } = verification;
+    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings } = verification;
     pairs(&[
         ("trust roots", trust_roots.to_string()),
         ("ledger entries", entries.to_string()),
         ("statements", statements.to_string()),
         ("blobs", blobs.to_string()),
         ("runs", runs.to_string()),
+        ("plugins seen", seen.to_string()),
     ]);
     if findings.is_empty() {
         return say("\nVerified: signatures, hashes and their order all hold.");

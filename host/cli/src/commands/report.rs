@@ -97,6 +97,23 @@ fn policies(report: &RunReport) {
     table(&["Policy", "Stage", "Verdict", "Reason", "Work", "Memory"], report.policies.iter().map(row).collect());
 }
 
+/// What measured and judged used of what it may. Transforms say it in their own table.
+fn judges(report: &RunReport) {
+    let metrics = report.metrics.iter().filter_map(|metric| {
+        let plugin = format!("{} {}", metric.plugin.as_ref()?, metric.version.as_ref()?);
+        Some(vec![plugin, "metric".into(), work(&metric.usage), memory(&metric.usage)])
+    });
+    let policies = report.policies.iter().map(|policy| {
+        let plugin = format!("{} {}", policy.plugin, policy.version);
+        vec![plugin, policy.stage.as_str().into(), work(&policy.usage), memory(&policy.usage)]
+    });
+    let rows: Vec<_> = metrics.chain(policies).collect();
+    if !rows.is_empty() {
+        headline("What metrics and policies used");
+        table(&["Plugin", "As", "Work", "Memory"], rows);
+    }
+}
+
 fn decision(report: &RunReport, home: Option<&str>) {
     let mut lines = vec![("decision", report.decision.as_str().to_owned())];
     lines.extend(report.reason.clone().map(|reason| ("because", reason)));
@@ -119,6 +136,7 @@ fn outcome(report: &RunReport, home: Option<&str>) {
     training(report);
     metrics(&report.metrics);
     policies(report);
+    judges(report);
     headline("Decision");
     decision(report, home);
 }

@@ -29,6 +29,7 @@ impl Recipe {
     pub fn parse(document: &str) -> Result<Self, RecipeError> {
         let recipe: Self = toml_text::parse(document)?;
         recipe.check_names()?;
+        recipe.check_settings()?;
         recipe.check_training()?;
         recipe.check_measuring()?;
         Ok(recipe)
@@ -52,6 +53,20 @@ impl Recipe {
             require(names.insert(metric.measurement()), &key, "two metrics have this name; set another `name`")?;
         }
         require(!self.metric.is_empty(), "metric", "at least one metric is needed")
+    }
+
+    /// The digest of a recipe is that of its JSON, in which every number that is not finite would be the same.
+    fn check_settings(&self) -> Result<(), RecipeError> {
+        let transforms = self.transform.iter().map(|it| ("transform", &it.plugin, &it.settings));
+        let metrics = self.metric.iter().map(|it| ("metric", &it.plugin, &it.settings));
+        let policies = self.policy.iter().map(|it| ("policy", &it.plugin, &it.settings));
+        for (table, plugin, settings) in transforms.chain(metrics).chain(policies) {
+            for (name, value) in settings {
+                let key = format!("{table}.settings.{name}");
+                require(is_finite(value), &key, &format!("`{plugin}` is given a number that is not finite"))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_training(&self) -> Result<(), RecipeError> {
@@ -85,6 +100,16 @@ impl Recipe {
         let level = evaluate.confidence > 0.5 && evaluate.confidence < 1.0;
         require(level, "evaluate.confidence", "must be above 0.5 and below 1, such as 0.95")?;
         require((100..=100_000).contains(&evaluate.resamples), "evaluate.resamples", "must be from 100 to 100000")
+    }
+}
+
+/// Whether every number in a value is finite.
+fn is_finite(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::Float(number) => number.is_finite(),
+        toml::Value::Array(values) => values.iter().all(is_finite),
+        toml::Value::Table(table) => table.iter().all(|(_, value)| is_finite(value)),
+        _ => true,
     }
 }
 
@@ -146,6 +171,18 @@ version = "^1.0"
         ] {
             let error = Recipe::parse(&RECIPE.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(key), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_json_cannot_tell_apart_is_refused() {
+        let with = |setting: &str| Recipe::parse(&format!("{RECIPE}settings = {{ x = {setting} }}\n"));
+        for good in ["1.5", "[1.0, 'a', { b = 2.0 }]", "1979-05-27"] {
+            assert!(with(good).is_ok(), "{good}");
+        }
+        for bad in ["inf", "-inf", "nan", "[1.0, [nan]]", "{ a = { b = inf } }"] {
+            let error = with(bad).unwrap_err().to_string();
+            assert!(error.contains("metric.settings.x") && error.contains("not finite"), "{bad}: {error}");
         }
     }
 

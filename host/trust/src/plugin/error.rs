@@ -1,10 +1,10 @@
 //! Why a plugin may not run, and what to do about it.
 
+use freehold_core::contract::UnacceptedContract;
 use freehold_core::digest::Digest;
 use freehold_core::manifest::ManifestError;
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
-use semver::Version;
 
 use crate::key::KeyId;
 use crate::root::{Revocation, RootError, Validity};
@@ -31,6 +31,12 @@ pub enum PluginError {
     TamperedManifest {
         /// What it was asked for as.
         plugin: String,
+        /// How it shows.
+        problem: String,
+    },
+    /// Its manifest does not say which plugin it is of.
+    #[error("the signed manifest does not say which plugin it is of ({problem})")]
+    Nameless {
         /// How it shows.
         problem: String,
     },
@@ -142,15 +148,13 @@ pub enum PluginError {
         /// When.
         created: Timestamp,
     },
-    /// It was built for a contract that this host does not speak.
-    #[error("plugin `{plugin}` was built for contract {found}; this host speaks {supported}")]
+    /// It was built for a contract that this host does not accept.
+    #[error("plugin `{plugin}` {problem}")]
     Incompatible {
         /// What it was asked for as.
         plugin: String,
-        /// The plugin's contract.
-        found: Version,
-        /// What the host speaks.
-        supported: String,
+        /// The plugin's contract, and what this host accepts.
+        problem: UnacceptedContract,
     },
 }
 
@@ -162,7 +166,7 @@ impl PluginError {
             Self::UnknownSigner { .. } => {
                 "if you trust this key, add it: `freehold trust add --key KEY --names 'publisher/*'`".into()
             }
-            Self::TamperedManifest { .. } | Self::TamperedComponent { .. } => {
+            Self::TamperedManifest { .. } | Self::Nameless { .. } | Self::TamperedComponent { .. } => {
                 "do not use these files; get them from the publisher again, or build and sign them anew".into()
             }
             Self::WrongPublisher { plugin, signer } => format!(
@@ -187,9 +191,7 @@ impl PluginError {
             Self::OtherName { .. } => "put it into the folder publisher/name/version of its own manifest".into(),
             Self::Expired { .. } => "get a newer version, or have the publisher sign it again".into(),
             Self::NotYetValid { .. } => "check the clock of this machine and of the machine that signed".into(),
-            Self::Incompatible { supported, .. } => {
-                format!("build it again with an SDK for contract {supported}, or use a host that speaks its contract")
-            }
+            Self::Incompatible { problem, .. } => problem.remedy(),
         }
     }
 }

@@ -4,11 +4,13 @@ mod error;
 
 use std::collections::BTreeSet;
 
+use freehold_core::contract::check_contract;
 use freehold_core::digest::Digest;
-use freehold_core::manifest::{CONTRACT, Manifest};
+use freehold_core::manifest::Manifest;
 use freehold_core::name::PluginName;
 use jiff::Timestamp;
 use semver::Version;
+use serde::Deserialize;
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, SecretKey};
@@ -56,6 +58,23 @@ pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Envelope {
     Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(manifest).unwrap_or_default(), &[key])
 }
 
+/// What a manifest says of itself, before anything is verified.
+#[derive(Deserialize)]
+struct Claim {
+    name: PluginName,
+    version: Version,
+}
+
+/// The plugin that a signed manifest says it is of. Nothing is verified: this is what [`verify_plugin`] is to be asked for where
+/// no folder says it.
+pub fn claimed_plugin(envelope: &[u8]) -> Result<(PluginName, Version), PluginError> {
+    let nameless = |problem: String| PluginError::Nameless { problem };
+    let payload = Envelope::from_bytes(envelope).and_then(|envelope| envelope.unverified_payload());
+    let payload = payload.map_err(|error| nameless(error.to_string()))?;
+    let claim: Claim = serde_json::from_slice(&payload).map_err(|error| nameless(error.to_string()))?;
+    Ok((claim.name, claim.version))
+}
+
 /// When a signature is judged, and whether it was met before. A key whose time is over can still sign, with any date: what it
 /// signed counts only where that was met while the key was good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +113,7 @@ impl From<Timestamp> for Encounter {
 
 /// Verifies a plugin that was asked for as `name` in `version`: that the trust root is in force, who signed, that nothing was
 /// changed, that the signer may publish the name and its key was good and is not revoked, that neither component nor manifest
-/// is revoked, that it has not expired, that this host speaks its contract, and that the manifest means something. Nothing is
+/// is revoked, that it has not expired, that this host accepts its contract, and that the manifest means something. Nothing is
 /// compiled before.
 pub fn verify_plugin(
     root: &VerifiedRoot,
@@ -144,9 +163,8 @@ pub fn verify_plugin(
     if let Some((digest, why)) = revoked(&found) {
         return Err(PluginError::RevokedComponent { plugin: plugin(), digest, why });
     }
-    if manifest.contract.major != CONTRACT.major || manifest.contract > CONTRACT {
-        let supported = format!("{}.0.0 to {CONTRACT}", CONTRACT.major);
-        return Err(PluginError::Incompatible { plugin: plugin(), found: manifest.contract, supported });
+    if let Err(problem) = check_contract(&manifest.contract) {
+        return Err(PluginError::Incompatible { plugin: plugin(), problem });
     }
     manifest.check().map_err(|problem| PluginError::Manifest { plugin: plugin(), problem })?;
     Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })

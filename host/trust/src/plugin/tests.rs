@@ -48,6 +48,28 @@ fn a_signed_plugin_of_a_publisher_is_accepted() {
 }
 
 #[test]
+fn what_a_manifest_claims_is_read_from_it_and_is_no_proof() {
+    let stranger = SecretKey::generate().unwrap();
+    let signed = sign_plugin(&manifest(), &stranger).to_bytes();
+    assert_eq!(claimed_plugin(&signed).unwrap(), (manifest().name, manifest().version));
+    assert!(verify(&root(&[]), &signed, b"component").is_err());
+    let named = |payload: &str| Envelope::sign(MANIFEST_TYPE, payload.as_bytes(), &[&stranger]).to_bytes();
+    for envelope in [
+        b"{".to_vec(),
+        named(""),
+        named("{}"),
+        named(r#"{"name":"acme/x"}"#),
+        named(r#"{"name":"../x","version":"1.0.0"}"#),
+        named(r#"{"name":"acme/x","version":"../1.0.0"}"#),
+        named(r#"{"name":"acme/x","name":"acme/y","version":"1.0.0"}"#),
+    ] {
+        let error = claimed_plugin(&envelope).unwrap_err();
+        assert!(matches!(error, PluginError::Nameless { .. }), "{error}");
+        assert!(!error.remedy().is_empty());
+    }
+}
+
+#[test]
 fn each_attack_has_its_own_error() {
     let (key, stranger) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     let trusted = root(&[(&key, "acme/*")]);
@@ -71,9 +93,10 @@ fn each_attack_has_its_own_error() {
     assert!(matches!(error, PluginError::NotYetValid { .. }), "{error}");
     let error = check(&trusted, &Manifest { version: Version::new(0, 9, 0), ..manifest() }, &key, b"component");
     assert!(matches!(error, PluginError::OtherName { .. }), "{error}");
-    for contract in [Version::new(0, 9, 0), Version::new(1, 1, 0), Version::new(2, 0, 0)] {
+    for contract in [Version::new(0, 9, 0), Version::new(1, 2, 0), Version::new(2, 0, 0)] {
         let error = check(&trusted, &Manifest { contract, ..manifest() }, &key, b"component");
         assert!(matches!(error, PluginError::Incompatible { .. }), "{error}");
+        assert!(error.to_string().starts_with("plugin `acme/x 1.0.0` was built for contract "), "{error}");
     }
 }
 

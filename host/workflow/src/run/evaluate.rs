@@ -3,22 +3,24 @@
 use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Measurement;
+use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
+use freehold_rows::{BATCH_BYTES, BATCH_ROWS};
 use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::dialogues::{Dialogue, Dialogues};
 use super::journal::{PhaseOutput, Work, detail};
 use super::plugins::ReadyPlugin;
 use super::resolve::Resolved;
-use super::tokenise::{self, Dialogue};
+use super::tokenise;
 use super::train::{self, BASE_DIGEST};
 use crate::observe::progress;
 use crate::resample::{Resamples, difference, estimate};
-use crate::table::BATCH_ROWS;
-use crate::{AliasState, Project, WorkflowError, aliases, jsonl};
+use crate::{AliasState, Project, WorkflowError, aliases};
 
 /// What was in production when this run was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,17 @@ pub(crate) struct EvaluateDetail {
     pub(crate) rows: usize,
     pub(crate) production: Option<Production>,
     pub(crate) measurements: Vec<Measurement>,
+    /// What measured, in the same order; records of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) metrics: Vec<MeteredMetric>,
+}
+
+/// A metric's plugin, and what it used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MeteredMetric {
+    pub(crate) plugin: String,
+    pub(crate) version: String,
+    pub(crate) usage: Usage,
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<EvaluateDetail, WorkflowError> {
@@ -48,24 +61,41 @@ struct Question {
     reference: String,
 }
 
-fn questions(tokenizer: &ChatTokenizer, dialogues: &[Dialogue]) -> Result<Vec<Question>, WorkflowError> {
+fn questions(tokenizer: &ChatTokenizer, mut dialogues: Dialogues) -> Result<Vec<Question>, WorkflowError> {
+    let mut questions = Vec::new();
+    while let Some(some) = dialogues.next()? {
+        for dialogue in &some {
+            questions.push(question(tokenizer, questions.len(), dialogue)?);
+        }
+    }
+    Ok(questions)
+}
+
+fn question(tokenizer: &ChatTokenizer, row: usize, dialogue: &Dialogue) -> Result<Question, WorkflowError> {
     let split = Split::Eval.as_str();
-    let question = |(row, dialogue): (usize, &Dialogue)| {
-        let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
-            let problem = "the dialogue does not end with the assistant's answer".into();
-            return Err(WorkflowError::Dialogue { row, split, problem });
-        };
-        let tokens = tokenizer.prompt(before).map_err(|source| WorkflowError::Chat { row, split, source })?;
-        let prompt = before.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
-        Ok(Question { tokens, prompt, reference: answer.text.clone() })
+    let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
+        let problem = "the dialogue does not end with the assistant's answer".into();
+        return Err(WorkflowError::Dialogue { row, split, problem });
     };
-    dialogues.iter().enumerate().map(question).collect()
+    let tokens = tokenizer.prompt(before).map_err(|source| WorkflowError::Chat { row, split, source })?;
+    let prompt = before.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
+    Ok(Question { tokens, prompt, reference: answer.text.clone() })
 }
 
 /// Answers of one model to all questions.
 struct Answers {
     name: &'static str,
     texts: Vec<String>,
+}
+
+/// How many rows the next batch has: it ends as those of data do.
+fn batch_rows(rows: &[(&Question, &String)]) -> usize {
+    let mut bytes = 0;
+    let full = rows.iter().take(BATCH_ROWS).position(|(question, answer)| {
+        bytes += question.prompt.len() + question.reference.len() + answer.len();
+        bytes >= BATCH_BYTES
+    });
+    full.map_or(rows.len().min(BATCH_ROWS), |last| last + 1)
 }
 
 struct Examiner<'a> {
@@ -100,7 +130,9 @@ impl Examiner<'_> {
     fn statistics(&self, metric: &mut freehold_sandbox::Metric, answers: &Answers) -> Result<Vec<f64>, WorkflowError> {
         let mut statistics = Vec::new();
         let rows: Vec<_> = self.questions.iter().zip(&answers.texts).collect();
-        for (at, rows) in rows.chunks(BATCH_ROWS).enumerate() {
+        let mut first = 0;
+        while first < rows.len() {
+            let rows = &rows[first..first + batch_rows(&rows[first..])];
             let text = |name: &str, values: TextColumn| Column {
                 name: name.into(),
                 data: ColumnData::Text(values),
@@ -111,9 +143,10 @@ impl Examiner<'_> {
                 text("reference", rows.iter().map(|(question, _)| question.reference.as_str()).collect()),
                 text("prediction", rows.iter().map(|(_, answer)| answer.as_str()).collect()),
             ];
-            let batch = Batch::new((at * BATCH_ROWS) as u64, rows.len(), columns);
+            let batch = Batch::new(first as u64, rows.len(), columns);
             let shape = |problem| SandboxError::Shape { plugin: "predictions".into(), problem };
             statistics.extend(metric.statistics(&batch.map_err(shape)?)?);
+            first += rows.len();
         }
         Ok(statistics)
     }
@@ -124,7 +157,7 @@ impl Examiner<'_> {
         ready: &ReadyPlugin,
         answers: &[Answers],
         resamples: &Resamples,
-    ) -> Result<Measurement, WorkflowError> {
+    ) -> Result<(Measurement, MeteredMetric), WorkflowError> {
         let confidence = self.project.recipe.evaluate.confidence;
         // One that counted its calls could favour a model for being asked about second: each model gets a fresh instance, and
         // so does each look at sums.
@@ -134,10 +167,14 @@ impl Examiner<'_> {
             Ok((metric, description))
         };
         let (_, description) = fresh()?;
-        let mut values = Vec::new();
+        let (mut values, mut usage) = (Vec::new(), Usage::default());
         for answers in answers {
-            let statistics = self.statistics(&mut fresh()?.0, answers)?;
-            values.push(fresh()?.0.values(&resamples.sums(&statistics, description.statistics.len()))?);
+            let (mut metric, _) = fresh()?;
+            let statistics = self.statistics(&mut metric, answers)?;
+            usage.add(&metric.usage());
+            let (mut metric, _) = fresh()?;
+            values.push(metric.values(&resamples.sums(&statistics, description.statistics.len()))?);
+            usage.add(&metric.usage());
         }
         let missing = || WorkflowError::Record {
             what: format!("metric `{name}`"),
@@ -149,7 +186,7 @@ impl Examiner<'_> {
             let problem = "two of its values are too far apart for a finite difference".into();
             return Err(SandboxError::Numbers { plugin: ready.locked.name.to_string(), problem }.into());
         }
-        Ok(Measurement {
+        let measurement = Measurement {
             metric: name.into(),
             higher_is_better: description.higher_is_better,
             rows: self.questions.len() as u64,
@@ -159,7 +196,10 @@ impl Examiner<'_> {
             production: one(2),
             over_production,
             attributes: Vec::new(),
-        })
+        };
+        let metered =
+            MeteredMetric { plugin: ready.locked.name.to_string(), version: ready.locked.version.to_string(), usage };
+        Ok((measurement, metered))
     }
 }
 
@@ -170,7 +210,7 @@ pub(crate) fn evaluate(
 ) -> Result<PhaseOutput, WorkflowError> {
     let recipe = &project.recipe;
     let tokenizer = tokenise::tokenizer(project, resolved)?;
-    let questions = questions(&tokenizer, &tokenise::dialogues(work, Split::Eval)?)?;
+    let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
     let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
     let model = train::load_base(project, resolved)?;
     let max_new_tokens = recipe.evaluate.max_new_tokens;
@@ -184,23 +224,26 @@ pub(crate) fn evaluate(
     }
     let rows = examiner.questions.len();
     let resamples = Resamples::new(rows, recipe.evaluate.resamples, recipe.run.seed);
-    let mut measurements = Vec::new();
+    let (mut measurements, mut metrics) = (Vec::new(), Vec::new());
     for (settings, ready) in recipe.metric.iter().zip(&resolved.metrics) {
         progress(work.observer, "metrics", measurements.len(), recipe.metric.len(), settings.measurement().into());
-        measurements.push(examiner.measure(settings.measurement(), ready, &answers, &resamples)?);
+        let (measurement, metered) = examiner.measure(settings.measurement(), ready, &answers, &resamples)?;
+        measurements.push(measurement);
+        metrics.push(metered);
     }
     let mut outputs = Vec::new();
     for answers in &answers {
-        let rows = examiner.questions.iter().zip(&answers.texts).map(|(question, text)| {
-            json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text })
-        });
-        let digest = work.store().put(&jsonl::write_rows(rows))?;
-        outputs.push(Material::kept(format!("predictions/{}", answers.name), digest));
+        let mut rows = work.store().writer()?;
+        for (question, text) in examiner.questions.iter().zip(&answers.texts) {
+            let row = json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text });
+            rows.write(format!("{row}\n").as_bytes())?;
+        }
+        outputs.push(Material::kept(format!("predictions/{}", answers.name), rows.finish()?));
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
     inputs.extend(resolved.assets(recipe.metric.iter().flat_map(|metric| &metric.grants)));
-    PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements })
+    PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements, metrics })
 }
 
 /// What the recipe's alias names now.
@@ -211,4 +254,26 @@ fn production(project: &Project, resolved: &Resolved, work: &Work<'_>) -> Result
     let annotations = work.store().artifact(&adapter)?.annotations;
     let measured = annotations.get(BASE_DIGEST) == Some(&resolved.lock.base.digest.to_string());
     Ok(Some(Production { adapter, run, measured }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_from_before_metrics_were_metered_are_read() {
+        let before = json!({ "rows": 3, "production": null, "measurements": [] });
+        let detail: EvaluateDetail = serde_json::from_value(before).unwrap();
+        assert_eq!((detail.rows, detail.metrics), (3, vec![]));
+    }
+
+    #[test]
+    fn a_batch_of_answers_ends_with_its_rows_or_its_bytes() {
+        let question = |bytes: usize| Question { tokens: vec![], prompt: "x".repeat(bytes), reference: String::new() };
+        let (short, long, answer) = (question(1), question(BATCH_BYTES / 2), String::new());
+        assert_eq!(batch_rows(&[]), 0);
+        assert_eq!(batch_rows(&[(&short, &answer); 9]), 9);
+        assert_eq!(batch_rows(&[(&short, &answer); 2 * BATCH_ROWS]), BATCH_ROWS);
+        assert_eq!(batch_rows(&[(&short, &answer), (&long, &answer), (&long, &answer), (&long, &answer)]), 3);
+    }
 }

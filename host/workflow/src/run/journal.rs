@@ -39,7 +39,7 @@ impl PhaseOutput {
 pub(crate) struct Work<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) run: &'a str,
-    /// How many threads may work at a time.
+    /// How many threads each transform may use.
     pub(crate) threads: usize,
     pub(crate) done: &'a BTreeMap<Phase, (Digest, PhaseRecord)>,
     pub(crate) observer: &'a mut dyn Observer,

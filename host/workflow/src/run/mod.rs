@@ -1,9 +1,12 @@
 //! A run from recipe to decision.
 
+mod dialogues;
 mod evaluate;
 mod evidence;
 mod journal;
 mod judge;
+mod lineage;
+mod pipeline;
 mod plugins;
 mod provenance;
 mod report;
@@ -43,7 +46,8 @@ pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
 pub struct RunOptions {
     /// Refuse to move the lockfile.
     pub locked: bool,
-    /// How many threads may work at a time. The result is the same with any number.
+    /// How many threads each transform may use; with one, reading and all transforms are done in the caller's. The result is
+    /// the same with any number.
     pub threads: usize,
 }
 
@@ -64,7 +68,7 @@ pub fn run(
     // An earlier process may have ended between an alias's entry and the index.
     aliases::follow(&recorder)?;
     let sandbox = home.sandbox()?;
-    let resolved = resolve::resolve(home, project, &recorder.root, &sandbox, options.locked)?;
+    let resolved = resolve::resolve(home, project, &recorder.root, &sandbox, options.locked, observer)?;
     resolved.yanked().into_iter().for_each(|event| observer.observe(event));
     let moved = resolve::lock(project, &resolved.lock, options.locked)?;
     if !moved.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
-use freehold_core::evidence::Estimate;
+use freehold_core::evidence::{Estimate, Measurement};
 use freehold_core::limits::Usage;
 use freehold_core::name::Alias;
 use freehold_core::record::{Phase, PhaseRecord};
@@ -52,6 +52,12 @@ pub struct MetricReport {
     pub production: Option<Estimate>,
     /// Adapted minus production.
     pub over_production: Option<Estimate>,
+    /// The plugin; records of earlier versions do not say.
+    pub plugin: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What it used, of what it may.
+    pub usage: Usage,
 }
 
 /// One policy.
@@ -159,7 +165,7 @@ pub(crate) fn of_records<'a>(
                 report.weights = weights.map(|output| output.digest);
                 report.training = tokenised.as_ref().map(|tokens| training(tokens, record)).transpose()?;
             }
-            Phase::Evaluate => report.metrics = evaluate::read(record)?.measurements.into_iter().map(metric).collect(),
+            Phase::Evaluate => report.metrics = metrics(record)?,
             Phase::Admit | Phase::Promote => report.policies.extend(policies(record)?),
             Phase::Resolve | Phase::Record => {}
         }
@@ -194,7 +200,17 @@ fn plugin(detail: transform::TransformDetail) -> PluginReport {
     }
 }
 
-fn metric(measurement: freehold_core::evidence::Measurement) -> MetricReport {
+fn metrics(record: &PhaseRecord) -> Result<Vec<MetricReport>, WorkflowError> {
+    let detail = evaluate::read(record)?;
+    let metered = detail.metrics.into_iter().map(Some).chain(std::iter::repeat(None));
+    Ok(detail.measurements.into_iter().zip(metered).map(metric).collect())
+}
+
+fn metric((measurement, metered): (Measurement, Option<evaluate::MeteredMetric>)) -> MetricReport {
+    let (plugin, version, usage) = match metered {
+        Some(metered) => (Some(metered.plugin), Some(metered.version), metered.usage),
+        None => (None, None, Usage::default()),
+    };
     MetricReport {
         metric: measurement.metric,
         rows: measurement.rows,
@@ -203,6 +219,9 @@ fn metric(measurement: freehold_core::evidence::Measurement) -> MetricReport {
         adapted: measurement.adapted,
         production: measurement.production,
         over_production: measurement.over_production,
+        plugin,
+        version,
+        usage,
     }
 }
 

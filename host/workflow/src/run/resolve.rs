@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use freehold_core::digest::Digest;
 use freehold_core::lock::{LockedFile, Lockfile, recipe_digest};
 use freehold_core::manifest::World;
-use freehold_core::recipe::Grant;
+use freehold_core::recipe::{Grant, Split};
 use freehold_core::record::Material;
 use freehold_engine::ModelFolder;
+use freehold_rows::{BatchBuilder, Schema};
 use freehold_sandbox::Sandbox;
 use freehold_trust::VerifiedRoot;
 use serde::{Deserialize, Serialize};
@@ -15,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::journal::{PhaseOutput, Work};
 use super::plugins::{PluginLoader, ReadyPlugin};
 use crate::statements::malformed;
-use crate::{Catalog, Event, Home, Project, WorkflowError, dataset};
+use crate::{Catalog, Event, Home, Observer, Project, WorkflowError, dataset};
 
 /// Everything that a recipe names.
 pub(crate) struct Resolved {
     pub(crate) lock: Lockfile,
     pub(crate) base: ModelFolder,
+    schemas: BTreeMap<Split, Schema>,
     pub(crate) transforms: Vec<ReadyPlugin>,
     pub(crate) metrics: Vec<ReadyPlugin>,
     pub(crate) policies: Vec<ReadyPlugin>,
@@ -42,6 +44,11 @@ impl Resolved {
             Some(Event::Yanked { plugin: name, version, reason: plugin.yanked.clone()? })
         };
         self.plugins().into_iter().filter_map(told).collect()
+    }
+
+    /// The columns of a split's data.
+    pub(crate) fn schema(&self, split: Split) -> Schema {
+        self.schemas.get(&split).cloned().unwrap_or_default()
     }
 
     /// The files that were granted, by their digests.
@@ -75,14 +82,17 @@ pub(crate) fn resolve(
     root: &VerifiedRoot,
     sandbox: &Sandbox,
     locked: bool,
+    observer: &mut dyn Observer,
 ) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
     let model = &recipe.base.model;
     let base = ModelFolder::open(project.open_dir("model", model)?)
         .map_err(|source| WorkflowError::Model { model: model.clone(), source })?;
-    let mut data = Vec::new();
+    let (mut data, mut columns): (Vec<LockedFile>, BTreeMap<Split, BatchBuilder>) = (Vec::new(), BTreeMap::new());
     for dataset in &recipe.data {
-        data.push(LockedFile { name: dataset.name.clone(), digest: dataset::digest(project, dataset)? });
+        let columns = columns.entry(dataset.split).or_default();
+        let digest = dataset::scan(project, dataset, columns, observer)?;
+        data.push(LockedFile { name: dataset.name.clone(), digest });
     }
     let catalog = Catalog::new(project.open_dir("plugins.path", &recipe.plugins.path)?, &recipe.plugins.path);
     let (lock, assets) = (project.lockfile()?, BTreeMap::new());
@@ -110,7 +120,8 @@ pub(crate) fn resolve(
         plugin: plugins.into_values().collect(),
         asset: loader.assets.into_values().collect(),
     };
-    Ok(Resolved { lock, base, transforms, metrics, policies })
+    let schemas = columns.into_iter().map(|(split, columns)| (split, columns.schema())).collect();
+    Ok(Resolved { lock, base, schemas, transforms, metrics, policies })
 }
 
 /// Writes the lockfile if it is not what was found; says what moved. With `locked` nothing may.

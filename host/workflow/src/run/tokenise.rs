@@ -2,18 +2,14 @@
 
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, Phase, PhaseRecord};
-use freehold_engine::{ChatTokenizer, Examples, Message};
+use freehold_engine::{ChatTokenizer, Examples};
 use serde::{Deserialize, Serialize};
 
+use super::dialogues::Dialogues;
 use super::journal::{PhaseOutput, Work, detail};
 use super::resolve::Resolved;
-use super::transform::rows_output;
-use crate::jsonl::RowReader;
-use crate::observe::progress;
+use crate::observe::progress_in_bytes;
 use crate::{Project, WorkflowError};
-
-/// The column that models learn from.
-const DIALOGUES: &str = "messages";
 
 pub(crate) const TOKENS: &str = "tokens/train";
 
@@ -31,38 +27,22 @@ pub(crate) fn read(record: &PhaseRecord) -> Result<TokeniseDetail, WorkflowError
     detail(record)
 }
 
-/// A dialogue in the engine's form.
-pub(crate) type Dialogue = Vec<Message>;
-
-/// The dialogues of a split, from the output of the phase transform.
-pub(crate) fn dialogues(work: &Work<'_>, split: Split) -> Result<Vec<Dialogue>, WorkflowError> {
-    let name = rows_output(split);
-    let mut reader = RowReader::default();
-    reader.read(&name, &work.output(Phase::Transform, &name)?)?;
-    let table = reader.finish(split.as_str())?;
-    let dialogues = table.dialogues(DIALOGUES).ok_or_else(|| WorkflowError::NoColumn {
-        split: split.as_str(),
-        column: DIALOGUES,
-        found: table.columns().join(", "),
-    })?;
-    let message = |(role, text): (&str, &str)| Message { role: role.into(), text: text.into() };
-    Ok(dialogues.into_iter().map(|messages| messages.into_iter().map(message).collect()).collect())
-}
-
 pub(crate) fn tokenise(
     project: &Project,
     resolved: &Resolved,
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
     let tokenizer = tokenizer(project, resolved)?;
-    let dialogues = dialogues(work, Split::Train)?;
-    let mut examples = Vec::with_capacity(dialogues.len());
-    for (row, dialogue) in dialogues.iter().enumerate() {
-        let failed = |source| WorkflowError::Chat { row, split: Split::Train.as_str(), source };
-        examples.push(tokenizer.example(dialogue).map_err(failed)?);
-        if row % 100 == 0 {
-            progress(work.observer, "tokenise", row, dialogues.len(), String::new());
+    let mut dialogues = Dialogues::open(work, Split::Train)?;
+    let mut examples = Vec::new();
+    while let Some(some) = dialogues.next()? {
+        for dialogue in &some {
+            let (row, split) = (examples.len(), Split::Train.as_str());
+            let example = tokenizer.example(dialogue);
+            examples.push(example.map_err(|source| WorkflowError::Chat { row, split, source })?);
         }
+        let (done, total) = dialogues.progress();
+        progress_in_bytes(work.observer, "tokenise", done, total, String::new());
     }
     let detail = TokeniseDetail {
         examples: examples.len(),

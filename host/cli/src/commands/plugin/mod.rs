@@ -1,12 +1,15 @@
 //! `freehold plugin`: one file a subcommand. Those of the author's loop need no home.
 
+mod add;
 mod author;
 mod bench;
 mod build;
+mod chosen;
 mod diff;
 mod inspect;
 mod list;
 mod new;
+mod pack;
 mod sign;
 mod test;
 mod update;
@@ -38,6 +41,10 @@ pub(super) fn run(place: &Place<'_>, command: PluginCommand, terminal: &Terminal
         PluginCommand::Inspect { plugin, from } => inspect::run(place, &plugin, &from, terminal)?,
         PluginCommand::Diff { before, after, from } => diff::run(place, (&before, &after), &from, terminal)?,
         PluginCommand::List { from } => list::run(&place.open()?, &from, terminal)?,
+        PluginCommand::Pack { plugin, plugins, out } => {
+            pack::run(place, &plugin, (&plugins, out.as_deref()), terminal)?
+        }
+        PluginCommand::Add { files, plugins } => add::run(&place.open()?, &files, &plugins, terminal)?,
         PluginCommand::Yank { plugin, key, reason, from } => {
             yank::run(&place.open()?, (&plugin, Some(&reason)), (&key, &from), terminal)?;
         }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use freehold_authoring::SOURCE_FILE;
-use freehold_workflow::{Home, Signing, publish};
+use freehold_component::Interface;
+use freehold_core::contract;
+use freehold_workflow::{ExitCode, Home, Signing, publish};
 use serde_json::json;
 
 use super::author::{self, COMPONENT_LIMIT};
@@ -24,9 +26,13 @@ pub(super) fn run(
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     let (bytes, file, text) = read(component, source)?;
+    // What the component asks for and not what this program speaks: signing it again with a newer one changes nothing.
+    let interface = Interface::of(&bytes)?;
+    let contract = contract::contract_of(&interface.imports, &interface.exports)
+        .map_err(|problem| Failure::new(ExitCode::Broken, format!("the component {problem}"), problem.remedy()))?;
     let key = home.secret_key(key)?;
     let signing = Signing { key: &key, days, renew };
-    let published = publish(home, &make_folder(into)?, (&file, &text), &bytes, signing)?;
+    let published = publish(home, &make_folder(into)?, (&file, &text), (&bytes, contract), signing)?;
     let value = json!({
         "manifest": published.manifest, "signer": published.signer, "folder": published.folder, "earlier": published.earlier,
     });

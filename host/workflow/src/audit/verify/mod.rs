@@ -2,6 +2,7 @@
 
 mod alias;
 mod run;
+mod seen;
 
 use freehold_core::record::{Entry, Subject};
 use freehold_ledger::TreeHead;
@@ -37,6 +38,8 @@ pub struct Verification {
     pub blobs: usize,
     /// Runs.
     pub runs: usize,
+    /// Signed manifests and yanks of plugins that the home remembers.
+    pub seen: usize,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
 }
@@ -96,6 +99,7 @@ fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) ->
         found.require(by_key, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
     }
     let roots: Vec<VerifiedRoot> = signed.iter().map(|(root, _)| root.clone()).collect();
+    seen::verify_seen(home, &roots, found);
     let Some(store) = found.check("store", home.store()) else { return Ok(verification) };
     match store.check() {
         Ok((blobs, problems)) => {

@@ -1,0 +1,193 @@
+//! Row lineage as it is kept: for each split which rows come from which dataset, and for each transform what became of each of
+//! its rows. Lines of JSON, written as the rows come; rows that follow each other and fared alike share a line.
+
+use freehold_core::batch::Outcome;
+use freehold_core::digest::Digest;
+use freehold_store::{BlobWriter, Store, StoreError};
+use serde::Serialize;
+
+/// What became of some rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// They came out in their order, from this row on.
+    Out(u64),
+    /// They were dropped for this reason.
+    Dropped(String),
+}
+
+/// Rows that follow each other.
+#[derive(Debug)]
+struct Run {
+    row: u64,
+    rows: u64,
+    fate: Fate,
+}
+
+/// A line.
+#[derive(Debug, Serialize)]
+struct RunLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    row: u64,
+    rows: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<&'a str>,
+}
+
+fn write(blob: &mut BlobWriter<'_>, line: &RunLine<'_>) -> Result<(), StoreError> {
+    let malformed =
+        |error: serde_json::Error| StoreError::Malformed { file: "lineage".into(), problem: error.to_string() };
+    let mut bytes = serde_json::to_vec(line).map_err(malformed)?;
+    bytes.push(b'\n');
+    blob.write(&bytes)
+}
+
+/// Writes what a transform did to its rows.
+#[derive(Debug)]
+pub(super) struct LineageWriter<'s> {
+    blob: BlobWriter<'s>,
+    last: Option<Run>,
+    /// Rows that came out so far.
+    out: u64,
+}
+
+impl<'s> LineageWriter<'s> {
+    pub(super) fn new(store: &'s Store) -> Result<Self, StoreError> {
+        Ok(Self { blob: store.writer()?, last: None, out: 0 })
+    }
+
+    /// Writes what came of some rows: those that came out in the order in which they did, those that were dropped where they
+    /// were among them.
+    pub(super) fn take(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
+        let mut dropped = outcome.dropped.iter().peekable();
+        for &origin in &outcome.origins {
+            while let Some(earlier) = dropped.next_if(|dropped| dropped.row < origin) {
+                self.drop(earlier.row, &earlier.reason)?;
+            }
+            self.come_out(origin)?;
+        }
+        dropped.try_for_each(|dropped| self.drop(dropped.row, &dropped.reason))
+    }
+
+    fn come_out(&mut self, row: u64) -> Result<(), StoreError> {
+        let out = self.out;
+        self.out += 1;
+        match &mut self.last {
+            Some(Run { row: first, rows, fate: Fate::Out(to) }) if *first + *rows == row && *to + *rows == out => {
+                *rows += 1;
+                Ok(())
+            }
+            _ => self.begin(Run { row, rows: 1, fate: Fate::Out(out) }),
+        }
+    }
+
+    fn drop(&mut self, row: u64, reason: &str) -> Result<(), StoreError> {
+        match &mut self.last {
+            Some(Run { row: first, rows, fate: Fate::Dropped(why) }) if *first + *rows == row && why == reason => {
+                *rows += 1;
+                Ok(())
+            }
+            _ => self.begin(Run { row, rows: 1, fate: Fate::Dropped(reason.into()) }),
+        }
+    }
+
+    fn begin(&mut self, next: Run) -> Result<(), StoreError> {
+        let Some(Run { row, rows, fate }) = self.last.replace(next) else { return Ok(()) };
+        self.write(row, rows, &fate)
+    }
+
+    fn write(&mut self, row: u64, rows: u64, fate: &Fate) -> Result<(), StoreError> {
+        let (out, dropped) = match fate {
+            Fate::Out(out) => (Some(*out), None),
+            Fate::Dropped(reason) => (None, Some(reason.as_str())),
+        };
+        write(&mut self.blob, &RunLine { data: None, row, rows, out, dropped })
+    }
+
+    /// Keeps what was written.
+    pub(super) fn finish(mut self) -> Result<Digest, StoreError> {
+        if let Some(Run { row, rows, fate }) = self.last.take() {
+            self.write(row, rows, &fate)?;
+        }
+        self.blob.finish()
+    }
+}
+
+/// Keeps which rows of a split come from which dataset: `datasets` are names and numbers of rows, in their order.
+pub(super) fn keep_datasets(store: &Store, datasets: &[(String, u64)]) -> Result<Digest, StoreError> {
+    let (mut blob, mut out) = (store.writer()?, 0);
+    for (name, rows) in datasets {
+        write(&mut blob, &RunLine { data: Some(name), row: 0, rows: *rows, out: Some(out), dropped: None })?;
+        out += rows;
+    }
+    blob.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use cap_std::fs::Dir;
+    use freehold_core::batch::{Batch, DroppedRow};
+
+    use super::*;
+
+    fn outcome(origins: &[u64], dropped: &[(u64, &str)]) -> Outcome {
+        let dropped = dropped.iter().map(|&(row, reason)| DroppedRow { row, reason: reason.into() });
+        let batch = Batch::new(0, 0, vec![]).unwrap();
+        Outcome { batch, origins: origins.to_vec(), dropped: dropped.collect(), counts: vec![] }
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        (folder, Store::open(dir).unwrap())
+    }
+
+    fn lines(outcomes: &[Outcome]) -> String {
+        let (_folder, store) = store();
+        let mut writer = LineageWriter::new(&store).unwrap();
+        outcomes.iter().for_each(|outcome| writer.take(outcome).unwrap());
+        let digest = writer.finish().unwrap();
+        String::from_utf8(store.get(&digest).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_that_fared_alike_share_a_line_over_batches() {
+        let said = lines(&[
+            outcome(&[0, 1, 3], &[(2, "x")]),
+            outcome(&[4, 5], &[]),
+            outcome(&[], &[(6, "x"), (7, "x")]),
+            outcome(&[], &[(8, "x"), (9, "y")]),
+            outcome(&[12, 10, 10], &[(11, "y")]),
+        ]);
+        let expected = [
+            r#"{"row":0,"rows":2,"out":0}"#,
+            r#"{"row":2,"rows":1,"dropped":"x"}"#,
+            r#"{"row":3,"rows":3,"out":2}"#,
+            r#"{"row":6,"rows":3,"dropped":"x"}"#,
+            r#"{"row":9,"rows":1,"dropped":"y"}"#,
+            r#"{"row":11,"rows":1,"dropped":"y"}"#,
+            r#"{"row":12,"rows":1,"out":5}"#,
+            r#"{"row":10,"rows":1,"out":6}"#,
+            r#"{"row":10,"rows":1,"out":7}"#,
+        ];
+        assert_eq!(said, expected.map(|line| format!("{line}\n")).concat());
+        assert_eq!(lines(&[]), "");
+    }
+
+    #[test]
+    fn datasets_follow_each_other() {
+        let (_folder, store) = store();
+        let digest = keep_datasets(&store, &[("eu".into(), 3), ("none".into(), 0), ("us".into(), 2)]).unwrap();
+        let expected = [
+            r#"{"data":"eu","row":0,"rows":3,"out":0}"#,
+            r#"{"data":"none","row":0,"rows":0,"out":3}"#,
+            r#"{"data":"us","row":0,"rows":2,"out":3}"#,
+        ];
+        assert_eq!(
+            String::from_utf8(store.get(&digest).unwrap()).unwrap(),
+            expected.map(|line| format!("{line}\n")).concat()
+        );
+    }
+}

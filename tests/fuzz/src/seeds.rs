@@ -1,0 +1,118 @@
+//! Inputs to begin with, of the targets that a search would hardly find into by itself. `cargo run --example seeds` writes them.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::manifest::{Manifest, PluginSource};
+use freehold_core::toml_text;
+use freehold_trust::{PublisherRule, Role, SecretKey, TrustRoot, Validity, Yank, sign_plugin, sign_yank};
+
+use crate::keys::{PUBLISHER, REVOKED_COMPONENT, at, keys, root};
+use crate::ledger::{FILES, SIGNED, with_log};
+use crate::manifest::COMPONENT;
+
+/// An input of the target that is named first, under a name of its own.
+pub type Seed = (&'static str, String, Vec<u8>);
+
+/// Seeds made with the keys of the targets. `sources` are texts of `plugin.toml` by name.
+pub fn seeds(sources: &BTreeMap<String, String>) -> Vec<Seed> {
+    let mut seeds: Vec<Seed> = sources
+        .iter()
+        .map(|(name, source)| ("plugin_source", format!("{name}.toml"), source.clone().into_bytes()))
+        .collect();
+    for (name, source) in sources {
+        seeds.extend(manifests(name, source));
+    }
+    seeds.extend(yanks());
+    seeds.extend(roots());
+    seeds.extend(logs());
+    seeds.extend(bundles());
+    seeds
+}
+
+fn manifests(name: &str, source: &str) -> Vec<Seed> {
+    let source: PluginSource = toml_text::parse(source).expect("a source");
+    let source = PluginSource { name: format!("acme/{name}").parse().expect("a name"), ..source };
+    let manifest = |component: &[u8], end| Manifest::new(source.clone(), Digest::of(component), at(-50), at(end));
+    let (good, expired) = (manifest(COMPONENT, 50), manifest(COMPONENT, 0));
+    let revoked = manifest(REVOKED_COMPONENT, 50);
+    let json = |manifest: &Manifest| serde_json::to_vec(manifest).expect("a manifest has a JSON form");
+    let signed = |manifest: &Manifest| sign_plugin(manifest, &keys()[PUBLISHER]).to_bytes();
+    vec![
+        ("manifest", format!("{name}.json"), json(&good)),
+        ("manifest", format!("{name}.dsse.json"), signed(&good)),
+        ("manifest", format!("{name}-expired.dsse.json"), signed(&expired)),
+        ("manifest", format!("{name}-revoked.json"), json(&revoked)),
+    ]
+}
+
+fn yanks() -> Vec<Seed> {
+    let (name, version) = ("acme/redact".parse().expect("a name"), semver::Version::new(1, 0, 0));
+    let yank = Yank { name, version, yanked: true, reason: "leaks".into(), time: at(-50) };
+    let json = serde_json::to_vec(&yank).expect("a yank has a JSON form");
+    let signed = sign_yank(&yank, &keys()[PUBLISHER]).to_bytes();
+    vec![("yank", "yank.json".into(), json), ("yank", "yank.dsse.json".into(), signed)]
+}
+
+fn roots() -> Vec<Seed> {
+    let json = |root: &TrustRoot| serde_json::to_vec(root).expect("a root has a JSON form");
+    let owners: Vec<&SecretKey> = keys().iter().take(3).collect();
+    let small = TrustRoot::first(at(1_000), Role::ALL.map(|role| (role, keys()[0].public())));
+    let mut next = root().draft(at(1_000)).expect("the next version");
+    next.add_to_role(Role::Root, &keys()[5].public()).expect("a key more");
+    next.set_threshold(Role::Root, 2).expect("a threshold");
+    let mut wide = small.clone();
+    wide.keys.extend(owners.iter().map(|key| (key.public().id(), key.public())));
+    wide.roles.values_mut().for_each(|role| {
+        role.keys.extend(owners.iter().map(|key| key.public().id()));
+        role.threshold = 2;
+    });
+    wide.roles.remove(&Role::Log);
+    let id = keys()[1].public().id();
+    wide.publishers = vec![PublisherRule { key: id, names: vec!["*".parse().expect("a pattern")] }];
+    wide.validity.insert(id, Validity { valid_from: Some(at(0)), valid_until: None });
+    let envelope = |root: &TrustRoot, keys: &[&SecretKey]| root.sign(keys).to_bytes();
+    vec![
+        ("root", "small.json".into(), json(&small)),
+        ("root", "full.json".into(), json(root())),
+        ("root", "next.json".into(), json(&next)),
+        ("root", "wide.json".into(), json(&wide)),
+        ("root", "small.dsse.json".into(), envelope(&small, &owners)),
+        ("root", "full.dsse.json".into(), envelope(root(), &owners)),
+        ("root", "next.dsse.json".into(), envelope(&next, &[&keys()[0], &keys()[5]])),
+    ]
+}
+
+fn bundles() -> Vec<Seed> {
+    use std::io::Read as _;
+    let parts = |yank| freehold_bundle::Parts { manifest: b"manifest".to_vec(), component: vec![7; 600], yank };
+    let mut seeds: Vec<Seed> = Vec::new();
+    for (name, yank) in [("plain", None), ("yanked", Some(b"yank".to_vec())), ("empty-yank", Some(vec![]))] {
+        let bundle = freehold_bundle::write(&parts(yank)).expect("it is written to memory");
+        let mut archive = Vec::new();
+        flate2::read::GzDecoder::new(&bundle[..]).read_to_end(&mut archive).expect("it was just written");
+        for (kind, bytes) in [(0, &bundle), (1, &archive), (2, &archive)] {
+            seeds.push(("bundle", format!("{name}-{kind}"), [&[kind], bytes.as_slice()].concat()));
+        }
+    }
+    seeds
+}
+
+fn logs() -> Vec<Seed> {
+    with_log(|log| {
+        let whole = FILES.iter().zip(log.files()).enumerate();
+        let mut seeds: Vec<Seed> = whole
+            .map(|(at, (file, bytes))| ("ledger", file.replace('/', "-"), [&[at as u8], bytes.as_slice()].concat()))
+            .collect();
+        let head = String::from_utf8_lossy(&log.files()[0]).lines().take(3).map(|line| format!("{line}\n")).collect();
+        let head: String = head;
+        for (name, text) in [
+            ("head", head.clone()),
+            ("head-huge", head.replace("\n20\n", "\n18446744073709551615\n")),
+            ("head-other", head.replace("\n20\n", "\n300\n")),
+        ] {
+            seeds.push(("ledger", name.into(), [&[SIGNED], text.as_bytes()].concat()));
+        }
+        seeds
+    })
+}
