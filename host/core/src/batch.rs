@@ -4,6 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::evidence::Attribute;
+use crate::printable::{is_printable, printable};
+
+/// Longest name of a column, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
 
 /// Text of every row in one run of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,14 @@ pub struct TextColumn {
 /// A batch, column or outcome does not have the shape that the contract asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
+    /// A column has a name that is too long to show or does not show as it is.
+    #[error(
+        "a column is named `{name}...`: names are at most {NAME_BYTES_MAX} bytes long, of characters that can be seen"
+    )]
+    Name {
+        /// How the name begins.
+        name: String,
+    },
     /// A list of offsets breaks its rule.
     #[error("column `{column}`: offsets {problem}")]
     Offsets {
@@ -80,15 +92,28 @@ pub enum ShapeError {
     },
 }
 
+/// Whether a column may have this name: names are shown and recorded.
+pub fn check_name(name: &str) -> Result<(), ShapeError> {
+    match name.len() <= NAME_BYTES_MAX && name.chars().all(is_printable) {
+        true => Ok(()),
+        false => Err(ShapeError::Name { name: printable(name, 40) }),
+    }
+}
+
+/// A name in a message: it may be anybody's.
+fn shown(name: &str) -> String {
+    printable(name, NAME_BYTES_MAX)
+}
+
 fn check_offsets(column: &str, offsets: &[u32], rows: Option<usize>, end: usize) -> Result<(), ShapeError> {
-    let broken = |problem| Err(ShapeError::Offsets { column: column.into(), problem });
+    let broken = |problem| Err(ShapeError::Offsets { column: shown(column), problem });
     if offsets.first() != Some(&0) {
         return broken("do not begin with 0");
     }
     if let Some(rows) = rows
         && offsets.len() != rows + 1
     {
-        return Err(ShapeError::Rows { column: column.into(), found: offsets.len() - 1, expected: rows });
+        return Err(ShapeError::Rows { column: shown(column), found: offsets.len() - 1, expected: rows });
     }
     if offsets.windows(2).any(|pair| pair[0] > pair[1]) {
         return broken("go backwards");
@@ -109,7 +134,7 @@ impl TextColumn {
     /// A column from offsets and bytes that somebody else made.
     pub fn from_parts(column: &str, offsets: Vec<u32>, bytes: Vec<u8>) -> Result<Self, ShapeError> {
         check_offsets(column, &offsets, None, bytes.len())?;
-        let utf8 = || ShapeError::Utf8 { column: column.into() };
+        let utf8 = || ShapeError::Utf8 { column: shown(column) };
         let text = String::from_utf8(bytes).map_err(|_| utf8())?;
         if offsets.iter().any(|&at| !text.is_char_boundary(at as usize)) {
             return Err(utf8());
@@ -193,10 +218,10 @@ impl DialogueColumn {
     ) -> Result<Self, ShapeError> {
         check_offsets(column, &offsets, None, texts.len())?;
         if roles.len() != texts.len() {
-            return Err(ShapeError::Rows { column: column.into(), found: roles.len(), expected: texts.len() });
+            return Err(ShapeError::Rows { column: shown(column), found: roles.len(), expected: texts.len() });
         }
         if let Some(role) = roles.iter().find(|role| !matches!(*role, "system" | "user" | "assistant")) {
-            return Err(ShapeError::Role { column: column.into(), role: role.chars().take(40).collect() });
+            return Err(ShapeError::Role { column: shown(column), role: printable(role, 40) });
         }
         Ok(Self { offsets, roles, texts })
     }
@@ -299,6 +324,7 @@ impl Batch {
     pub fn new(first_row: u64, rows: usize, columns: Vec<Column>) -> Result<Self, ShapeError> {
         let mut names = BTreeSet::new();
         for column in &columns {
+            check_name(&column.name)?;
             let name = || column.name.clone();
             if !names.insert(&column.name) {
                 return Err(ShapeError::SameName(name()));
@@ -412,6 +438,34 @@ mod tests {
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = Batch::new(0, 2, vec![column("a", ColumnData::Numbers(vec![0.0, number]), None)]).unwrap_err();
             assert!(error.to_string().contains("row 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_show_as_they_are() {
+        for (name, holds) in [
+            ("", true),
+            ("Grüße, 你好", true),
+            (&"n".repeat(256), true),
+            (&"n".repeat(257), false),
+            ("a\u{1b}[31m", false),
+            ("a\nb", false),
+            ("\u{202e}txet", false),
+        ] {
+            let column = Column { name: name.into(), data: ColumnData::Numbers(vec![]), validity: None };
+            assert_eq!(Batch::new(0, 0, vec![column]).is_ok(), holds, "{name:?}");
+        }
+        // What is wrong with a column is told before its name is looked at, and is shown all the same.
+        let name = format!("\u{202e}\u{1b}[2J{}", "n".repeat(10_000));
+        let robots: TextColumn = ["\u{1b}[2J\u{202e}"].into_iter().collect();
+        for error in [
+            TextColumn::from_parts(&name, vec![1], vec![]).unwrap_err(),
+            TextColumn::from_parts(&name, vec![0, 1], vec![0xff]).unwrap_err(),
+            DialogueColumn::from_parts(&name, vec![0, 1], robots.clone(), robots.clone()).unwrap_err(),
+            DialogueColumn::from_parts(&name, vec![0, 1], TextColumn::default(), robots).unwrap_err(),
+        ] {
+            let shown = error.to_string();
+            assert!(shown.len() < 500 && shown.chars().all(is_printable), "{shown:?}");
         }
     }
 

@@ -33,7 +33,11 @@ impl RowReader {
                 let column = || column_of(line, key);
                 let wanted = self.schema.iter().find(|(name, _)| name == key).map(|(_, kind)| *kind);
                 match (Kind::of(value), wanted) {
-                    (Some(found), None) => self.schema.push((key.clone(), found)),
+                    (Some(found), None) => {
+                        freehold_core::batch::check_name(key)
+                            .map_err(|problem| error(column(), problem.to_string(), "another name for the column"))?;
+                        self.schema.push((key.clone(), found));
+                    }
                     (Some(found), Some(wanted)) if found == wanted => {}
                     (_, Some(wanted)) => {
                         let problem = format!("`{key}` is {}", described(value));
@@ -140,6 +144,7 @@ mod tests {
             ("{\"a\":{\"b\":1}}\n", 1, 2, "`a` is an object"),
             ("{\"m\":[{\"role\":\"robot\",\"content\":\"\"}]}\n", 1, 2, "no dialogue"),
             ("not json\n", 1, 2, "expected ident"),
+            ("{\"a\":1}\n{\"\u{202e}b\":2}\n", 2, 2, "characters that can be seen"),
         ] {
             let error = read(text).unwrap_err();
             let WorkflowError::Data { line: l, column: c, problem, .. } = &error else { panic!("{error}") };
