@@ -55,6 +55,14 @@ pub enum SandboxError {
         /// What is wrong.
         problem: String,
     },
+    /// Compiling it would take more time or memory than any plugin is worth.
+    #[error("plugin `{plugin}` is too dear to compile: it {problem}")]
+    TooHeavy {
+        /// The plugin.
+        plugin: String,
+        /// What there is too much of.
+        problem: String,
+    },
     /// It imports something that no world has.
     #[error("plugin `{plugin}` imports `{import}`, which no world offers")]
     ForeignImport {
@@ -142,6 +150,7 @@ impl SandboxError {
             Self::Busy { .. } => "busy",
             Self::Metering { .. } => "metering",
             Self::NotAComponent { .. } => "not-a-component",
+            Self::TooHeavy { .. } => "too-heavy",
             Self::ForeignImport { .. } => "foreign-import",
             Self::WrongWorld { .. } => "wrong-world",
             Self::Instantiate { .. } => "instantiate",
@@ -168,6 +177,9 @@ impl SandboxError {
             Self::Metering { .. } => "remove `limits.metering` from its plugin.toml: what decides has to be metered by fuel",
             Self::NotAComponent { .. } => {
                 "build it with `freehold plugin build`, which turns the module into a component"
+            }
+            Self::TooHeavy { .. } => {
+                "its author can split the function or the plugin, or build it with less inlining (`opt-level = \"s\"`)"
             }
             Self::ForeignImport { .. } => {
                 "build it for wasm32-unknown-unknown with the SDK; plugins get no clock, files or network"

@@ -18,6 +18,7 @@ mod platform;
 mod policy;
 mod stream;
 mod transform;
+mod weight;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use clock::EpochClock;
 use platform::PluginState;
+use weight::Refusal;
 
 pub use cache::Cache;
 pub use error::{Bound, SandboxError};
@@ -100,9 +102,10 @@ impl Sandbox {
             Metering::Fuel => &self.metered,
             Metering::Time => &self.timed,
         };
-        nesting::check(plugin.component())
-            .map_err(|problem| SandboxError::NotAComponent { plugin: name.clone(), problem })?;
         let component = self.component(engine, plugin).map_err(|error| {
+            if let Some(Refusal::TooHeavy(heavy)) = error.downcast_ref() {
+                return SandboxError::TooHeavy { plugin: name.clone(), problem: heavy.to_string() };
+            }
             let problem = platform::printable(&format!("{error:#}"));
             // wasmtime gives this error no public type: the component declares more than any plugin gets on this host.
             let beyond = |kind: LimitKind| {
@@ -127,7 +130,12 @@ impl Sandbox {
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
-        let compile = || Component::from_binary(engine, plugin.component());
+        // What was compiled before was looked at before.
+        let compile = || {
+            nesting::check(plugin.component()).map_err(Refusal::Malformed)?;
+            weight::check(plugin.component())?;
+            Component::from_binary(engine, plugin.component())
+        };
         match &self.cache {
             Some(cache) => cache.component(engine, plugin.manifest().component, compile),
             None => compile(),
