@@ -19,6 +19,18 @@ pub enum SandboxError {
     /// wasmtime cannot work on this machine.
     #[error("cannot start the plugin engine: {0}")]
     Engine(String),
+    /// The operator allows what no plugin could be given.
+    #[error("the host sets `{}` to {limit}; it may be from {least} to {most}", kind.key())]
+    HostLimit {
+        /// What is limited.
+        kind: LimitKind,
+        /// What it is set to.
+        limit: u64,
+        /// The least that is possible.
+        least: u64,
+        /// The most that is possible.
+        most: u64,
+    },
     /// It passed one of its limits.
     #[error("plugin `{plugin}` {}", kind.passed(*limit))]
     Limit {
@@ -146,6 +158,7 @@ impl SandboxError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Engine(_) => "engine",
+            Self::HostLimit { .. } => "host-limit",
             Self::Limit { kind, .. } => kind.code(),
             Self::Busy { .. } => "busy",
             Self::Metering { .. } => "metering",
@@ -167,6 +180,9 @@ impl SandboxError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Engine(_) => "free some address space or memory, then try again",
+            Self::HostLimit { kind, .. } => {
+                return format!("correct `{kind}` under `[plugins.limits]` in `host.toml` of the home");
+            }
             Self::Limit { kind, bound: Bound::Manifest, .. } => {
                 return format!("raise `limits.{kind}` in the plugin's plugin.toml and sign it again, or give it less to do");
             }

@@ -7,6 +7,7 @@ mod bindings;
 mod cache;
 mod clock;
 mod convert;
+mod engines;
 mod error;
 mod grants;
 mod host;
@@ -14,8 +15,10 @@ mod instance;
 mod lineage;
 mod metric;
 mod nesting;
+mod output;
 mod platform;
 mod policy;
+mod stack;
 mod stream;
 mod transform;
 mod weight;
@@ -24,11 +27,13 @@ use std::sync::Arc;
 
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
+use freehold_core::printable::printable;
 use freehold_trust::VerifiedPlugin;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use clock::EpochClock;
+use engines::Engines;
+use instance::MESSAGE_CHARACTERS_MAX;
 use platform::PluginState;
 use weight::Refusal;
 
@@ -43,12 +48,8 @@ pub use transform::{Transform, TransformDescription};
 /// Compiles and runs plugins.
 pub struct Sandbox {
     settings: HostSettings,
-    /// Counts every instruction.
-    metered: Engine,
-    /// Looks at the clock only.
-    timed: Engine,
+    engines: Engines,
     cache: Option<Cache>,
-    _clock: EpochClock,
 }
 
 /// A compiled plugin, ready to be instantiated.
@@ -71,10 +72,7 @@ enum CompiledWorld {
 impl Sandbox {
     /// A sandbox that caps what plugins ask for. With a `cache`, what was compiled once is loaded again.
     pub fn new(settings: HostSettings, cache: Option<Cache>) -> Result<Self, SandboxError> {
-        let metered = host::engine(&settings, Metering::Fuel)?;
-        let timed = host::engine(&settings, Metering::Time)?;
-        let _clock = EpochClock::start([&metered, &timed])?;
-        Ok(Self { settings, metered, timed, cache, _clock })
+        Ok(Self { settings, engines: Engines::new(settings)?, cache })
     }
 
     /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
@@ -85,7 +83,7 @@ impl Sandbox {
         if manifest.limits.metering == Metering::Time && manifest.world != World::Transform {
             return Err(SandboxError::Metering { plugin: name, world: manifest.world });
         }
-        let limits = manifest.limits.capped(self.settings.limits);
+        let mut limits = manifest.limits.capped(self.settings.limits);
         let passed = |kind: LimitKind, used: u64, limit: u64| {
             let bound = if manifest.limits.get(kind) >= used { Bound::Host } else { Bound::Manifest };
             SandboxError::Limit { plugin: name.clone(), kind, limit, bound }
@@ -94,23 +92,22 @@ impl Sandbox {
         if bytes > limits.component_bytes {
             return Err(passed(LimitKind::ComponentBytes, bytes, limits.component_bytes));
         }
-        // The stack is the engine's, one for all: a plugin that asks for more than there is would overflow it one day.
+        // A plugin that asks for more stack than there is would overflow it one day.
         if manifest.limits.stack_bytes > limits.stack_bytes {
             return Err(passed(LimitKind::StackBytes, manifest.limits.stack_bytes, limits.stack_bytes));
         }
-        let engine = match limits.metering {
-            Metering::Fuel => &self.metered,
-            Metering::Time => &self.timed,
-        };
+        limits.stack_bytes = self.engines.stack_bytes(manifest.limits.stack_bytes);
+        let engine = &self.engines.get(limits.metering, limits.stack_bytes)?;
         let component = self.component(engine, plugin).map_err(|error| {
             if let Some(Refusal::TooHeavy(heavy)) = error.downcast_ref() {
                 return SandboxError::TooHeavy { plugin: name.clone(), problem: heavy.to_string() };
             }
-            let problem = platform::printable(&format!("{error:#}"));
+            let problem = printable(&format!("{error:#}"), MESSAGE_CHARACTERS_MAX);
             // wasmtime gives this error no public type: the component declares more than any plugin gets on this host.
             let beyond = |kind: LimitKind| {
-                let limit = self.settings.limits.get(kind);
-                SandboxError::Limit { plugin: name.clone(), kind, limit, bound: Bound::Host }
+                let (asked, host) = (manifest.limits.get(kind), self.settings.limits.get(kind));
+                let bound = if asked > host { Bound::Host } else { Bound::Manifest };
+                SandboxError::Limit { plugin: name.clone(), kind, limit: limits.get(kind), bound }
             };
             match problem.contains("pooling allocator") {
                 true if problem.contains("core module instances") => beyond(LimitKind::Instances),
@@ -123,7 +120,7 @@ impl Sandbox {
         let world = link(&manifest, &component, engine).map_err(|error| SandboxError::WrongWorld {
             plugin: name,
             world: manifest.world,
-            problem: platform::printable(&format!("{error:#}")),
+            problem: printable(&format!("{error:#}"), MESSAGE_CHARACTERS_MAX),
         })?;
         let label = format!("{} {}", manifest.name, manifest.version).into();
         Ok(Plugin { label, manifest, limits, engine: engine.clone(), concurrent: self.settings.concurrent, world })
@@ -147,7 +144,7 @@ fn check_imports(plugin: &str, component: &Component, engine: &Engine) -> Result
     let known = ["freehold:platform/platform@1.", "freehold:types/types@1."];
     for (import, _) in component.component_type().imports(engine) {
         if !known.iter().any(|known| import.starts_with(known)) {
-            let import = platform::printable(import);
+            let import = printable(import, MESSAGE_CHARACTERS_MAX);
             return Err(SandboxError::ForeignImport { plugin: plugin.into(), import });
         }
     }
