@@ -143,6 +143,14 @@ pub enum SandboxError {
         /// What is wrong.
         problem: String,
     },
+    /// It treats rows together though it says that it treats each for itself.
+    #[error(
+        "plugin `{plugin}` says that it treats each row for itself, but what becomes of rows depends on those before them"
+    )]
+    RowDependence {
+        /// The plugin.
+        plugin: String,
+    },
     /// It returned numbers that cannot be.
     #[error("plugin `{plugin}`: {problem}")]
     Numbers {
@@ -172,6 +180,7 @@ impl SandboxError {
             Self::Refused { .. } => "error",
             Self::Shape { .. } => "malformed-batch",
             Self::Lineage { .. } => "row-lineage",
+            Self::RowDependence { .. } => "row-dependence",
             Self::Numbers { .. } => "malformed-numbers",
         }
     }
@@ -209,6 +218,7 @@ impl SandboxError {
             | Self::Trapped { .. }
             | Self::Shape { .. }
             | Self::Lineage { .. }
+            | Self::RowDependence { .. }
             | Self::Numbers { .. } => {
                 "this is a defect of the plugin: report it to its publisher or use another version"
             }

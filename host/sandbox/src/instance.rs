@@ -96,6 +96,10 @@ impl Instance {
         Ok(worked)
     }
 
+    pub(crate) fn keep_quiet(&mut self) {
+        self.store.data_mut().quiet = true;
+    }
+
     pub(crate) fn plugin(&self) -> String {
         self.store.data().plugin()
     }

@@ -27,6 +27,8 @@ pub(crate) struct PluginState {
     memory_bytes: u64,
     table_elements: u64,
     log_bytes: u64,
+    /// Log lines are counted and shown to nobody.
+    pub(crate) quiet: bool,
     /// Handed over in the current call.
     input_bytes: u64,
     input_bytes_max: u64,
@@ -50,6 +52,7 @@ impl PluginState {
             memory_bytes: 0,
             table_elements: 0,
             log_bytes: 0,
+            quiet: false,
             input_bytes: 0,
             input_bytes_max: 0,
             output_bytes_max: 0,
@@ -145,6 +148,9 @@ impl Host for PluginState {
         self.call(message.len())?;
         // Empty lines have to count too.
         self.logs(message.len() + 1)?;
+        if self.quiet {
+            return Ok(());
+        }
         let (plugin, message) = (&self.plugin, printable(&message, usize::MAX));
         match level {
             Level::Debug => tracing::debug!(%plugin, "{message}"),

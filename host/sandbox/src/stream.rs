@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use freehold_core::batch::{Batch, Outcome};
 use freehold_core::limits::{Metering, Usage};
 
+use crate::stack::native_bytes;
 use crate::{Grants, Plugin, SandboxError, Transform};
 
 /// Batches that wait for each instance, so that none is idle while another's result is taken.
@@ -26,24 +27,48 @@ impl Plugin {
         &self,
         grants: &Grants,
         threads: usize,
-        batches: impl Iterator<Item = Result<B, E>>,
-        take: impl FnMut(Outcome) -> Result<(), E>,
+        mut batches: impl Iterator<Item = Result<B, E>>,
+        mut take: impl FnMut(Outcome) -> Result<(), E>,
     ) -> Result<Usage, E> {
         let mut first = self.transform(grants.clone())?;
-        let independent = first.describe()?.rows_independent;
-        // With more instances than there are slots none could start.
-        let threads = threads.min(self.concurrent as usize);
-        if !independent || self.limits.metering == Metering::Fuel || threads < 2 {
+        if !first.describe()?.rows_independent || self.limits.metering == Metering::Fuel {
             return one(first, batches, take);
         }
-        let mut instances = vec![first];
-        for _ in 1..threads {
+        let begin = batches.by_ref().take(2).collect::<Result<Vec<_>, E>>()?;
+        // On any machine, so that it is not the number of threads that decides.
+        let mut expected = backwards(first, &begin)?;
+        let take = |outcome| match expected.take() {
+            Some(expected) if expected != outcome => {
+                Err(SandboxError::RowDependence { plugin: self.label.to_string() }.into())
+            }
+            _ => take(outcome),
+        };
+        let batches = begin.into_iter().map(Ok).chain(batches);
+        // With more instances than there are slots none could start.
+        let threads = threads.min(self.concurrent as usize).max(1);
+        let mut instances = Vec::with_capacity(threads);
+        for _ in 0..threads {
             let mut next = self.transform(grants.clone())?;
             next.describe()?;
             instances.push(next);
         }
-        several(instances, batches, take)
+        match instances.pop() {
+            Some(only) if instances.is_empty() => one(only, batches, take),
+            last => {
+                instances.extend(last);
+                several(instances, self.limits.stack_bytes, batches, take)
+            }
+        }
     }
+}
+
+/// What a plugin makes of the first batch after the second one. If it treats each row for itself, as it says, that is what it
+/// makes of it before: one that keeps something between batches would give other rows on another number of threads.
+fn backwards<B: Borrow<Batch>>(mut transform: Transform, begin: &[B]) -> Result<Option<Outcome>, SandboxError> {
+    let [first, second] = begin else { return Ok(None) };
+    transform.keep_quiet();
+    transform.process(second.borrow())?;
+    transform.process(first.borrow()).map(Some)
 }
 
 fn one<B: Borrow<Batch>, E: From<SandboxError>>(
@@ -60,6 +85,7 @@ fn one<B: Borrow<Batch>, E: From<SandboxError>>(
 
 fn several<B: Borrow<Batch> + Send, E: From<SandboxError>>(
     instances: Vec<Transform>,
+    stack_bytes: u64,
     batches: impl Iterator<Item = Result<B, E>>,
     mut take: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<Usage, E> {
@@ -70,7 +96,11 @@ fn several<B: Borrow<Batch> + Send, E: From<SandboxError>>(
             let (batches, to_do) = sync_channel(WAITING);
             let (done, outcomes) = channel();
             let report = report.clone();
-            scope.spawn(move || work(transform, &to_do, &done, &report));
+            std::thread::Builder::new()
+                .name("plugin".into())
+                .stack_size(native_bytes(stack_bytes))
+                .spawn_scoped(scope, move || work(transform, &to_do, &done, &report))
+                .map_err(|error| SandboxError::Engine(error.to_string()))?;
             workers.push(Worker { batches, outcomes });
         }
         drop(report);
