@@ -45,7 +45,9 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["candle-core", "tokenizers", "safetensors"]), ["freehold-engine"]);
     assert_eq!(naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac"]), ["freehold-trust"]);
     assert_eq!(naming(&["clap", "indicatif", "comfy-table", "anstream", "miette"]), ["freehold"]);
-    assert_eq!(naming(&["wit-component", "wasmparser", "wasm-encoder"]), ["freehold-component"]);
+    assert_eq!(naming(&["wit-component", "wasm-encoder"]), ["freehold-component"]);
+    // Who reads a component is who builds it, and who has to know what it costs before it is compiled.
+    assert_eq!(naming(&["wasmparser"]), ["freehold-component", "freehold-sandbox"]);
     assert_eq!(naming(&["tar", "flate2"]), ["freehold-bundle"]);
     assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
 }
