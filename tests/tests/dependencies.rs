@@ -50,6 +50,27 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
 }
 
+/// What strangers send is decompressed by safe Rust. Another crate of the build could enable another backend for all.
+#[test]
+fn gzip_is_read_by_safe_rust() {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "tree",
+        "--workspace",
+        "--locked",
+        "--offline",
+        "--invert",
+        "flate2",
+        "--depth",
+        "0",
+        "--format",
+        "{f}",
+    ]);
+    let output = cargo.current_dir(workspace()).output().unwrap();
+    let features = String::from_utf8(output.stdout).unwrap();
+    assert!(features.contains("miniz_oxide") && !features.contains("zlib"), "{features}");
+}
+
 #[test]
 fn arrows_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = [
