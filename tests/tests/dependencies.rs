@@ -25,11 +25,14 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), normal(package))).collect()
 }
 
-/// Which crates of the host name one of these.
+/// Which crates of the host name one of these. Those that only test may name what they test with.
 fn naming(names: &[&str]) -> Vec<String> {
     let host = dependencies().into_iter().filter(|(package, _)| package.starts_with("freehold"));
     let found = host.filter(|(_, needs)| needs.iter().any(|need| names.contains(&need.as_str())));
-    found.map(|(package, _)| package).filter(|package| package != "freehold-tests").collect()
+    found
+        .map(|(package, _)| package)
+        .filter(|package| !["freehold-tests", "freehold-fuzz"].contains(&package.as_str()))
+        .collect()
 }
 
 #[test]
