@@ -101,22 +101,22 @@ fn manifests_that_are_none_or_talk_to_the_terminal() {
         attack("an envelope of nothing", with_manifest(&operator, signed("")), nameless),
         attack(
             "a name that leads out",
-            { with_manifest(&operator, signed(r#"{"name":"../../etc","version":"1.0.0"}"#)) },
+            with_manifest(&operator, signed(r#"{"name":"../../etc","version":"1.0.0"}"#)),
             nameless,
         ),
         attack(
             "a version that leads out",
-            { with_manifest(&operator, signed(r#"{"name":"freehold/hostile","version":"../../1.0.0"}"#)) },
+            with_manifest(&operator, signed(r#"{"name":"freehold/hostile","version":"../../1.0.0"}"#)),
             nameless,
         ),
         attack(
             "two names",
-            { with_manifest(&operator, signed(r#"{"name":"freehold/a","name":"freehold/b","version":"1.0.0"}"#)) },
+            with_manifest(&operator, signed(r#"{"name":"freehold/a","name":"freehold/b","version":"1.0.0"}"#)),
             nameless,
         ),
         attack(
             "a name and nothing else",
-            { with_manifest(&operator, signed(r#"{"name":"freehold/hostile","version":"1.0.0"}"#)) },
+            with_manifest(&operator, signed(r#"{"name":"freehold/hostile","version":"1.0.0"}"#)),
             "the manifest was changed",
         ),
         attack("a key's name that clears the screen", with_manifest(&operator, keyid.to_string()), "not know as a"),
