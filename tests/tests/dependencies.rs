@@ -25,11 +25,14 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), normal(package))).collect()
 }
 
-/// Which crates of the host name one of these.
+/// Which crates of the host name one of these. Those that only test may name what they test with.
 fn naming(names: &[&str]) -> Vec<String> {
     let host = dependencies().into_iter().filter(|(package, _)| package.starts_with("freehold"));
     let found = host.filter(|(_, needs)| needs.iter().any(|need| names.contains(&need.as_str())));
-    found.map(|(package, _)| package).filter(|package| package != "freehold-tests").collect()
+    found
+        .map(|(package, _)| package)
+        .filter(|package| !["freehold-tests", "freehold-fuzz"].contains(&package.as_str()))
+        .collect()
 }
 
 #[test]
@@ -45,9 +48,32 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["candle-core", "tokenizers", "safetensors"]), ["freehold-engine"]);
     assert_eq!(naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac"]), ["freehold-trust"]);
     assert_eq!(naming(&["clap", "indicatif", "comfy-table", "anstream", "miette"]), ["freehold"]);
-    assert_eq!(naming(&["wit-component", "wasmparser", "wasm-encoder"]), ["freehold-component"]);
+    assert_eq!(naming(&["wit-component", "wasm-encoder"]), ["freehold-component"]);
+    // Who reads a component is who builds it, and who has to know what it costs before it is compiled.
+    assert_eq!(naming(&["wasmparser"]), ["freehold-component", "freehold-sandbox"]);
     assert_eq!(naming(&["tar", "flate2"]), ["freehold-bundle"]);
     assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
+}
+
+/// What strangers send is decompressed by safe Rust. Another crate of the build could enable another backend for all.
+#[test]
+fn gzip_is_read_by_safe_rust() {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "tree",
+        "--workspace",
+        "--locked",
+        "--offline",
+        "--invert",
+        "flate2",
+        "--depth",
+        "0",
+        "--format",
+        "{f}",
+    ]);
+    let output = cargo.current_dir(workspace()).output().unwrap();
+    let features = String::from_utf8(output.stdout).unwrap();
+    assert!(features.contains("miniz_oxide") && !features.contains("zlib"), "{features}");
 }
 
 #[test]

@@ -4,6 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::evidence::Attribute;
+use crate::printable::{is_printable, printable};
+
+/// Longest name of a column, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
 
 /// Text of every row in one run of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,14 @@ pub struct TextColumn {
 /// A batch, column or outcome does not have the shape that the contract asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
+    /// A column has a name that is too long to show or does not show as it is.
+    #[error(
+        "a column is named `{name}...`: names are at most {NAME_BYTES_MAX} bytes long, of characters that can be seen"
+    )]
+    Name {
+        /// How the name begins.
+        name: String,
+    },
     /// A list of offsets breaks its rule.
     #[error("column `{column}`: offsets {problem}")]
     Offsets {
@@ -80,12 +92,17 @@ pub enum ShapeError {
     },
 }
 
-/// Characters of a name that are shown.
-const SHOWN_MAX: usize = 80;
+/// Whether a column may have this name: names are shown and recorded.
+pub fn check_name(name: &str) -> Result<(), ShapeError> {
+    match name.len() <= NAME_BYTES_MAX && name.chars().all(is_printable) {
+        true => Ok(()),
+        false => Err(ShapeError::Name { name: printable(name, 40) }),
+    }
+}
 
-/// The name of a column for people, on one line and without what a terminal would act on: plugins make such names.
+/// A name in a message: it may be anybody's.
 pub fn shown(name: &str) -> String {
-    name.chars().take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(name, NAME_BYTES_MAX)
 }
 
 fn check_offsets(column: &str, offsets: &[u32], rows: Option<usize>, end: usize) -> Result<(), ShapeError> {
@@ -204,7 +221,7 @@ impl DialogueColumn {
             return Err(ShapeError::Rows { column: shown(column), found: roles.len(), expected: texts.len() });
         }
         if let Some(role) = roles.iter().find(|role| !matches!(*role, "system" | "user" | "assistant")) {
-            return Err(ShapeError::Role { column: shown(column), role: shown(role) });
+            return Err(ShapeError::Role { column: shown(column), role: printable(role, 40) });
         }
         Ok(Self { offsets, roles, texts })
     }
@@ -307,7 +324,8 @@ impl Batch {
     pub fn new(first_row: u64, rows: usize, columns: Vec<Column>) -> Result<Self, ShapeError> {
         let mut names = BTreeSet::new();
         for column in &columns {
-            let name = || shown(&column.name);
+            check_name(&column.name)?;
+            let name = || column.name.clone();
             if !names.insert(&column.name) {
                 return Err(ShapeError::SameName(name()));
             }
@@ -429,25 +447,30 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_a_column_without_what_a_terminal_acts_on() {
-        let name = "\u{1b}]0;title\u{7}\n".to_owned() + &"x".repeat(10_000);
-        let errors = [
-            TextColumn::from_parts(&name, vec![], vec![]).unwrap_err(),
+    fn names_are_short_and_show_as_they_are() {
+        for (name, holds) in [
+            ("", true),
+            ("Grüße, 你好", true),
+            (&"n".repeat(256), true),
+            (&"n".repeat(257), false),
+            ("a\u{1b}[31m", false),
+            ("a\nb", false),
+            ("\u{202e}txet", false),
+        ] {
+            let column = Column { name: name.into(), data: ColumnData::Numbers(vec![]), validity: None };
+            assert_eq!(Batch::new(0, 0, vec![column]).is_ok(), holds, "{name:?}");
+        }
+        // What is wrong with a column is told before its name is looked at, and is shown all the same.
+        let name = format!("\u{202e}\u{1b}[2J{}", "n".repeat(10_000));
+        let robots: TextColumn = ["\u{1b}[2J\u{202e}"].into_iter().collect();
+        for error in [
+            TextColumn::from_parts(&name, vec![1], vec![]).unwrap_err(),
             TextColumn::from_parts(&name, vec![0, 1], vec![0xff]).unwrap_err(),
-            Batch::new(0, 1, vec![Column { name: name.clone(), data: ColumnData::Numbers(vec![]), validity: None }])
-                .unwrap_err(),
-            DialogueColumn::from_parts(&name, vec![0], [name.as_str()].into_iter().collect(), TextColumn::default())
-                .unwrap_err(),
-            DialogueColumn::from_parts(
-                &name,
-                vec![0, 1],
-                [name.as_str()].into_iter().collect(),
-                [""].into_iter().collect(),
-            )
-            .unwrap_err(),
-        ];
-        for error in errors.map(|error| error.to_string()) {
-            assert!(!error.chars().any(char::is_control) && error.len() < 400, "{error:?}");
+            DialogueColumn::from_parts(&name, vec![0, 1], robots.clone(), robots.clone()).unwrap_err(),
+            DialogueColumn::from_parts(&name, vec![0, 1], TextColumn::default(), robots).unwrap_err(),
+        ] {
+            let shown = error.to_string();
+            assert!(shown.len() < 500 && shown.chars().all(is_printable), "{shown:?}");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod lock;
 pub mod manifest;
 pub mod name;
+pub mod printable;
 pub mod recipe;
 pub mod record;
 pub mod toml_text;

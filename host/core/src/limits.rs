@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKind {
-    /// Instructions, in wasmtime's units of fuel, of one instance in a run.
+    /// Instructions, in wasmtime's units of fuel, of one instance in a run; what the host does in calls from the plugin counts
+    /// too.
     Fuel,
     /// Time of one call, in milliseconds.
     WallTimeMs,
@@ -17,13 +18,13 @@ pub enum LimitKind {
     MemoryBytes,
     /// Elements of all tables.
     TableElements,
-    /// Stack of one call, in bytes.
+    /// Stack of one call, in bytes; rounded up to 64 KiB, as far as the host allows.
     StackBytes,
     /// What is handed to one call, in bytes: rows or evidence, settings and assets.
     InputBytes,
-    /// What one call may return, in bytes.
+    /// What one call may return, in bytes: a text by what it holds, a list by the host's size of its entries as well.
     OutputBytes,
-    /// What may be logged in a run, in bytes; every line counts one more.
+    /// What may be logged in a run, in bytes; every line counts one more. What a panic says counts too.
     LogBytes,
     /// Size of the component, in bytes.
     ComponentBytes,

@@ -1,6 +1,6 @@
 //! Rows gathered into a batch of columns, whose names and kinds are learned on the way.
 
-use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, Message, ShapeError, TextColumn};
+use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, Message, ShapeError, TextColumn, check_name};
 
 use crate::parse::{parse_row, shown};
 use crate::{Line, RowError};
@@ -11,8 +11,6 @@ pub const BATCH_ROWS: usize = 1024;
 pub const BATCH_BYTES: usize = 8 << 20;
 /// Columns of a table at most.
 pub const COLUMNS_MAX: usize = 1024;
-/// Bytes of a column's name at most.
-pub const NAME_BYTES_MAX: usize = 1024;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,11 +239,10 @@ impl BatchBuilder {
                 let problem = format!("`{}` would be one column more than {COLUMNS_MAX}", shown(&name));
                 return Err(refused(name, problem, "the keys of the lines before".into()));
             }
-            Place::New(name) if name.len() > NAME_BYTES_MAX => {
-                let problem = format!("a key has {} bytes", name.len());
-                return Err(refused(name, problem, format!("at most {NAME_BYTES_MAX}")));
-            }
             Place::New(name) => {
+                if let Err(problem) = check_name(&name) {
+                    return Err(refused(name, problem.to_string(), "another name for the column".into()));
+                }
                 let mut column = ColumnBuilder::new(name, value.kind());
                 column.fill(self.rows);
                 self.columns.push(column);

@@ -6,7 +6,7 @@ mod lines;
 mod parse;
 mod write;
 
-pub use builder::{BATCH_BYTES, BATCH_ROWS, BatchBuilder, COLUMNS_MAX, Kind, NAME_BYTES_MAX, Schema};
+pub use builder::{BATCH_BYTES, BATCH_ROWS, BatchBuilder, COLUMNS_MAX, Kind, Schema};
 pub use lines::{Line, LineError, Lines, Source};
 pub use write::write_rows;
 

@@ -1,8 +1,7 @@
 //! Where a plugin was when it trapped, for its author: the functions that were called, the innermost first.
 
+use freehold_core::printable::printable;
 use wasmtime::WasmBacktrace;
-
-use crate::platform::printable;
 
 /// More frames than an author reads; a recursion that went wrong has many more.
 const FRAMES: usize = 32;
@@ -14,7 +13,7 @@ pub(crate) fn of(error: &wasmtime::Error) -> Option<String> {
     let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
     let line = |(at, frame): (usize, &wasmtime::FrameInfo)| {
         let name = match frame.func_name() {
-            Some(name) => printable(name).chars().take(NAME_LENGTH).collect(),
+            Some(name) => printable(name, NAME_LENGTH),
             None => format!("function {}", frame.func_index()),
         };
         format!("{at:>4}: {name}")

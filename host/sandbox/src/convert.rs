@@ -1,6 +1,8 @@
 //! Between the contract's types and the host's. Whatever comes from a plugin is checked on the way.
 
-use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, DroppedRow, Outcome, ShapeError, TextColumn};
+use freehold_core::batch::{
+    Batch, Column, ColumnData, DialogueColumn, DroppedRow, Outcome, ShapeError, TextColumn, check_name,
+};
 use freehold_core::evidence::{Attribute, Value};
 
 use crate::bindings::{transform as wit_transform, types as wit};
@@ -40,6 +42,7 @@ pub(crate) fn lend_batch<'a>(batch: &Batch, columns: &'a [wit::ColumnParam<'a>])
 
 fn column_from_wit(column: wit::ColumnResult) -> Result<Column, ShapeError> {
     let name = column.name;
+    check_name(&name)?;
     let data = match column.data {
         wit::ColumnDataResult::Text(text) => ColumnData::Text(text_from_wit(&name, text)?),
         wit::ColumnDataResult::Dialogue(dialogue) => {

@@ -20,6 +20,18 @@ pub enum SandboxError {
     /// wasmtime cannot work on this machine.
     #[error("cannot start the plugin engine: {0}")]
     Engine(String),
+    /// The operator allows what no plugin could be given.
+    #[error("the host sets `{}` to {limit}; it may be from {least} to {most}", kind.key())]
+    HostLimit {
+        /// What is limited.
+        kind: LimitKind,
+        /// What it is set to.
+        limit: u64,
+        /// The least that is possible.
+        least: u64,
+        /// The most that is possible.
+        most: u64,
+    },
     /// It passed one of its limits.
     #[error("plugin `{plugin}` {}", kind.passed(*limit))]
     Limit {
@@ -54,6 +66,14 @@ pub enum SandboxError {
         /// The plugin.
         plugin: String,
         /// What is wrong.
+        problem: String,
+    },
+    /// Compiling it would take more time or memory than any plugin is worth.
+    #[error("plugin `{plugin}` is too dear to compile: it {problem}")]
+    TooHeavy {
+        /// The plugin.
+        plugin: String,
+        /// What there is too much of.
         problem: String,
     },
     /// It imports something that no world has, or an interface in a version that is not its contract's.
@@ -128,6 +148,14 @@ pub enum SandboxError {
         /// What is wrong.
         problem: String,
     },
+    /// It treats rows together though it says that it treats each for itself.
+    #[error(
+        "plugin `{plugin}` says that it treats each row for itself, but what becomes of rows depends on those before them"
+    )]
+    RowDependence {
+        /// The plugin.
+        plugin: String,
+    },
     /// It returned numbers that cannot be.
     #[error("plugin `{plugin}`: {problem}")]
     Numbers {
@@ -143,10 +171,12 @@ impl SandboxError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Engine(_) => "engine",
+            Self::HostLimit { .. } => "host-limit",
             Self::Limit { kind, .. } => kind.code(),
             Self::Busy { .. } => "busy",
             Self::Metering { .. } => "metering",
             Self::NotAComponent { .. } => "not-a-component",
+            Self::TooHeavy { .. } => "too-heavy",
             Self::Border { problem, .. } => match **problem {
                 BorderError::Foreign(_) => "foreign-import",
                 BorderError::Unaccepted { .. } | BorderError::Unclaimed { .. } => "contract",
@@ -158,6 +188,7 @@ impl SandboxError {
             Self::Refused { .. } => "error",
             Self::Shape { .. } => "malformed-batch",
             Self::Lineage { .. } => "row-lineage",
+            Self::RowDependence { .. } => "row-dependence",
             Self::Numbers { .. } => "malformed-numbers",
         }
     }
@@ -173,6 +204,9 @@ impl SandboxError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
+            Self::HostLimit { kind, .. } => {
+                return format!("correct `{kind}` under `[plugins.limits]` in `host.toml` of the home");
+            }
             Self::Engine(_) => {
                 "every plugin that may run at a time takes address space: lower `concurrent` under `[plugins]` in `host.toml` \
                  of the home, or free some memory (`ulimit -v` shows a limit)"
@@ -188,6 +222,9 @@ impl SandboxError {
             Self::NotAComponent { .. } => {
                 "build it with `freehold plugin build`, which turns the module into a component"
             }
+            Self::TooHeavy { .. } => {
+                "its author can split the function or the plugin, or build it with less inlining (`opt-level = \"s\"`)"
+            }
             Self::Border { problem, .. } => return problem.remedy(),
             Self::WrongWorld { .. } => {
                 "list it under the recipe's table of its own world, or correct `world` in plugin.toml"
@@ -198,6 +235,7 @@ impl SandboxError {
             | Self::Trapped { .. }
             | Self::Shape { .. }
             | Self::Lineage { .. }
+            | Self::RowDependence { .. }
             | Self::Numbers { .. } => {
                 "this is a defect of the plugin: report it to its publisher or use another version"
             }

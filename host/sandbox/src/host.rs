@@ -32,7 +32,7 @@ fn narrow(value: u64) -> u32 {
 
 /// Everything that makes the same bytes give the same bytes: canonical NaN, no threads, no relaxed SIMD, and fuel where the
 /// metering asks for it. Epochs are the backstop of wall-clock time in both.
-pub(crate) fn engine(settings: &HostSettings, metering: Metering) -> Result<Engine, SandboxError> {
+pub(crate) fn engine(settings: &HostSettings, metering: Metering, stack_bytes: u64) -> Result<Engine, SandboxError> {
     let cap = settings.limits;
     let concurrent = settings.concurrent.max(1);
     let mut pool = PoolingAllocationConfig::default();
@@ -65,7 +65,7 @@ pub(crate) fn engine(settings: &HostSettings, metering: Metering) -> Result<Engi
         .native_unwind_info(false)
         .debug_symbols(false)
         .wasm_relaxed_simd(false)
-        .max_wasm_stack(usize::try_from(cap.stack_bytes).unwrap_or(usize::MAX))
+        .max_wasm_stack(usize::try_from(stack_bytes).unwrap_or(usize::MAX))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(|error| SandboxError::Engine(error.to_string()))
 }

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use freehold_core::limits::{LimitKind, Metering, Usage};
-use wasmtime::component::{self, InstancePre};
+use freehold_core::printable::printable;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::clock::EpochClock;
-use crate::platform::{PluginState, printable};
+use crate::output::Lifted;
+use crate::platform::PluginState;
+use crate::stack::with_stack;
 use crate::turns::Turns;
 use crate::{Grants, Plugin, SandboxError, backtrace};
 
+/// More of a message than anybody reads.
+pub(crate) const MESSAGE_CHARACTERS_MAX: usize = 2000;
+
 /// Store and limits of an instance.
 pub(crate) struct Instance {
-    pub(crate) store: Store<PluginState>,
-    metering: Metering,
+    store: Store<PluginState>,
     concurrent: u32,
     turns: Arc<Turns>,
 }
@@ -25,65 +29,78 @@ impl Instance {
         let limits = plugin.limits;
         let mut store = Store::new(&plugin.engine, PluginState::new(plugin, grants));
         store.limiter(|state| state);
-        store.set_hostcall_fuel(usize::try_from(limits.output_bytes).unwrap_or(usize::MAX));
+        // What the host takes out of the plugin's memory at a time: results, or a text for the log. Each has a limit of its own,
+        // which is looked at when it is there; this one bounds what is there at all.
+        let taken = limits.output_bytes.max(limits.log_bytes);
+        store.set_hostcall_fuel(usize::try_from(taken).unwrap_or(usize::MAX));
         store.epoch_deadline_trap();
         if limits.metering == Metering::Fuel {
             store.set_fuel(limits.fuel).map_err(|error| SandboxError::Engine(error.to_string()))?;
         }
-        let (metering, turns) = (limits.metering, plugin.turns.clone());
-        let mut instance = Self { store, metering, concurrent: plugin.concurrent, turns };
-        instance.start_clock();
-        Ok(instance)
+        Ok(Self { store, concurrent: plugin.concurrent, turns: plugin.turns.clone() })
     }
 
-    /// Starts the plugin and finds what it exports.
-    pub(crate) fn start<G>(
+    /// Starts the plugin: `start` instantiates it and finds what it exports.
+    pub(crate) fn start<G: Send>(
         &mut self,
-        pre: &InstancePre<PluginState>,
-        exports: impl FnOnce(&mut Store<PluginState>, &component::Instance) -> wasmtime::Result<G>,
+        start: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<G> + Send,
     ) -> Result<G, SandboxError> {
-        let started = pre.instantiate(&mut self.store).and_then(|started| exports(&mut self.store, &started));
+        let started = self.run(start)?;
         started.map_err(|error| self.failure(&error))
-    }
-
-    fn start_clock(&mut self) {
-        let ticks = EpochClock::ticks(self.store.data().limits.wall_time_ms);
-        self.store.set_epoch_deadline(ticks);
     }
 
     /// Makes one call within the limits, to which `bytes` are handed; what the plugin returns as its own error becomes
     /// [`SandboxError::Refused`].
-    pub(crate) fn call<T>(
+    pub(crate) fn call<T: Lifted>(
         &mut self,
         bytes: u64,
-        call: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<Result<T, String>>,
+        call: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<Result<T, String>> + Send,
     ) -> Result<T, SandboxError> {
         self.store.data_mut().begin_call(bytes)?;
-        let turns = self.turns.clone();
-        let turn = turns.take();
-        self.start_clock();
-        let started = Instant::now();
-        let called = call(&mut self.store);
-        drop(turn);
+        let called = self.run(call)?;
+        let called = called.map_err(|error| self.failure(&error))?;
         let state = self.store.data_mut();
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        state.wall_time_ms_max = state.wall_time_ms_max.max(milliseconds);
+        state.returned(called.as_ref().map_or_else(|message| message.len() as u64, Lifted::bytes))?;
         match (called, state.exceeded) {
-            (Ok(Ok(value)), _) => Ok(value),
+            (Ok(value), _) => Ok(value),
             // A guest that was refused something and says so in its own words was still refused it.
-            (Ok(Err(_)), Some(kind)) => Err(state.passed(kind)),
-            (Ok(Err(message)), None) => {
-                let message = printable(&message).chars().take(2000).collect();
+            (Err(_), Some(kind)) => Err(state.passed(kind)),
+            (Err(message), None) => {
+                let message = printable(&message, MESSAGE_CHARACTERS_MAX);
                 Err(SandboxError::Refused { plugin: state.plugin(), message })
             }
-            (Err(error), _) => Err(self.failure(&error)),
         }
     }
 
-    /// Notes how much a call returned.
-    pub(crate) fn returned(&mut self, bytes: u64) {
-        let state = self.store.data_mut();
-        state.output_bytes_max = state.output_bytes_max.max(bytes);
+    /// Lets the plugin work, with the time of one call and the fuel that is left. What the host does for it costs fuel too: it is
+    /// held against what is left while the plugin runs, and taken from it afterwards.
+    fn run<T: Send>(
+        &mut self,
+        work: impl FnOnce(&mut Store<PluginState>) -> wasmtime::Result<T> + Send,
+    ) -> Result<wasmtime::Result<T>, SandboxError> {
+        let limits = self.store.data().limits;
+        let turns = self.turns.clone();
+        let turn = turns.take();
+        self.store.set_epoch_deadline(EpochClock::ticks(limits.wall_time_ms));
+        let metered = limits.metering == Metering::Fuel;
+        let fuel = if metered { self.store.get_fuel().unwrap_or(0) } else { u64::MAX };
+        self.store.data_mut().begin_work(fuel);
+        let (store, started) = (&mut self.store, Instant::now());
+        let worked = with_stack(limits.stack_bytes, move || work(store))?;
+        drop(turn);
+        self.store.data_mut().worked(started.elapsed());
+        if metered {
+            let left = self.store.get_fuel().unwrap_or(0).checked_sub(self.store.data().work);
+            self.store.set_fuel(left.unwrap_or(0)).map_err(|error| SandboxError::Engine(error.to_string()))?;
+            if left.is_none() {
+                return Err(self.store.data().passed(LimitKind::Fuel));
+            }
+        }
+        Ok(worked)
+    }
+
+    pub(crate) fn keep_quiet(&mut self) {
+        self.store.data_mut().quiet = true;
     }
 
     pub(crate) fn plugin(&self) -> String {
@@ -112,17 +129,20 @@ impl Instance {
         let problem = format!("{:#}", error.root_cause());
         // wasmtime gives these errors no public types.
         if problem.contains("too much data is being copied") {
-            return state.passed(LimitKind::OutputBytes);
+            // While the plugin runs, the one thing that it hands over in bulk is what it logs.
+            let kind = if trace.is_some() { LimitKind::LogBytes } else { LimitKind::OutputBytes };
+            return state.passed(kind);
         }
         if problem.contains("instance count too high") {
             return state.passed(LimitKind::Instances);
         }
-        SandboxError::Trapped { plugin, problem: printable(problem.lines().next().unwrap_or_default()), trace }
+        let problem = printable(problem.lines().next().unwrap_or_default(), MESSAGE_CHARACTERS_MAX);
+        SandboxError::Trapped { plugin, problem, trace }
     }
 
     pub(crate) fn usage(&self) -> Usage {
         let mut usage = self.store.data().usage();
-        if self.metering == Metering::Fuel {
+        if self.store.data().limits.metering == Metering::Fuel {
             let limit = self.store.data().limits.fuel;
             let left = self.store.get_fuel().unwrap_or(0);
             usage.set(LimitKind::Fuel, limit.saturating_sub(left), limit);

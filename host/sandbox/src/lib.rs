@@ -8,6 +8,7 @@ mod bindings;
 mod cache;
 mod clock;
 mod convert;
+mod engines;
 mod error;
 mod fates;
 mod grants;
@@ -16,25 +17,32 @@ mod instance;
 mod lineage;
 mod metric;
 mod nesting;
+mod output;
 mod platform;
 mod policy;
+mod probe;
 mod settings;
+mod stack;
 mod stream;
 mod transform;
 mod turns;
+mod weight;
 
 use std::sync::Arc;
 
 use freehold_core::contract;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
+use freehold_core::printable::printable;
 use freehold_trust::VerifiedPlugin;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use clock::EpochClock;
+use engines::Engines;
+use instance::MESSAGE_CHARACTERS_MAX;
 use platform::PluginState;
 use turns::Turns;
+use weight::Refusal;
 
 pub use cache::Cache;
 pub use error::{Bound, SandboxError};
@@ -48,13 +56,9 @@ pub use transform::{Transform, TransformDescription};
 /// Compiles and runs plugins.
 pub struct Sandbox {
     settings: HostSettings,
-    /// Counts every instruction.
-    metered: Engine,
-    /// Looks at the clock only.
-    timed: Engine,
+    engines: Engines,
     cache: Option<Cache>,
     turns: Arc<Turns>,
-    _clock: EpochClock,
 }
 
 /// A compiled plugin, ready to be instantiated.
@@ -78,10 +82,8 @@ enum CompiledWorld {
 impl Sandbox {
     /// A sandbox that caps what plugins ask for. With a `cache`, what was compiled once is loaded again.
     pub fn new(settings: HostSettings, cache: Option<Cache>) -> Result<Self, SandboxError> {
-        let metered = host::engine(&settings, Metering::Fuel)?;
-        let timed = host::engine(&settings, Metering::Time)?;
-        let _clock = EpochClock::start([&metered, &timed])?;
-        Ok(Self { settings, metered, timed, cache, turns: Arc::new(Turns::of_this_machine()), _clock })
+        let turns = Arc::new(Turns::of_this_machine());
+        Ok(Self { settings, engines: Engines::new(settings)?, cache, turns })
     }
 
     /// Compiles a plugin, or loads it from the cache, and checks that it is of its manifest's world: it imports the platform
@@ -92,25 +94,25 @@ impl Sandbox {
         if manifest.limits.metering == Metering::Time && manifest.world != World::Transform {
             return Err(SandboxError::Metering { plugin: name, world: manifest.world });
         }
-        let limits = manifest.limits.capped(self.settings.limits);
+        let mut limits = manifest.limits.capped(self.settings.limits);
         check_size(plugin, self.settings.limits)?;
-        // The stack is the engine's, one for all: a plugin that asks for more than there is would overflow it one day.
+        // A plugin that asks for more stack than there is would overflow it one day.
         if manifest.limits.stack_bytes > limits.stack_bytes {
             let (kind, limit) = (LimitKind::StackBytes, limits.stack_bytes);
             return Err(SandboxError::Limit { plugin: name, kind, limit, bound: Bound::Host });
         }
-        let engine = match limits.metering {
-            Metering::Fuel => &self.metered,
-            Metering::Time => &self.timed,
-        };
-        nesting::check(plugin.component())
-            .map_err(|problem| SandboxError::NotAComponent { plugin: name.clone(), problem })?;
+        limits.stack_bytes = self.engines.stack_bytes(manifest.limits.stack_bytes);
+        let engine = &self.engines.get(limits.metering, limits.stack_bytes)?;
         let component = self.component(engine, plugin).map_err(|error| {
-            let problem = platform::printable(&format!("{error:#}"));
+            if let Some(Refusal::TooHeavy(heavy)) = error.downcast_ref() {
+                return SandboxError::TooHeavy { plugin: name.clone(), problem: heavy.to_string() };
+            }
+            let problem = printable(&format!("{error:#}"), MESSAGE_CHARACTERS_MAX);
             // wasmtime gives this error no public type: the component declares more than any plugin gets on this host.
             let beyond = |kind: LimitKind| {
-                let limit = self.settings.limits.get(kind);
-                SandboxError::Limit { plugin: name.clone(), kind, limit, bound: Bound::Host }
+                let (asked, host) = (manifest.limits.get(kind), self.settings.limits.get(kind));
+                let bound = if asked > host { Bound::Host } else { Bound::Manifest };
+                SandboxError::Limit { plugin: name.clone(), kind, limit: limits.get(kind), bound }
             };
             match problem.contains("pooling allocator") {
                 true if problem.contains("core module instances") => beyond(LimitKind::Instances),
@@ -123,7 +125,7 @@ impl Sandbox {
         let world = link(&manifest, &component, engine).map_err(|error| SandboxError::WrongWorld {
             plugin: name,
             world: manifest.world,
-            problem: platform::printable(&format!("{error:#}")),
+            problem: printable(&format!("{error:#}"), MESSAGE_CHARACTERS_MAX),
         })?;
         let label = format!("{} {}", manifest.name, manifest.version).into();
         let (engine, turns) = (engine.clone(), self.turns.clone());
@@ -131,7 +133,12 @@ impl Sandbox {
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {
-        let compile = || Component::from_binary(engine, plugin.component());
+        // What was compiled before was looked at before.
+        let compile = || {
+            nesting::check(plugin.component()).map_err(Refusal::Malformed)?;
+            weight::check(plugin.component())?;
+            Component::from_binary(engine, plugin.component())
+        };
         match &self.cache {
             Some(cache) => cache.component(engine, plugin.manifest().component, compile),
             None => compile(),
@@ -153,8 +160,8 @@ pub fn check_size(plugin: &VerifiedPlugin, host: Limits) -> Result<(), SandboxEr
 /// Checks that the border of a component is that of the contract in its manifest. Once it is linked, its versions no longer show.
 fn check_border(plugin: &str, manifest: &Manifest, component: &Component, engine: &Engine) -> Result<(), SandboxError> {
     let component = component.component_type();
-    let imports = component.imports(engine).map(|(name, _)| platform::printable(name));
-    let exports = component.exports(engine).map(|(name, _)| platform::printable(name));
+    let imports = component.imports(engine).map(|(name, _)| printable(name, MESSAGE_CHARACTERS_MAX));
+    let exports = component.exports(engine).map(|(name, _)| printable(name, MESSAGE_CHARACTERS_MAX));
     contract::check_border(&manifest.contract, imports, exports)
         .map_err(|problem| SandboxError::Border { plugin: plugin.into(), problem: Box::new(problem) })
 }

@@ -1,6 +1,6 @@
 //! The metric world.
 
-use freehold_core::batch::Batch;
+use freehold_core::batch::{Batch, check_name};
 use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
 use serde::Serialize;
@@ -34,7 +34,10 @@ impl Plugin {
     pub fn metric(&self, grants: Grants) -> Result<Metric, SandboxError> {
         let CompiledWorld::Metric(pre, exports) = &self.world else { return Err(self.wrong_world(World::Metric)) };
         let mut instance = Instance::new(self, grants)?;
-        let guest = instance.start(pre, |store, started| exports.load(store, started))?;
+        let guest = instance.start(|store| {
+            let started = pre.instantiate(&mut *store)?;
+            exports.load(store, &started)
+        })?;
         Ok(Metric { instance, guest, width: 0 })
     }
 }
@@ -50,6 +53,8 @@ impl Metric {
                 self.numbers(format!("a row has {} statistics; 1 to {WIDTH_LIMIT} are possible", statistics.len()))
             );
         }
+        let named = |problem| SandboxError::Shape { plugin: self.instance.plugin(), problem };
+        statistics.iter().try_for_each(|name| check_name(name)).map_err(named)?;
         self.width = statistics.len();
         Ok(MetricDescription { statistics, higher_is_better })
     }
@@ -69,8 +74,7 @@ impl Metric {
         self.check("values", numbers, sums.len() / self.width.max(1))
     }
 
-    fn check(&mut self, what: &str, numbers: Vec<f64>, expected: usize) -> Result<Vec<f64>, SandboxError> {
-        self.instance.returned(8 * numbers.len() as u64);
+    fn check(&self, what: &str, numbers: Vec<f64>, expected: usize) -> Result<Vec<f64>, SandboxError> {
         if numbers.len() != expected {
             return Err(self.numbers(format!("returned {} {what}, expected {expected}", numbers.len())));
         }

@@ -1,14 +1,22 @@
 //! What a plugin can ask of the host, and the account of what it used.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use freehold_core::limits::{LimitKind, Limits, Usage};
 use freehold_core::manifest::Manifest;
+use freehold_core::printable::printable;
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::platform::{Host, Level, Setting};
 use crate::error::Bound;
+use crate::instance::MESSAGE_CHARACTERS_MAX;
 use crate::{Grants, Plugin, SandboxError, settings};
+
+/// Fuel for each call of the host, beside one unit for each byte that it carries: about what the call takes, in instructions.
+const CALL_FUEL: u64 = 500;
+/// Longest name of an asset, in bytes.
+const ASSET_NAME_BYTES_MAX: usize = 256;
 
 /// The host's side of one instance.
 pub(crate) struct PluginState {
@@ -20,11 +28,16 @@ pub(crate) struct PluginState {
     memory_bytes: u64,
     table_elements: u64,
     log_bytes: u64,
+    /// Log lines are counted and shown to nobody.
+    pub(crate) quiet: bool,
     /// Handed over in the current call.
     input_bytes: u64,
     input_bytes_max: u64,
-    pub(crate) output_bytes_max: u64,
+    output_bytes_max: u64,
     pub(crate) wall_time_ms_max: u64,
+    /// What the host did for the plugin while it works, in units of fuel, and how much it may do.
+    pub(crate) work: u64,
+    work_max: u64,
     /// A limit that the host enforced itself. Kept because the guest sees only a failed call or allocation.
     pub(crate) exceeded: Option<LimitKind>,
     pub(crate) panic: Option<(String, String)>,
@@ -40,10 +53,13 @@ impl PluginState {
             memory_bytes: 0,
             table_elements: 0,
             log_bytes: 0,
+            quiet: false,
             input_bytes: 0,
             input_bytes_max: 0,
             output_bytes_max: 0,
             wall_time_ms_max: 0,
+            work: 0,
+            work_max: 0,
             exceeded: None,
             panic: None,
         }
@@ -63,7 +79,44 @@ impl PluginState {
     /// A call begins, to which `bytes` are handed.
     pub(crate) fn begin_call(&mut self, bytes: u64) -> Result<(), SandboxError> {
         self.input_bytes = 0;
+        // What happened in a call before, and was borne with, explains nothing that happens in this one.
+        (self.exceeded, self.panic) = (None, None);
         self.hand_over(bytes).map_err(|_| self.passed(LimitKind::InputBytes))
+    }
+
+    /// The plugin begins to work, with so much fuel.
+    pub(crate) fn begin_work(&mut self, fuel: u64) {
+        (self.work, self.work_max) = (0, fuel);
+    }
+
+    /// The plugin worked for so long.
+    pub(crate) fn worked(&mut self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.wall_time_ms_max = self.wall_time_ms_max.max(milliseconds);
+    }
+
+    /// A call of the host that carries `bytes`: work that the plugin's own instructions do not show.
+    fn call(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.work = self.work.saturating_add(CALL_FUEL).saturating_add(bytes as u64);
+        if self.work <= self.work_max {
+            return Ok(());
+        }
+        self.exceeded = Some(LimitKind::Fuel);
+        Err(wasmtime::Error::msg(LimitKind::Fuel.code()))
+    }
+
+    fn logs(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.log_bytes = self.log_bytes.saturating_add(bytes as u64);
+        self.within(LimitKind::LogBytes, self.log_bytes)
+    }
+
+    /// A call returned so many bytes.
+    pub(crate) fn returned(&mut self, bytes: u64) -> Result<(), SandboxError> {
+        if bytes > self.limits.output_bytes {
+            return Err(self.passed(LimitKind::OutputBytes));
+        }
+        self.output_bytes_max = self.output_bytes_max.max(bytes);
+        Ok(())
     }
 
     fn hand_over(&mut self, bytes: u64) -> wasmtime::Result<()> {
@@ -97,17 +150,15 @@ impl PluginState {
     }
 }
 
-/// What a plugin says is shown on one line, whatever it holds.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 impl Host for PluginState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.call(message.len())?;
         // Empty lines have to count too.
-        self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
-        self.within(LimitKind::LogBytes, self.log_bytes)?;
-        let (plugin, message) = (&self.plugin, printable(&message));
+        self.logs(message.len() + 1)?;
+        if self.quiet {
+            return Ok(());
+        }
+        let (plugin, message) = (&self.plugin, printable(&message, usize::MAX));
         match level {
             Level::Debug => tracing::debug!(%plugin, "{message}"),
             Level::Info => tracing::info!(%plugin, "{message}"),
@@ -118,25 +169,36 @@ impl Host for PluginState {
     }
 
     fn panicked(&mut self, message: String, location: String) -> wasmtime::Result<()> {
-        let short = |text: &str, limit: usize| printable(text).chars().take(limit).collect();
-        self.panic = Some((short(&message, 2000), short(&location, 200)));
+        self.call(message.len() + location.len())?;
+        let (message, location) = (printable(&message, MESSAGE_CHARACTERS_MAX), printable(&location, 200));
+        self.logs(message.len() + location.len() + 1)?;
+        self.panic = Some((message, location));
         Ok(())
     }
 
     fn settings(&mut self) -> wasmtime::Result<String> {
-        self.hand_over(self.grants.document().len() as u64)?;
+        let bytes = self.grants.document().len();
+        self.call(bytes)?;
+        self.hand_over(bytes as u64)?;
         Ok(self.grants.document().to_owned())
     }
 
     fn typed_settings(&mut self) -> wasmtime::Result<Vec<Setting>> {
         let settings = settings::typed(self.grants.settings(), &self.manifest.settings)?;
-        self.hand_over(settings::bytes(&settings))?;
+        let bytes = settings::bytes(&settings);
+        self.call(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        self.hand_over(bytes)?;
         Ok(settings)
     }
 
     fn asset(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.call(name.len())?;
+        if name.len() > ASSET_NAME_BYTES_MAX {
+            return Err(wasmtime::Error::msg(format!("it asked for an asset by a name of {} bytes", name.len())));
+        }
         let grants = self.grants.clone();
         let Some(bytes) = grants.asset(&name) else { return Ok(None) };
+        self.call(bytes.len())?;
         self.hand_over(bytes.len() as u64)?;
         Ok(Some(bytes.to_vec()))
     }

@@ -3,12 +3,13 @@
 use freehold_core::evidence::{Attribute, Estimate, Evidence, Measurement, Subject, Value};
 use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
+use freehold_core::printable::printable;
 use freehold_core::verdict::{Outcome, Stage, Verdict};
 
 use crate::bindings::policy::PolicyPluginPre;
 use crate::bindings::policy::exports::freehold::policy::policy as wit;
 use crate::bindings::policy::freehold::types::types::AttributeValue;
-use crate::instance::Instance;
+use crate::instance::{Instance, MESSAGE_CHARACTERS_MAX};
 use crate::platform::PluginState;
 use crate::{CompiledWorld, Grants, Plugin, SandboxError};
 
@@ -36,12 +37,10 @@ impl Policy<'_> {
     }
 
     fn ask(&self, instance: &mut Instance, evidence: &Evidence) -> Result<Verdict, SandboxError> {
-        let policy = self.pre.instantiate(&mut instance.store).map_err(|error| instance.failure(&error))?;
+        let policy = instance.start(|store| self.pre.instantiate(store))?;
         let guest = policy.freehold_policy_policy();
         let evidence = evidence_to_wit(evidence);
         let verdict = instance.call(size_of(&evidence), |store| guest.call_check(store, &evidence))?;
-        let parts = [&verdict.code, &verdict.reason].into_iter().chain(&verdict.rests_on);
-        instance.returned(parts.map(|text| text.len() as u64).sum());
         Ok(verdict_from_wit(verdict))
     }
 }
@@ -52,7 +51,10 @@ fn verdict_from_wit(verdict: wit::Verdict) -> Verdict {
         wit::Outcome::Warn => Outcome::Warn,
         wit::Outcome::Deny => Outcome::Deny,
     };
-    Verdict { outcome, code: verdict.code, reason: verdict.reason, rests_on: verdict.rests_on }
+    // All of it is shown to people.
+    let shown = |text: &String| printable(text, MESSAGE_CHARACTERS_MAX);
+    let rests_on = verdict.rests_on.iter().map(shown).collect();
+    Verdict { outcome, code: shown(&verdict.code), reason: shown(&verdict.reason), rests_on }
 }
 
 /// Bytes that are handed to the policy: its texts, and eight for every number beside them.

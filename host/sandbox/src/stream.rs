@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use freehold_core::batch::{Batch, Outcome};
 use freehold_core::limits::{Metering, Usage};
 
+use crate::probe::Probe;
+use crate::stack::native_bytes;
 use crate::{Grants, Plugin, SandboxError, Transform, TransformDescription};
 
 /// Batches that wait for each instance, so that none is idle while another's result is taken.
@@ -20,10 +22,14 @@ pub const WAITING_BYTES: usize = 128 << 20;
 ///
 /// [`Stream::give`] it batches until it is full, [`Stream::take`] the outcome of the oldest; at the end take what is left, then
 /// [`Stream::finish`] every instance. The outcomes are the same, in the same order, with any number of instances.
-pub struct Stream {
+pub struct Stream<'p> {
+    plugin: &'p Plugin,
     description: TransformDescription,
     /// Whether more than one instance gives the same outcomes as one.
     divisible: bool,
+    probe: Probe<'p>,
+    /// What the probe found, until it is told.
+    found: Option<SandboxError>,
     work: Work,
     usage: Usage,
 }
@@ -37,13 +43,15 @@ enum Work {
 
 impl Plugin {
     /// Starts a transform for a stream, on one instance in the thread of the caller.
-    pub fn stream(&self, grants: &Grants) -> Result<Stream, SandboxError> {
+    pub fn stream(&self, grants: &Grants) -> Result<Stream<'_>, SandboxError> {
         let mut transform = self.transform(grants.clone())?;
         let description = transform.describe()?;
         // A plugin whose instructions are counted has one instance, so that its fuel runs out at the same row everywhere.
         let divisible = description.rows_independent && self.limits.metering == Metering::Time;
         let work = Work::Here { transform: Box::new(transform), given: None, finished: false };
-        Ok(Stream { description, divisible, work, usage: Usage::default() })
+        // With any number of threads, so that it is not that number which decides.
+        let probe = if divisible { Probe::of(self, grants) } else { Probe::default() };
+        Ok(Stream { plugin: self, description, divisible, probe, found: None, work, usage: Usage::default() })
     }
 
     /// Runs a whole stream and gives each outcome to `take`, in the order of the batches; the last are those of `finish`. Up to
@@ -56,7 +64,7 @@ impl Plugin {
         mut take: impl FnMut(Outcome) -> Result<(), E>,
     ) -> Result<Usage, E> {
         let mut stream = self.stream(grants)?;
-        stream.spread(self, grants, threads)?;
+        stream.spread(grants, threads)?;
         for batch in batches {
             if stream.is_full()
                 && let Some(outcome) = stream.take()
@@ -75,7 +83,7 @@ impl Plugin {
     }
 }
 
-impl Stream {
+impl Stream<'_> {
     /// What the transform does.
     pub fn description(&self) -> &TransformDescription {
         &self.description
@@ -83,7 +91,7 @@ impl Stream {
 
     /// Moves the work to threads, before any batch is given: with `threads` of two or more to one of its own, and to so many
     /// if the plugin treats each row for itself. There are fewer if the host has no slots for so many instances.
-    pub fn spread(&mut self, plugin: &Plugin, grants: &Grants, threads: usize) -> Result<(), SandboxError> {
+    pub fn spread(&mut self, grants: &Grants, threads: usize) -> Result<(), SandboxError> {
         let begun = Work::Threads { workers: VecDeque::new(), in_flight: VecDeque::new(), finishing: false };
         let first = match std::mem::replace(&mut self.work, begun) {
             Work::Here { transform, given: None, finished: false } if threads > 1 => transform,
@@ -94,7 +102,7 @@ impl Stream {
         };
         let mut instances = vec![*first];
         while self.divisible && instances.len() < threads {
-            match plugin.transform(grants.clone()) {
+            match self.plugin.transform(grants.clone()) {
                 Ok(mut next) => {
                     next.describe()?;
                     instances.push(next);
@@ -103,7 +111,8 @@ impl Stream {
                 Err(error) => return Err(error),
             }
         }
-        let workers = instances.into_iter().map(Worker::start).collect();
+        let stack = native_bytes(self.plugin.limits.stack_bytes);
+        let workers = instances.into_iter().map(|instance| Worker::start(instance, stack)).collect::<Result<_, _>>()?;
         self.work = Work::Threads { workers, in_flight: VecDeque::new(), finishing: false };
         Ok(())
     }
@@ -120,6 +129,9 @@ impl Stream {
 
     /// Gives the next rows of the stream. A stream that is full has to wait for itself first.
     pub fn give(&mut self, batch: Batch) {
+        if let Err(error) = self.probe.given(&batch) {
+            self.found.get_or_insert(error);
+        }
         match &mut self.work {
             Work::Here { given, .. } => *given = Some(batch),
             Work::Threads { workers, in_flight, .. } => {
@@ -134,6 +146,12 @@ impl Stream {
 
     /// What came of the oldest batch whose outcome was not taken yet; `None` if there is no such batch.
     pub fn take(&mut self) -> Option<Result<Outcome, SandboxError>> {
+        let outcome = self.oldest()?;
+        let outcome = outcome.and_then(|outcome| self.probe.taken(self.plugin, &outcome).map(|()| outcome));
+        Some(self.found.take().map_or(outcome, Err))
+    }
+
+    fn oldest(&mut self) -> Option<Result<Outcome, SandboxError>> {
         match &mut self.work {
             Work::Here { transform, given, .. } => given.take().map(|batch| transform.process(&batch)),
             Work::Threads { workers, in_flight, .. } => {
@@ -148,6 +166,9 @@ impl Stream {
 
     /// What an instance gives at the end of the stream; `None` when all have. No batch can be given any more.
     pub fn finish(&mut self) -> Option<Result<Outcome, SandboxError>> {
+        if let Some(error) = self.found.take() {
+            return Some(Err(error));
+        }
         match &mut self.work {
             Work::Here { finished: true, .. } => None,
             Work::Here { transform, finished, .. } => {
@@ -190,12 +211,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(transform: Transform) -> Self {
+    /// In a thread with so many bytes of stack.
+    fn start(transform: Transform, stack: usize) -> Result<Self, SandboxError> {
         let (jobs, to_do) = sync_channel(WAITING);
         let (done, outcomes) = channel();
         let (report, usage) = channel();
-        let thread = std::thread::spawn(move || work(transform, &to_do, &done, &report));
-        Self { jobs: Some(jobs), outcomes: Some(outcomes), usage, thread: Some(thread) }
+        let thread = std::thread::Builder::new().name("plugin".into()).stack_size(stack);
+        let thread = thread.spawn(move || work(transform, &to_do, &done, &report));
+        let thread = thread.map_err(|error| SandboxError::Engine(error.to_string()))?;
+        Ok(Self { jobs: Some(jobs), outcomes: Some(outcomes), usage, thread: Some(thread) })
     }
 
     fn send(&self, job: Job) {

@@ -1,6 +1,6 @@
 //! The transform world.
 
-use freehold_core::batch::{Batch, Outcome};
+use freehold_core::batch::{Batch, Outcome, check_name};
 use freehold_core::evidence::{Attribute, Value};
 use freehold_core::limits::Usage;
 use freehold_core::manifest::World;
@@ -37,7 +37,10 @@ impl Plugin {
             return Err(self.wrong_world(World::Transform));
         };
         let mut instance = Instance::new(self, grants)?;
-        let guest = instance.start(pre, |store, started| exports.load(store, started))?;
+        let guest = instance.start(|store| {
+            let started = pre.instantiate(&mut *store)?;
+            exports.load(store, &started)
+        })?;
         Ok(Transform { instance, guest, lineage: Lineage::default() })
     }
 }
@@ -48,8 +51,15 @@ impl Transform {
         let guest = &self.guest;
         let wit::Description { reads, writes, rows_independent } =
             self.instance.call(0, |store| guest.call_describe(store))?;
+        let named = |problem| SandboxError::Shape { plugin: self.instance.plugin(), problem };
+        reads.iter().chain(&writes).try_for_each(|name| check_name(name)).map_err(named)?;
         self.lineage.set_independent(rows_independent);
         Ok(TransformDescription { reads, writes, rows_independent })
+    }
+
+    /// What it logs is counted and shown to nobody from now on.
+    pub(crate) fn keep_quiet(&mut self) {
+        self.instance.keep_quiet();
     }
 
     /// Treats the next rows of the stream.
@@ -74,8 +84,6 @@ impl Transform {
     fn take(&mut self, outcome: wit::Outcome) -> Result<Outcome, SandboxError> {
         let plugin = || self.instance.plugin();
         let outcome = outcome_from_wit(outcome).map_err(|problem| SandboxError::Shape { plugin: plugin(), problem })?;
-        self.instance.returned(outcome.batch.bytes() as u64);
-        let plugin = || self.instance.plugin();
         self.lineage.take(&outcome).map_err(|problem| SandboxError::Lineage { plugin: plugin(), problem })?;
         check_counts(&outcome.counts).map_err(|problem| SandboxError::Numbers { plugin: plugin(), problem })?;
         Ok(outcome)

@@ -173,7 +173,7 @@ pub fn add(home: &Home, root: &VerifiedRoot, catalog: &Catalog, bundled: Bundled
 fn lying(home: &Home, catalog: &Catalog, manifest: &Manifest) -> Result<Option<Present>, WorkflowError> {
     match occupant(home, catalog.dir(), manifest, None)? {
         Occupant::Nothing => Ok(None),
-        Occupant::Same(present) => Ok(Some(present)),
+        Occupant::Same(present) => Ok(Some(*present)),
         Occupant::Other(differs) => {
             let (plugin, version) = (manifest.name.clone(), manifest.version.clone());
             Err(ResolutionError::Occupied { plugin, version, folder: catalog.name().into(), differs }.into())

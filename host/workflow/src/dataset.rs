@@ -10,16 +10,13 @@ use freehold_core::recipe::{DataSettings, Split};
 use freehold_rows::{BatchBuilder, LineError, Lines, RowError, Schema, Source};
 
 use crate::observe::{Observer, progress_in_bytes};
+use crate::project::Place;
 use crate::{Project, WorkflowError};
 
 /// Bytes of a line at most.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 /// Lines between two looks at the progress.
 const LINES_PER_EVENT: u64 = 4096;
-
-fn failed(path: &str, problem: impl ToString) -> WorkflowError {
-    WorkflowError::Path { key: "path".into(), path: path.into(), problem: problem.to_string() }
-}
 
 /// A line that is no row of a table, in a file that is called `file`.
 pub(crate) fn row_error(file: &str, error: RowError) -> WorkflowError {
@@ -43,7 +40,7 @@ pub(crate) fn line_error(file: &str, error: LineError<WorkflowError>) -> Workflo
 
 /// An open file, whose digest is taken while it is read.
 struct DatasetFile {
-    path: String,
+    place: Place,
     file: File,
     hasher: Hasher,
     bytes: u64,
@@ -51,13 +48,13 @@ struct DatasetFile {
 }
 
 impl DatasetFile {
-    fn open(project: &Project, data: &DataSettings) -> Result<Lines<Self>, WorkflowError> {
-        let file = project.open_file("path", &data.path)?;
-        let metadata = file.metadata().map_err(|error| failed(&data.path, error))?;
+    fn open(place: &Place) -> Result<Lines<Self>, WorkflowError> {
+        let file = place.open(|dir, path| dir.open(path))?;
+        let metadata = file.metadata().map_err(|error| place.failed(error))?;
         if !metadata.is_file() {
-            return Err(failed(&data.path, "it is not a file"));
+            return Err(place.failed("it is not a file"));
         }
-        let file = Self { path: data.path.clone(), file, hasher: Hasher::new(), bytes: metadata.len(), read: 0 };
+        let file = Self { place: place.clone(), file, hasher: Hasher::new(), bytes: metadata.len(), read: 0 };
         Ok(Lines::new(file, LINE_BYTES_MAX))
     }
 
@@ -71,7 +68,7 @@ impl Source for DatasetFile {
     type Error = WorkflowError;
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, WorkflowError> {
-        let count = self.file.read(buffer).map_err(|error| failed(&self.path, error))?;
+        let count = self.file.read(buffer).map_err(|error| self.place.failed(error))?;
         self.hasher.update(&buffer[..count]);
         self.read += count as u64;
         Ok(count)
@@ -86,13 +83,14 @@ pub(crate) fn scan(
     columns: &mut BatchBuilder,
     observer: &mut dyn Observer,
 ) -> Result<Digest, WorkflowError> {
-    let mut lines = DatasetFile::open(project, data)?;
+    let place = project.place("path", &data.path)?;
+    let mut lines = DatasetFile::open(&place)?;
     let task = format!("read {}", data.name);
     while let Some(line) = lines.next_line().map_err(|error| line_error(&data.path, error))? {
         let number = line.number;
         columns.push(&line).map_err(|error| row_error(&data.path, error))?;
         if columns.is_full() {
-            columns.take().map_err(|error| failed(&data.path, error))?;
+            columns.take().map_err(|error| place.failed(error))?;
         }
         if number % LINES_PER_EVENT == 0 {
             let file = lines.source();
@@ -112,16 +110,20 @@ pub(crate) enum Read {
 
 struct LockedFile {
     name: String,
+    place: Place,
     digest: Option<Digest>,
-    lines: Lines<DatasetFile>,
     rows: u64,
 }
 
-/// The rows of every dataset of a split, one after the other.
+/// The rows of every dataset of a split, one after the other. One file is open at a time: there may be thousands.
 pub(crate) struct SplitReader {
     files: Vec<LockedFile>,
     /// The file that is being read.
     at: usize,
+    lines: Option<Lines<DatasetFile>>,
+    /// Bytes of all files, and of those that were read.
+    bytes: u64,
+    read_before: u64,
     columns: BatchBuilder,
 }
 
@@ -133,46 +135,52 @@ impl SplitReader {
         schema: &Schema,
         locked: impl Fn(&str) -> Option<Digest>,
     ) -> Result<Self, WorkflowError> {
-        let mut files = Vec::new();
+        let (mut files, mut bytes) = (Vec::new(), 0);
         for data in project.recipe.data.iter().filter(|data| data.split == split) {
-            let (name, digest) = (data.name.clone(), locked(&data.name));
-            files.push(LockedFile { name, digest, lines: DatasetFile::open(project, data)?, rows: 0 });
+            let place = project.place("path", &data.path)?;
+            bytes += place.open(|dir, path| dir.metadata(path))?.len();
+            files.push(LockedFile { name: data.name.clone(), place, digest: locked(&data.name), rows: 0 });
         }
-        Ok(Self { files, at: 0, columns: BatchBuilder::with_schema(schema) })
+        Ok(Self { files, at: 0, lines: None, bytes, read_before: 0, columns: BatchBuilder::with_schema(schema) })
     }
 
     /// Bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.lines.source().bytes).sum()
+        self.bytes
     }
 
     /// The next rows, or the end.
     pub(crate) fn next(&mut self) -> Result<Read, WorkflowError> {
-        while let Some(LockedFile { digest, lines, rows, .. }) = self.files.get_mut(self.at) {
+        while let Some(file) = self.files.get_mut(self.at).filter(|_| !self.columns.is_full()) {
+            let lines = match &mut self.lines {
+                Some(lines) => lines,
+                none => none.insert(DatasetFile::open(&file.place)?),
+            };
             // Every line was looked at when the file was locked: what is wrong now has come since.
             let line = match lines.next_line() {
                 Ok(line) => line,
                 Err(LineError::Source(error)) => return Err(error),
-                Err(LineError::TooLong { .. }) => return Err(changed(lines.source())),
+                Err(LineError::TooLong { .. }) => return Err(changed(&file.place)),
             };
             match line.map(|line| self.columns.push(&line)) {
-                Some(Ok(is_row)) => *rows += u64::from(is_row),
-                Some(Err(_)) => return Err(changed(lines.source())),
-                None if Some(lines.source().digest()) == *digest => self.at += 1,
-                None => return Err(changed(lines.source())),
-            }
-            if self.columns.is_full() {
-                break;
+                Some(Ok(is_row)) => file.rows += u64::from(is_row),
+                None if Some(lines.source().digest()) == file.digest => {
+                    self.read_before += lines.source().read;
+                    self.at += 1;
+                    self.lines = None;
+                }
+                None | Some(Err(_)) => return Err(changed(&file.place)),
             }
         }
         let broken = |error| WorkflowError::Record { what: "rows".into(), problem: format!("{error}") };
+        let read = self.lines.as_ref().map_or(0, |lines| lines.source().read);
         Ok(match self.columns.take().map_err(broken)? {
-            Some(batch) => Read::Batch(batch, self.files.iter().map(|file| file.lines.source().read).sum()),
+            Some(batch) => Read::Batch(batch, self.read_before + read),
             None => Read::End(self.files.iter().map(|file| (file.name.clone(), file.rows)).collect()),
         })
     }
 }
 
-fn changed(file: &DatasetFile) -> WorkflowError {
-    failed(&file.path, "the file changed while the run was going on; start again")
+fn changed(place: &Place) -> WorkflowError {
+    place.failed("the file changed while the run was going on; start again")
 }

@@ -20,7 +20,7 @@ pub(crate) enum Occupant {
     /// Nothing that would be lost: at most what an interrupted call left, or a part of the same.
     Nothing,
     /// The same component and the same content, whole.
-    Same(Present),
+    Same(Box<Present>),
     /// Something else. How it differs.
     Other(String),
 }
@@ -71,7 +71,9 @@ pub(crate) fn occupant(
     }
     // A component that was lost or damaged since is put back.
     Ok(match component == Some(manifest.component) {
-        true => Occupant::Same(Present { manifest: before, signers: signers.into_iter().collect(), envelope }),
+        true => {
+            Occupant::Same(Box::new(Present { manifest: before, signers: signers.into_iter().collect(), envelope }))
+        }
         false => Occupant::Nothing,
     })
 }

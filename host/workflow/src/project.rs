@@ -1,6 +1,7 @@
 //! The folder of a recipe, and the other folders that the operator lets recipes name. No path leaves them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::fs::{Dir, File};
 use freehold_core::lock::Lockfile;
@@ -14,8 +15,8 @@ const LOCK_FILE: &str = "freehold.lock";
 /// A recipe with its surroundings.
 #[derive(Debug)]
 pub struct Project {
-    dir: Dir,
-    roots: Vec<(PathBuf, Dir)>,
+    dir: Arc<Dir>,
+    roots: Vec<(PathBuf, Arc<Dir>)>,
     /// File name of the recipe.
     pub recipe_file: String,
     /// Its text.
@@ -34,43 +35,32 @@ impl Project {
             document: document.clone(),
             error,
         })?;
-        Ok(Self { dir, roots, recipe_file: recipe_file.into(), document, recipe })
+        let roots = roots.into_iter().map(|(path, dir)| (path, Arc::new(dir))).collect();
+        Ok(Self { dir: Arc::new(dir), roots, recipe_file: recipe_file.into(), document, recipe })
     }
 
-    /// The folder that `path` is below, and the rest of the path.
-    fn locate<'a>(&'a self, path: &'a str) -> Option<(&'a Dir, &'a Path)> {
-        let path = Path::new(path);
-        if path.is_relative() {
-            return Some((&self.dir, path));
+    /// Where the path is that `key` of the recipe names. Nothing is opened yet.
+    pub(crate) fn place(&self, key: &'static str, path: &str) -> Result<Place, WorkflowError> {
+        let place = |dir: &Arc<Dir>, rest: &Path| Place { key, path: path.into(), dir: dir.clone(), rest: rest.into() };
+        if Path::new(path).is_relative() {
+            return Ok(place(&self.dir, Path::new(path)));
         }
-        self.roots.iter().find_map(|(root, dir)| Some((dir, path.strip_prefix(root).ok()?)))
-    }
-
-    fn open_with<T>(
-        &self,
-        key: &str,
-        path: &str,
-        open: impl FnOnce(&Dir, &Path) -> std::io::Result<T>,
-    ) -> Result<T, WorkflowError> {
-        let failed = |problem: String| WorkflowError::Path { key: key.into(), path: path.into(), problem };
-        let outside = "it is not below the recipe, nor below a folder that `--root` allows";
-        let (dir, rest) = self.locate(path).ok_or_else(|| failed(outside.into()))?;
-        let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
-        open(dir, rest).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => failed("there is no such file or folder".into()),
-            std::io::ErrorKind::PermissionDenied => failed(format!("{error}; it may lead out of its folder")),
-            _ => failed(error.to_string()),
+        let below = |(root, dir): &(PathBuf, Arc<Dir>)| Some(place(dir, Path::new(path).strip_prefix(root).ok()?));
+        self.roots.iter().find_map(below).ok_or_else(|| WorkflowError::Path {
+            key: key.into(),
+            path: path.into(),
+            problem: "it is not below the recipe, nor below a folder that `--root` allows".into(),
         })
     }
 
     /// Opens the folder that `key` of the recipe names.
-    pub(crate) fn open_dir(&self, key: &str, path: &str) -> Result<Dir, WorkflowError> {
-        self.open_with(key, path, |dir, path| dir.open_dir(path))
+    pub(crate) fn open_dir(&self, key: &'static str, path: &str) -> Result<Dir, WorkflowError> {
+        self.place(key, path)?.open(|dir, path| dir.open_dir(path))
     }
 
     /// Opens the file that `key` of the recipe names.
-    pub(crate) fn open_file(&self, key: &str, path: &str) -> Result<File, WorkflowError> {
-        self.open_with(key, path, |dir, path| dir.open(path))
+    pub(crate) fn open_file(&self, key: &'static str, path: &str) -> Result<File, WorkflowError> {
+        self.place(key, path)?.open(|dir, path| dir.open(path))
     }
 
     /// The lockfile has the recipe's name, so that two recipes may share a folder.
@@ -98,5 +88,30 @@ impl Project {
 
     pub(crate) fn write_lockfile(&self, document: &str) -> Result<(), WorkflowError> {
         Ok(freehold_files::write(&self.dir, self.lock_file(), document.as_bytes())?)
+    }
+}
+
+/// A file or folder that the recipe names.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    key: &'static str,
+    path: String,
+    /// The folder that it is below.
+    dir: Arc<Dir>,
+    rest: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn failed(&self, problem: impl ToString) -> WorkflowError {
+        WorkflowError::Path { key: self.key.into(), path: self.path.clone(), problem: problem.to_string() }
+    }
+
+    pub(crate) fn open<T>(&self, open: impl FnOnce(&Dir, &Path) -> std::io::Result<T>) -> Result<T, WorkflowError> {
+        let rest = if self.rest.as_os_str().is_empty() { Path::new(".") } else { &self.rest };
+        open(&self.dir, rest).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => self.failed("there is no such file or folder"),
+            std::io::ErrorKind::PermissionDenied => self.failed(format!("{error}; it may lead out of its folder")),
+            _ => self.failed(error),
+        })
     }
 }

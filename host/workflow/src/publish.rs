@@ -60,7 +60,7 @@ pub fn publish(
             let (plugin, version) = (manifest.name, manifest.version);
             return Err(ResolutionError::Published { plugin, version, differs }.into());
         }
-        Occupant::Same(before) => Some(before),
+        Occupant::Same(before) => Some(*before),
         Occupant::Nothing => None,
     };
     home.refuse_other(&manifest)?;

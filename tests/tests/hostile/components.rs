@@ -1,7 +1,8 @@
 //! Attacks by what is offered as a component.
 
-use freehold_core::limits::{Limits, Metering};
+use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::World;
+use freehold_sandbox::{Bound, SandboxError};
 
 use crate::guest::{component, policy};
 use crate::host::{Attack, defend, good_policy, limits};
@@ -9,7 +10,10 @@ use crate::host::{Attack, defend, good_policy, limits};
 /// Loads bytes as a policy. `text` is a component in text, or what `bytes` makes of it.
 fn offer(attacks: Vec<(Attack, Vec<u8>)>, limits: Limits) {
     for (attack, bytes) in attacks {
-        defend(vec![attack], |host, _| host.load(World::Policy, limits, &bytes).map(drop));
+        defend(vec![attack], |host, _| {
+            let plugin = host.load(World::Policy, limits, &bytes)?;
+            plugin.policy()?.check(freehold_sandbox::Grants::default(), &crate::host::evidence()).0.map(drop)
+        });
     }
 }
 
@@ -124,7 +128,6 @@ fn components_of_a_contract_that_they_are_not_said_to_be_for() {
 
 #[test]
 fn components_that_are_bombs() {
-    let many: String = (0..100).map(|n| format!("(core instance $i{n} (instantiate $m))")).collect();
     let memories = "(core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m))";
     let big = format!("(component (core module (data \"{}\")))", "a".repeat(2 << 20));
     offer(
@@ -139,9 +142,87 @@ fn components_that_are_bombs() {
                 named("many memories", "instantiate", "2 Wasm linear memories"),
                 parsed(&format!("(component {memories})")),
             ),
-            (named("many instances", "instance-limit", "core instances"), {
-                parsed(&format!("(component (core module $m) {many})"))
-            }),
+            (named("many instances", "instance-limit", "more than 8 core instances"), with_instances(100)),
+            (named("some instances too many", "instance-limit", "more than 8 core instances"), with_instances(20)),
+        ],
+        limits(),
+    );
+}
+
+/// What every component begins with.
+const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A number in LEB128.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [&[id], leb(contents.len()).as_slice(), contents].concat()
+}
+
+/// A policy that could be started, with instances of an empty module behind it.
+fn with_instances(count: usize) -> Vec<u8> {
+    let good = good();
+    let (mut rest, mut modules) = (&good[HEADER.len()..], 0);
+    while let [id, tail @ ..] = rest {
+        modules += usize::from(*id == 1);
+        let length = tail.iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
+        let bytes = tail[..length].iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
+        rest = &tail[length + bytes..];
+    }
+    let module = section(1, b"\0asm\x01\0\0\0");
+    let instance = [&[0], leb(modules).as_slice(), &[0]].concat();
+    let instances = section(2, &[leb(count), instance.repeat(count)].concat());
+    [good, module, instances].concat()
+}
+
+/// Types in types, the innermost empty.
+fn nested_types(depth: usize) -> Vec<u8> {
+    [HEADER, &section(7, &[&[1], [0x42, 1, 1].repeat(depth).as_slice(), &[0x42, 0]].concat())].concat()
+}
+
+/// Components of which each instantiates the one before twice.
+fn doubling(count: usize) -> Vec<u8> {
+    let twice = "(instance (instantiate $b))".repeat(2);
+    let doubled = |n: usize| format!("(component $c{n} (alias outer 1 {} (component $b)) {twice})", n - 1);
+    let components: String = (1..count).map(doubled).collect();
+    parsed(&format!("(component (component $c0) {components} (instance (instantiate $c{})))", count - 1))
+}
+
+#[test]
+fn components_that_are_small_and_take_for_ever_to_compile() {
+    let module = |fields: &str| parsed(&format!("(component (core module {fields}))"));
+    let loops = |locals: usize, count: usize| {
+        let used: String =
+            (0..locals).map(|n| format!("(local.set {n} (i32.add (local.get {n}) (i32.const 1)))")).collect();
+        let (locals, open, close) = ("i32 ".repeat(locals), "loop ".repeat(count), "end ".repeat(count));
+        module(&format!("(func (local {locals}) {open} {used} local.get 0 br_if 0 {close})"))
+    };
+    let segments = "(elem func 0)".repeat(90_000);
+    let types: String = (0..20_000)
+        .map(|n: u32| {
+            let bits = (0..16).map(|bit| if n >> bit & 1 == 1 { "i32 " } else { "i64 " });
+            format!("(type (func (param {})))", bits.collect::<String>())
+        })
+        .collect();
+    offer(
+        vec![
+            (named("types in types", "too-heavy", "nests types more than 16 deep"), nested_types(60)),
+            (named("types in types beyond any stack", "not-a-component", "too deep"), nested_types(4_000)),
+            (named("types in types in megabytes", "not-a-component", "too deep"), nested_types(300_000)),
+            (named("loops around locals", "too-heavy", "locals times blocks"), loops(4_000, 1_000)),
+            (named("loops in loops", "too-heavy", "locals times blocks"), loops(1, 100_000)),
+            (named("instances that double", "too-heavy", "definitions"), doubling(40)),
+            (named("very many functions", "too-heavy", "functions"), module(&"(func)".repeat(200_000))),
+            (named("very many types", "too-heavy", "parameters and results"), module(&types)),
+            (named("very many segments", "too-heavy", "segments"), module(&format!("(func) {segments}"))),
         ],
         limits(),
     );
@@ -149,16 +230,6 @@ fn components_that_are_bombs() {
 
 /// Components in components, the innermost empty: as deep as fits into what may be offered.
 fn nested(depth: usize) -> Vec<u8> {
-    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
-    let leb = |mut length: usize| {
-        let mut bytes = Vec::new();
-        while length > 0x7f {
-            bytes.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes
-    };
     // From the inside out, since each says how long what it holds is.
     let (mut sections, mut length) = (Vec::new(), HEADER.len());
     for _ in 0..depth {
@@ -168,6 +239,24 @@ fn nested(depth: usize) -> Vec<u8> {
     }
     let outer = sections.into_iter().rev().flat_map(|section| [HEADER, &section].concat());
     outer.chain(HEADER.iter().copied()).collect()
+}
+
+#[test]
+fn a_limit_names_who_set_it() {
+    let bound = |asked: u64, component: &[u8]| {
+        let asked = Limits { instances: asked, ..limits() };
+        let plugin = crate::host::host().load(World::Policy, asked, component);
+        let error = plugin
+            .and_then(|plugin| plugin.policy()?.check(freehold_sandbox::Grants::default(), &crate::host::evidence()).0);
+        match error.unwrap_err() {
+            SandboxError::Limit { kind: LimitKind::Instances, limit, bound, .. } => (limit, bound),
+            error => panic!("{error}"),
+        }
+    };
+    for count in [20, 100] {
+        assert_eq!(bound(8, &with_instances(count)), (8, Bound::Manifest), "{count}");
+    }
+    assert_eq!(bound(1_000, &with_instances(100)), (64, Bound::Host));
 }
 
 #[test]

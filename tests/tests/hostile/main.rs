@@ -10,4 +10,5 @@ mod guest;
 mod host;
 mod metrics;
 mod policies;
+mod stacks;
 mod transforms;

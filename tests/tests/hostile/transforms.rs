@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use freehold_core::batch::{Batch, Column, ColumnData};
-use freehold_core::limits::{Limits, Metering};
+use freehold_core::limits::{LimitKind, Limits, Metering, Used};
 use freehold_core::manifest::World;
 use freehold_sandbox::{Grants, SandboxError, WAITING, WAITING_BYTES};
 
 use crate::guest::{RESULT, TEXT, component, data, text, transform};
-use crate::host::{Attack, batch, defend, limits};
+use crate::host::{Attack, Host, batch, defend, limits};
 
 /// `ok(outcome)` without rows, drops or counts, at an address.
 fn nothing(at: u32) -> String {
@@ -65,13 +65,26 @@ fn attack(name: &'static str, module: String, code: &'static str, says: &'static
 }
 
 fn run(attacks: Vec<Attack>, limits: Limits) {
+    run_calls(attacks, limits, 1);
+}
+
+/// Hands over rows so many times.
+fn run_calls(attacks: Vec<Attack>, limits: Limits, calls: u64) {
     defend(attacks, |host, attack| {
         let plugin = host.load(World::Transform, limits, &component(World::Transform, &attack.module))?;
         let mut running = plugin.transform(Grants::default())?;
         running.describe()?;
-        running.process(&batch(0))?;
+        for call in 0..calls {
+            running.process(&batch(3 * call))?;
+        }
         running.finish().map(drop)
     });
+}
+
+/// Lies are lies, however the work is metered.
+fn run_in_both_meterings(attacks: Vec<Attack>) {
+    run(attacks.clone(), limits());
+    run(attacks, Limits { metering: Metering::Time, ..limits() });
 }
 
 /// Rows 0, 1 and 2 are given. Origins and dropped rows are all that comes back; no column, so that no row does.
@@ -96,37 +109,29 @@ fn rows_that_are_lost_invented_or_counted_twice() {
         Returned { rows: count, columns: (2048, 1), origins: (4096, rows.len() as u32), ..NOTHING }
             .module(&format!("{} {column}", data(4096, &words)))
     };
-    run(
-        vec![
-            attack("loses every row", NOTHING.module(""), "row-lineage", "row 0 neither came out nor was dropped"),
-            attack("loses the last row", dropping(&[0, 1], &short, ""), "row-lineage", "row 2 neither"),
-            attack("drops a row twice", dropping(&[0, 0, 1, 2], &short, ""), "row-lineage", "row 0 was dropped twice"),
-            attack("drops a row that was never given", dropping(&[0, 1, 7], &short, ""), "row-lineage", "row 7"),
-            attack(
-                "drops a row beyond all rows",
-                dropping(&[u64::MAX], &short, ""),
-                "row-lineage",
-                "18446744073709551615",
-            ),
-            attack("names an origin that was never given", origins(&[0, 1, 9], 3), "row-lineage", "row 9"),
-            attack("returns rows without origins", origins(&[], 3), "row-lineage", "3 rows with 0 origins"),
-            attack("returns origins without rows", origins(&[0, 1, 2], 2), "row-lineage", "2 rows with 3 origins"),
-            attack("gives no reason", dropping(&[0, 1, 2], &[(TEXT, 0)], ""), "row-lineage", "not a short code"),
-            attack(
-                "gives an escape code for a reason",
-                dropping(&[0, 1, 2], &[(TEXT + 16, 5)], &text(TEXT + 16, "\\1b[31m")),
-                "row-lineage",
-                "not a short code",
-            ),
-            attack(
-                "gives a novel for a reason",
-                dropping(&[0, 1, 2], &[(16384, 1000)], &text(16384, &"a".repeat(1000))),
-                "row-lineage",
-                "not a short code",
-            ),
-        ],
-        limits(),
-    );
+    run_in_both_meterings(vec![
+        attack("loses every row", NOTHING.module(""), "row-lineage", "row 0 neither came out nor was dropped"),
+        attack("loses the last row", dropping(&[0, 1], &short, ""), "row-lineage", "row 2 neither"),
+        attack("drops a row twice", dropping(&[0, 0, 1, 2], &short, ""), "row-lineage", "row 0 was dropped twice"),
+        attack("drops a row that was never given", dropping(&[0, 1, 7], &short, ""), "row-lineage", "row 7"),
+        attack("drops a row beyond all rows", dropping(&[u64::MAX], &short, ""), "row-lineage", "18446744073709551615"),
+        attack("names an origin that was never given", origins(&[0, 1, 9], 3), "row-lineage", "row 9"),
+        attack("returns rows without origins", origins(&[], 3), "row-lineage", "3 rows with 0 origins"),
+        attack("returns origins without rows", origins(&[0, 1, 2], 2), "row-lineage", "2 rows with 3 origins"),
+        attack("gives no reason", dropping(&[0, 1, 2], &[(TEXT, 0)], ""), "row-lineage", "not a short code"),
+        attack(
+            "gives an escape code for a reason",
+            dropping(&[0, 1, 2], &[(TEXT + 16, 5)], &text(TEXT + 16, "\\1b[31m")),
+            "row-lineage",
+            "not a short code",
+        ),
+        attack(
+            "gives a novel for a reason",
+            dropping(&[0, 1, 2], &[(16384, 1000)], &text(16384, &"a".repeat(1000))),
+            "row-lineage",
+            "not a short code",
+        ),
+    ]);
 }
 
 #[test]
@@ -135,15 +140,12 @@ fn rows_that_are_said_to_be_independent_and_are_held_back() {
         let rest = format!("{} {} {rest}", nothing(RESULT), nothing(512));
         transform(true, &format!("(i32.const {process})"), &format!("(i32.const {finish})"), &rest)
     };
-    run(
-        vec![attack(
-            "holds back what it says it treats row by row",
-            module(RESULT, 512, ""),
-            "row-lineage",
-            "row 0 neither came out nor was dropped in its call",
-        )],
-        limits(),
-    );
+    run_in_both_meterings(vec![attack(
+        "holds back what it says it treats row by row",
+        module(RESULT, 512, ""),
+        "row-lineage",
+        "row 0 neither came out nor was dropped in its call",
+    )]);
 }
 
 #[test]
@@ -158,72 +160,77 @@ fn columns_that_are_not_what_they_say() {
         two_rows(&column(2, &[8192, 2], None), &data(8192, &words))
     };
     let one = 1.0_f64.to_bits();
-    run(
-        vec![
-            attack("offsets that do not begin with 0", texts(&[1, 1, 1], 1), "malformed-batch", "begin with 0"),
-            attack("offsets that go backwards", texts(&[0, 3, 1], 1), "malformed-batch", "go backwards"),
-            attack("offsets beyond the text", texts(&[0, 1, u32::MAX], 1), "malformed-batch", "end at the length"),
-            attack("text beyond the offsets", texts(&[0, 1, 1], 3), "malformed-batch", "end at the length"),
-            attack("no offsets", texts(&[], 0), "malformed-batch", "begin with 0"),
-            attack("fewer rows than it says", texts(&[0, 1], 1), "malformed-batch", "has 1 rows, its batch has 2"),
-            attack("text that is no UTF-8", texts(&[0, 3, 4], 4), "malformed-batch", "UTF-8"),
-            attack("a row that cuts a character", texts(&[0, 2, 3], 3), "malformed-batch", "UTF-8"),
-            attack("NaN among the numbers", numbers([one, f64::NAN.to_bits()]), "malformed-batch", "row 1 is NaN"),
-            attack("NaN with a payload", numbers([0x7ff0_0000_dead_beef, one]), "malformed-batch", "row 0 is NaN"),
-            attack(
-                "infinity among the numbers",
-                numbers([one, f64::INFINITY.to_bits()]),
-                "malformed-batch",
-                "row 1 is inf",
-            ),
-            attack(
-                "a truth value that is neither",
-                two_rows(&column(3, &[8192, 2], None), &data(8192, &[0x0201])),
-                "malformed-batch",
-                "a boolean is 2",
-            ),
-            attack(
-                "too few bits of validity",
-                two_rows(&column(2, &[8192, 2], Some((8192, 0))), &data(8192, &[0; 4])),
-                "malformed-batch",
-                "validity has 0 bytes, 1 are needed",
-            ),
-            attack(
-                "more rows than memory could hold",
-                Returned { rows: u32::MAX, columns: (2048, 1), ..NOTHING }.module(&column(2, &[8192, 2], None)),
-                "malformed-batch",
-                "its batch has 4294967295",
-            ),
-            attack("a kind of column that there is not", two_rows(&column(9, &[0, 0], None), ""), "trapped", ""),
-            attack(
-                "a column beyond its memory",
-                Returned { columns: (u32::MAX - 7, 1), ..NOTHING }.module(""),
-                "trapped",
-                "",
-            ),
-            attack(
-                "a small memory that returns gigabytes",
-                Returned { columns: (2048, 1), ..NOTHING }
-                    .module(&column(0, &[6000, 1, 0, 100_000], None))
-                    .replace("(memory (export \"memory\") 2)", "(memory (export \"memory\") 40)")
-                    .replace(
-                        &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 100_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-                        &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 2_000_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-                    ),
-                "output-limit",
-                "returned more than",
-            ),
-        ],
-        limits(),
-    );
+    run_in_both_meterings(vec![
+        attack("offsets that do not begin with 0", texts(&[1, 1, 1], 1), "malformed-batch", "begin with 0"),
+        attack("offsets that go backwards", texts(&[0, 3, 1], 1), "malformed-batch", "go backwards"),
+        attack("offsets beyond the text", texts(&[0, 1, u32::MAX], 1), "malformed-batch", "end at the length"),
+        attack("text beyond the offsets", texts(&[0, 1, 1], 3), "malformed-batch", "end at the length"),
+        attack("no offsets", texts(&[], 0), "malformed-batch", "begin with 0"),
+        attack("fewer rows than it says", texts(&[0, 1], 1), "malformed-batch", "has 1 rows, its batch has 2"),
+        attack("text that is no UTF-8", texts(&[0, 3, 4], 4), "malformed-batch", "UTF-8"),
+        attack("a row that cuts a character", texts(&[0, 2, 3], 3), "malformed-batch", "UTF-8"),
+        attack("NaN among the numbers", numbers([one, f64::NAN.to_bits()]), "malformed-batch", "row 1 is NaN"),
+        attack("NaN with a payload", numbers([0x7ff0_0000_dead_beef, one]), "malformed-batch", "row 0 is NaN"),
+        attack(
+            "infinity among the numbers",
+            numbers([one, f64::INFINITY.to_bits()]),
+            "malformed-batch",
+            "row 1 is inf",
+        ),
+        attack(
+            "a truth value that is neither",
+            two_rows(&column(3, &[8192, 2], None), &data(8192, &[0x0201])),
+            "malformed-batch",
+            "a boolean is 2",
+        ),
+        attack(
+            "too few bits of validity",
+            two_rows(&column(2, &[8192, 2], Some((8192, 0))), &data(8192, &[0; 4])),
+            "malformed-batch",
+            "validity has 0 bytes, 1 are needed",
+        ),
+        attack(
+            "more rows than memory could hold",
+            Returned { rows: u32::MAX, columns: (2048, 1), ..NOTHING }.module(&column(2, &[8192, 2], None)),
+            "malformed-batch",
+            "its batch has 4294967295",
+        ),
+        attack("a kind of column that there is not", two_rows(&column(9, &[0, 0], None), ""), "trapped", ""),
+        attack(
+            "a column beyond its memory",
+            Returned { columns: (u32::MAX - 7, 1), ..NOTHING }.module(""),
+            "trapped",
+            "",
+        ),
+        attack(
+            "a small memory that returns gigabytes",
+            Returned { columns: (2048, 1), ..NOTHING }
+                .module(&column(0, &[6000, 1, 0, 100_000], None))
+                .replace("(memory (export \"memory\") 2)", "(memory (export \"memory\") 40)")
+                .replace(
+                    &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 100_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                    &data(2048, &[TEXT, 4, 0, 6000, 1, 0, 2_000_000, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                ),
+            "output-limit",
+            "returned more than",
+        ),
+    ]);
 }
 
 #[test]
 fn columns_of_one_name_roles_of_nobody_and_counts_of_nothing() {
-    let dialogue = {
-        // One message a row, whose role is `x`: offsets 0 1 2; roles and texts with offsets 0 1 2 and two bytes.
-        let payload = [6000, 3, 6000, 3, 8192, 2, 6000, 3, 8192, 2];
-        two_rows(&column(1, &payload, None), &format!("{} {}", data(6000, &[0, 1, 2]), text(8192, "xx")))
+    let dialogue = |role: &str, length: u32| {
+        // One message a row, whose role and text are `role`.
+        let payload = [6000, 3, 6016, 3, 8192, 2 * length, 6016, 3, 8192, 2 * length];
+        let offsets = format!("{} {}", data(6000, &[0, 1, 2]), data(6016, &[0, length, 2 * length]));
+        two_rows(&column(1, &payload, None), &format!("{offsets} {}", text(8192, &role.repeat(2))))
+    };
+    // Offsets that are wrong, in a column of a name that is.
+    let named = |at: u32, length: u32, name: &str| {
+        let mut words = vec![at, length, 0, 6000, 1, 8192, 0];
+        words.resize(16, 0);
+        let rest = format!("{} {} {}", data(2048, &words), data(6000, &[7]), text(at, name));
+        Returned { rows: 2, columns: (2048, 1), ..NOTHING }.module(&rest)
     };
     let twice = {
         let numbers = |at: u32| {
@@ -239,21 +246,46 @@ fn columns_of_one_name_roles_of_nobody_and_counts_of_nothing() {
         let rest = format!("{} {} {}", data(6000, &words), text(TEXT, "found"), text(TEXT + 16, "\\1b[31m"));
         Returned { counts: (6000, 1), ..NOTHING }.module(&rest)
     };
-    run(
-        vec![
-            attack("a role of nobody", dialogue, "malformed-batch", "role `x`"),
-            attack("two columns of one name", twice, "malformed-batch", "two columns are named `text`"),
-            attack(
-                "counts NaN",
-                count((TEXT, 5), 1, f64::NAN.to_bits()),
-                "malformed-numbers",
-                "`found` is not a finite number",
-            ),
-            attack("counts a truth value", count((TEXT, 5), 3, 1), "malformed-numbers", "not a finite number"),
-            attack("counts under an escape code", count((TEXT + 16, 5), 2, 1), "malformed-numbers", "not a short code"),
-        ],
-        limits(),
-    );
+    run_in_both_meterings(vec![
+        attack("a column of a long name", named(16_384, 300, &"n".repeat(300)), "malformed-batch", "at most 256 bytes"),
+        attack(
+            "a column of a name of megabytes",
+            named(65_536, 900_000, "").replace("(memory (export \"memory\") 2)", "(memory (export \"memory\") 40)"),
+            "malformed-batch",
+            "at most 256 bytes",
+        ),
+        attack("a column named by an escape code", named(16_384, 4, "\\1b[2J"), "malformed-batch", "` [2J"),
+        attack(
+            "a column whose name is turned around",
+            named(16_384, 6, "\\e2\\80\\ae123"),
+            "malformed-batch",
+            "characters that can be seen",
+        ),
+        attack("a role that is an escape code", dialogue("\\1b[2J", 4), "malformed-batch", "role ` [2J`"),
+        attack("a role without end", dialogue(&"r".repeat(4_000), 4_000), "malformed-batch", "role `rrrr"),
+        attack(
+            "writes a column of a name that does not show",
+            {
+                let description = data(16, &[0, 0, 0, 512, 1, 0]);
+                NOTHING
+                    .module("")
+                    .replace(&data(16, &[0; 6]), &description)
+                    .replace(&nothing(512), &format!("{} {}", data(512, &[TEXT, 4]), text(TEXT, "\\1b[2J")))
+            },
+            "malformed-batch",
+            "characters that can be seen",
+        ),
+        attack("a role of nobody", dialogue("x", 1), "malformed-batch", "role `x`"),
+        attack("two columns of one name", twice, "malformed-batch", "two columns are named `text`"),
+        attack(
+            "counts NaN",
+            count((TEXT, 5), 1, f64::NAN.to_bits()),
+            "malformed-numbers",
+            "`found` is not a finite number",
+        ),
+        attack("counts a truth value", count((TEXT, 5), 3, 1), "malformed-numbers", "not a finite number"),
+        attack("counts under an escape code", count((TEXT + 16, 5), 2, 1), "malformed-numbers", "not a short code"),
+    ]);
 }
 
 #[test]
@@ -286,6 +318,21 @@ fn transforms_that_are_metered_by_time_alone_are_stopped_by_it() {
         ],
         timed,
     );
+}
+
+#[test]
+fn transforms_that_are_metered_by_fuel_are_stopped_by_it_and_by_the_clock() {
+    let spin = "(loop $l (br $l)) (unreachable)";
+    let rest = format!("{} {}", nothing(RESULT), nothing(512));
+    let attacks = |code, says| {
+        vec![
+            attack("spins in process", transform(false, spin, "(i32.const 512)", &rest), code, says),
+            attack("spins in finish", transform(false, "(i32.const 256)", spin, &rest), code, says),
+        ]
+    };
+    run(attacks("out-of-fuel", "fuel (5000000)"), limits());
+    let long = Limits { fuel: 900_000_000_000, wall_time_ms: 100, ..limits() };
+    run(attacks("out-of-time", "longer than 100 ms"), long);
 }
 
 #[test]
@@ -368,4 +415,166 @@ fn every_slot_taken_is_said_and_freed_again() {
     assert!(matches!(error, SandboxError::Busy { limit: 16, .. }), "{error}");
     running.clear();
     assert!(plugin.transform(Grants::default()).is_ok());
+}
+
+/// A transform whose second call does something else than its first: `first` and `second` are the bodies of the two.
+fn two_calls(first: &str, second: &str) -> String {
+    let rest = format!("{} {} (global $calls (mut i32) (i32.const 0))", nothing(RESULT), nothing(512));
+    let process = format!(
+        "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+         (if (result i32) (i32.eq (global.get $calls) (i32.const 1)) (then {first}) (else {second}))"
+    );
+    transform(false, &process, "(i32.const 512)", &rest)
+}
+
+#[test]
+fn what_was_borne_with_in_one_call_does_not_name_the_next() {
+    let grows = "(drop (memory.grow (i32.const 60000))) (i32.const 256)";
+    let panics = "(call $panicked (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 4)) (i32.const 256)";
+    let errs = "(i32.store (i32.const 1024) (i32.const 1)) (i32.store (i32.const 1032) (i32.const 1040))
+                (i32.store (i32.const 1036) (i32.const 2)) (i32.store (i32.const 1040) (i32.const 0x6f6e)) (i32.const 1024)";
+    let attacks = vec![
+        attack("is refused memory, then traps", two_calls(grows, "(unreachable)"), "trapped", "unreachable"),
+        attack("is refused memory, then errs", two_calls(grows, errs), "error", "no"),
+        attack("says that it panics, then traps", two_calls(panics, "(unreachable)"), "trapped", "unreachable"),
+        attack(
+            "traps for want of memory",
+            two_calls("(i32.const 256)", &format!("{grows} (unreachable)")),
+            "out-of-memory",
+            "",
+        ),
+    ];
+    run_calls(attacks.clone(), limits(), 2);
+    run_calls(attacks, Limits { metering: Metering::Time, ..limits() }, 2);
+}
+
+#[test]
+fn transforms_that_are_bombs_in_both_meterings() {
+    let rest = format!("{} {} (table $t 1 funcref)", nothing(RESULT), nothing(512));
+    let process = |body: &str| transform(false, body, "(i32.const 512)", &rest);
+    let table =
+        "(loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 64)) (i32.const -1)))) (unreachable)";
+    let log = "(loop $l (call $log (i32.const 1) (i32.const 1024) (i32.const 1000)) (br $l)) (unreachable)";
+    let panics =
+        "(loop $l (call $panicked (i32.const 0) (i32.const 65536) (i32.const 0) (i32.const 9)) (br $l)) (unreachable)";
+    let asks = "(call $asset (i32.const 0) (i32.const 300) (i32.const 2048)) (unreachable)";
+    let line = |bytes: u32| format!("(call $log (i32.const 1) (i32.const 65536) (i32.const {bytes})) (unreachable)");
+    let large = |module: String| module.replace("(memory (export \"memory\") 2)", "(memory (export \"memory\") 60)");
+    run_in_both_meterings(vec![
+        attack("table bomb", process(table), "table-limit", "1000 elements of tables"),
+        attack("floods the log", process(log), "log-limit", "logged more than 4096 bytes"),
+        attack("a log line longer than all that may be logged", process(&line(5_000)), "log-limit", "more than 4096"),
+        attack(
+            "a log line longer than what may be returned",
+            large(process(&line(2 << 20))),
+            "log-limit",
+            "more than 4096",
+        ),
+        attack("says for ever that it panics", process(panics), "log-limit", "logged more than 4096 bytes"),
+        attack("asks for an asset by a name that is none", process(asks), "trapped", "a name of 300 bytes"),
+        attack(
+            "asks for an asset by a megabyte, for ever",
+            large(process(
+                "(loop $l (call $asset (i32.const 0) (i32.const 1000000) (i32.const 2048)) (br $l)) (unreachable)",
+            )),
+            "trapped",
+            "a name of 1000000 bytes",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_returned_is_counted_with_all_that_it_holds() {
+    let module = dropping(&[0, 1, 2], &[(TEXT, 9)], &text(TEXT, "too-short"));
+    let ask = |output_bytes: u64| {
+        let limits = Limits { output_bytes, ..limits() };
+        let plugin = crate::host::host().load(World::Transform, limits, &component(World::Transform, &module)).unwrap();
+        let mut running = plugin.transform(Grants::default()).unwrap();
+        running.describe().unwrap();
+        running.process(&batch(0)).map(|_| running.usage().get(LimitKind::OutputBytes).unwrap())
+    };
+    // Three rows, each of a number and a text, and what the texts hold.
+    let bytes = 3 * (8 + 24) + 3 * 9;
+    assert_eq!(ask(bytes).unwrap(), Used { used: bytes, limit: bytes });
+    assert_eq!(ask(bytes - 1).unwrap_err().code(), "output-limit");
+}
+
+#[test]
+fn a_line_that_may_be_logged_may_be_longer_than_what_may_be_returned() {
+    let body = "(call $log (i32.const 1) (i32.const 0) (i32.const 3000)) (i32.const 256)";
+    let module = transform(false, body, "(i32.const 512)", &format!("{} {}", nothing(RESULT), nothing(512)));
+    let limits = Limits { output_bytes: 1_000, ..limits() };
+    let plugin = crate::host::host().load(World::Transform, limits, &component(World::Transform, &module)).unwrap();
+    let mut running = plugin.transform(Grants::default()).unwrap();
+    running.process(&batch(0)).unwrap();
+    assert_eq!(running.usage().get(LimitKind::LogBytes).unwrap().used, 3_001);
+}
+
+#[test]
+fn what_the_host_does_for_a_plugin_costs_fuel() {
+    let used = |calls: u32, bytes: u32| {
+        let body = format!(
+            "(local $n i32) (local.set $n (i32.const {calls}))
+             (loop $l (call $log (i32.const 1) (i32.const 1024) (i32.const {bytes}))
+               (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+             (i32.const 256)"
+        );
+        let module = transform(false, &body, "(i32.const 512)", &format!("{} {}", nothing(RESULT), nothing(512)));
+        let plugin =
+            crate::host::host().load(World::Transform, limits(), &component(World::Transform, &module)).unwrap();
+        let mut running = plugin.transform(Grants::default()).unwrap();
+        running.process(&batch(0)).unwrap();
+        running.usage().get(LimitKind::Fuel).unwrap().used
+    };
+    assert_eq!(used(2, 100) - used(2, 0), 200);
+    let call = used(3, 0) - used(2, 0);
+    assert!((500..600).contains(&call), "{call}");
+    assert_eq!(used(100, 10), used(100, 10));
+}
+
+/// Says that it treats each row for itself, and drops every row: for `first` bytes of a reason, after its first call for `later`.
+fn dropping_by_mood(first: u32, later: u32) -> String {
+    let drop = |at: u32| {
+        format!(
+            "(i64.store (i32.const {}) (i64.add (local.get $first) (i64.const {at})))
+             (i32.store (i32.const {}) (i32.const {TEXT})) (i32.store (i32.const {}) (global.get $length))",
+            4096 + 16 * at,
+            4104 + 16 * at,
+            4108 + 16 * at
+        )
+    };
+    let process =
+        format!("{} {} {} (global.set $length (i32.const {later})) (i32.const {RESULT})", drop(0), drop(1), drop(2));
+    let outcome = Returned { dropped: (4096, 3), ..NOTHING }.words();
+    let rest = format!(
+        "{} {} {} (global $length (mut i32) (i32.const {first}))",
+        data(RESULT, &outcome),
+        nothing(512),
+        text(TEXT, "too-short")
+    );
+    transform(true, &process, "(i32.const 512)", &rest)
+}
+
+#[test]
+fn rows_that_are_said_to_be_independent_and_are_not() {
+    let timed = Limits { metering: Metering::Time, ..limits() };
+    let all = |host: &Host, module: &str, threads: usize| {
+        let plugin = host.load(World::Transform, timed, &component(World::Transform, module))?;
+        let batches: Vec<_> = (0..7).map(|at| batch(3 * at)).collect();
+        let mut outcomes = Vec::new();
+        plugin.transform_all(&Grants::default(), threads, batches.iter().map(Ok::<_, SandboxError>), |outcome| {
+            outcomes.push(outcome);
+            Ok(())
+        })?;
+        Ok(outcomes)
+    };
+    for threads in [1, 2, 3] {
+        let lies =
+            attack("treats the first rows otherwise", dropping_by_mood(9, 3), "row-dependence", "each row for itself");
+        defend(vec![lies], |host, attack| all(host, &attack.module, threads).map(drop));
+    }
+    let honest = |threads| all(crate::host::host(), &dropping_by_mood(9, 9), threads).unwrap();
+    assert_eq!(honest(1).len(), 8);
+    // One `finish` more for each thread more; what it gives is nothing.
+    assert_eq!(honest(1)[..7], honest(3)[..7]);
 }

@@ -41,7 +41,7 @@ impl<'w> Pipeline<'w> {
     pub(super) fn new(
         split: Split,
         reader: SplitReader,
-        transforms: &[&ReadyPlugin],
+        transforms: &[&'w ReadyPlugin],
         store: &'w Store,
         threads: usize,
         observer: &'w mut dyn Observer,
@@ -52,7 +52,7 @@ impl<'w> Pipeline<'w> {
         }
         // When all have an instance each, so that none is left without a slot by those before it.
         for (stage, ready) in stages.iter_mut().zip(transforms) {
-            stage.stream.spread(&ready.plugin, &ready.grants, threads)?;
+            stage.stream.spread(&ready.grants, threads)?;
         }
         let (task, bytes) = (format!("transform {}", split.as_str()), reader.bytes());
         let source = if threads > 1 { Feeder::start(reader) } else { Feeder::Here(Box::new(reader)) };
@@ -118,14 +118,14 @@ enum Input {
 
 /// One transform.
 struct Stage<'w> {
-    stream: Stream,
+    stream: Stream<'w>,
     input: Input,
     lineage: LineageWriter<'w>,
     detail: TransformDetail,
 }
 
 impl<'w> Stage<'w> {
-    fn new(ready: &ReadyPlugin, split: Split, store: &'w Store) -> Result<Self, WorkflowError> {
+    fn new(ready: &'w ReadyPlugin, split: Split, store: &'w Store) -> Result<Self, WorkflowError> {
         let detail = TransformDetail {
             plugin: ready.locked.name.to_string(),
             version: ready.locked.version.to_string(),
