@@ -211,7 +211,7 @@ fn a_manifest_that_means_nothing_is_neither_signed_nor_run() {
         (
             "type = \"strings\"",
             "type = \"string\"",
-            &["the default of the setting", "is not a text", "changed.toml:"],
+            &["the default of a setting must be a text", "changed.toml:"],
             |manifest| {
                 manifest.settings.values_mut().for_each(|setting| setting.default = Some(5.into()));
             },
@@ -226,7 +226,8 @@ fn a_manifest_that_means_nothing_is_neither_signed_nor_run() {
             std::fs::rename(attacked.path().join(FOLDER), attacked.path().join(FOLDER).with_file_name("1.0.0+x"))
                 .unwrap();
         }
-        let parts = [parts[0], "have the publisher correct it"];
+        let remedy = if to.contains("type") { "do not use these files" } else { "have the publisher correct it" };
+        let parts = [parts[0], remedy];
         attacked.run_recipe(&Recipe::default()).expect(4).says(&parts);
         attacked.run(&["plugin", "list"]).expect(0).says(&parts[..1]);
     }

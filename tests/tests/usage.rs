@@ -23,7 +23,7 @@ fn what_plugins_used_is_on_the_page_in_json_and_in_the_record() {
     let said = project.run_recipe(&Recipe::default()).expect(0);
     let page = said.stdout.clone();
     let row = |of: &str| {
-        let line = page.lines().find(|line| line.contains(of)).unwrap_or_default();
+        let line = page.lines().find(|line| line.contains(of) && line.contains(" MiB")).unwrap_or_default();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     for transform in ["freehold/redact-pii", "freehold/deduplicate", "freehold/chat-format"] {
@@ -34,7 +34,7 @@ fn what_plugins_used_is_on_the_page_in_json_and_in_the_record() {
         let row = row(policy);
         assert!(row.contains("% fuel") && row.contains(" of 16 MiB"), "{row}");
     }
-    assert!(page.lines().any(|line| line.contains("Policy") && line.contains("Work") && line.contains("Memory")));
+    assert!(page.lines().any(|line| line.contains("Plugin") && line.contains("Work") && line.contains("Memory")));
     assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
 
     let shown = project.run(&["audit", "show", "desk-1"]).expect(0).stdout;

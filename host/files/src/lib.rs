@@ -200,6 +200,19 @@ mod tests {
         assert!(write_folder(&dir, "../out", &files).unwrap_err().leads_out());
     }
 
+    /// Hosts in two containers have the same number of process.
+    #[test]
+    fn what_another_host_is_writing_is_left_alone() {
+        let (_folder, dir) = folder();
+        let ours = std::process::id();
+        let theirs = |number| format!(".file.{ours}-{number}.tmp");
+        (0..64).for_each(|number| dir.write(theirs(number), "theirs").unwrap());
+        for _ in 0..32 {
+            write(&dir, "file", b"ours").unwrap();
+        }
+        assert!((0..64).all(|number| dir.read_to_string(theirs(number)).is_ok_and(|text| text == "theirs")));
+    }
+
     #[test]
     fn folders_are_made_on_the_way_and_files_are_no_folders() {
         let (_folder, dir) = folder();

@@ -90,11 +90,9 @@ fn policies(report: &RunReport) {
             policy.stage.as_str().into(),
             policy.verdict.outcome.as_str().into(),
             format!("{} ({})", policy.verdict.reason, policy.verdict.code),
-            work(&policy.usage),
-            memory(&policy.usage),
         ]
     };
-    table(&["Policy", "Stage", "Verdict", "Reason", "Work", "Memory"], report.policies.iter().map(row).collect());
+    table(&["Policy", "Stage", "Verdict", "Reason"], report.policies.iter().map(row).collect());
 }
 
 /// What measured and judged used of what it may. Transforms say it in their own table.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use semver::Version;
 
-use super::{Manifest, PluginSource, SettingsSchema};
+use super::{Manifest, PluginSource};
 use crate::name::is_label;
 use crate::toml_text::{self, TomlError};
 
@@ -33,14 +33,6 @@ pub enum ManifestError {
         /// Its second place in the list, from 0.
         at: usize,
     },
-    /// A setting's default is not of the setting's type.
-    #[error("the default of the setting {key:?} is not {expected}")]
-    Default {
-        /// The setting.
-        key: String,
-        /// What its type asks for.
-        expected: &'static str,
-    },
 }
 
 impl ManifestError {
@@ -57,7 +49,6 @@ impl ManifestError {
             }
             Self::Capability { .. } => "plugins can ask for `asset:NAME` and nothing else; remove it".into(),
             Self::Twice { .. } => "remove one of them".into(),
-            Self::Default { .. } => "correct `default` or `type`".into(),
         }
     }
 
@@ -68,12 +59,11 @@ impl ManifestError {
             Self::Capability { at, .. } | Self::Twice { at, .. } => {
                 toml_text::span_of(document, &["capabilities", &at.to_string()])
             }
-            Self::Default { key, .. } => toml_text::span_of(document, &["settings", key, "default"]),
         }
     }
 }
 
-fn check(version: &Version, capabilities: &[String], settings: &SettingsSchema) -> Result<(), ManifestError> {
+fn check(version: &Version, capabilities: &[String]) -> Result<(), ManifestError> {
     if !version.build.is_empty() {
         return Err(ManifestError::BuildMetadata(version.clone()));
     }
@@ -86,18 +76,13 @@ fn check(version: &Version, capabilities: &[String], settings: &SettingsSchema) 
             return Err(ManifestError::Twice { name: name.clone(), at });
         }
     }
-    for (key, schema) in settings {
-        if schema.default.as_ref().is_some_and(|default| !schema.kind.accepts(default)) {
-            return Err(ManifestError::Default { key: key.clone(), expected: schema.kind.described() });
-        }
-    }
     Ok(())
 }
 
 impl Manifest {
     /// Errors if it says something that means nothing.
     pub fn check(&self) -> Result<(), ManifestError> {
-        check(&self.version, &self.capabilities, &self.settings)
+        check(&self.version, &self.capabilities)
     }
 }
 
@@ -105,7 +90,7 @@ impl PluginSource {
     /// Reads `plugin.toml` and checks what it says.
     pub fn parse(document: &str) -> Result<Self, TomlError> {
         let source: Self = toml_text::parse(document)?;
-        check(&source.version, &source.capabilities, &source.settings).map_err(|error| TomlError {
+        check(&source.version, &source.capabilities).map_err(|error| TomlError {
             message: error.to_string(),
             span: error.span(document),
             remedy: Some(error.remedy()),
@@ -148,24 +133,6 @@ mod tests {
             ("asset:b", "", 7, "no capability \"\"", "nothing else"),
             ("asset:b", "asset:\\u001b[2J", 7, "no capability \"asset:\\u{1b}[2J\"", "lowercase letters"),
             ("asset:b", "asset:a", 7, "`asset:a` is asked for twice", "remove one"),
-            ("\"b\"\ndescription", "5\ndescription", 11, "\"mode\" is not a text", "`default` or `type`"),
-            ("type = \"string\"", "type = \"integer\"", 11, "is not a whole number", "`default` or `type`"),
-            ("type = \"string\"", "type = \"boolean\"", 11, "is not true or false", "`default` or `type`"),
-            ("type = \"string\"", "type = \"strings\"", 11, "is not a list of texts", "`default` or `type`"),
-            (
-                "type = \"string\"\ndefault = \"b\"",
-                "type = \"number\"\ndefault = nan",
-                11,
-                "is not a number",
-                "correct",
-            ),
-            (
-                "type = \"string\"\ndefault = \"b\"",
-                "type = \"strings\"\ndefault = [1]",
-                11,
-                "a list of texts",
-                "correct",
-            ),
         ] {
             assert!(SOURCE.contains(from), "{from}");
             let document = SOURCE.replace(from, to);
