@@ -109,7 +109,9 @@ fn from_nothing_to_a_signed_plugin_used_by_a_run_in_five_commands() {
         freehold.env("FREEHOLD_HOME", "home").env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", target_dir());
         Outcome::from(freehold.current_dir(project.path()).args(arguments).output().unwrap()).expect(0)
     };
-    let (home, steps) = steps.split_first().unwrap();
+    // What comes after the run is told elsewhere.
+    let end = steps.iter().position(|step| step.command == "freehold run").unwrap();
+    let (home, steps) = steps[..=end].split_first().unwrap();
     home.command.split("; ").for_each(|command| drop(run(command)));
     let what = |step: &Step| {
         step.command
@@ -255,7 +257,8 @@ fn a_plugin_toml_that_means_nothing_is_refused_at_every_step() {
         let document = good.replacen(from, to, 1);
         assert_ne!(document, good);
         std::fs::write(folder.join("odd-words/plugin.toml"), &document).unwrap();
-        let place = place(&document, to);
+        // A default is told with the head of its setting.
+        let place = place(&document, if from.starts_with("default") { "[settings.minimum_gain]" } else { to });
         let parts = [parts, &[place.as_str()]].concat();
         for step in ["build", "test", "bench"] {
             author(folder, &[step, "odd-words"]).expect(1).says(&parts);

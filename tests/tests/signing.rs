@@ -227,7 +227,7 @@ fn a_manifest_that_means_nothing_is_neither_signed_nor_run() {
                 .unwrap();
         }
         let remedy = if to.contains("type") { "do not use these files" } else { "have the publisher correct it" };
-        let parts = [parts[0], remedy];
+        let parts = [if to.contains("type") { "the default of a setting must be" } else { parts[0] }, remedy];
         attacked.run_recipe(&Recipe::default()).expect(4).says(&parts);
         attacked.run(&["plugin", "list"]).expect(0).says(&parts[..1]);
     }

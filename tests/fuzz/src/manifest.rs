@@ -60,9 +60,12 @@ pub fn run(data: &[u8]) {
     let envelope = Envelope::sign(MANIFEST_TYPE, data, &signers).to_bytes();
     let counts = signers.iter().any(|key| {
         let id = key.public().id();
-        root().may_publish_at(&id, &manifest.name, manifest.created) && id != keys()[REVOKED].public().id()
+        let in_time = root().validity_of(&id).valid_until.is_none_or(|until| at(0) < until);
+        let counts = root().may_publish_at(&id, &manifest.name, manifest.created) && in_time;
+        counts && id != keys()[REVOKED].public().id()
     });
     let good = counts
+        && manifest.check().is_ok()
         && manifest.created <= at(0)
         && at(0) < manifest.expires
         && manifest.component == Digest::of(COMPONENT)
@@ -100,6 +103,7 @@ fn is_right(plugin: &VerifiedPlugin, envelope: &[u8]) {
     let (manifest, signer) = (plugin.manifest(), plugin.signer());
     let listed: BTreeSet<KeyId> = root().publishers.iter().map(|rule| rule.key).collect();
     assert!(listed.contains(&signer) && !root().revoked_keys.contains_key(&signer));
+    assert!(root().validity_of(&signer).covers(at(0)), "a key whose time is over signed something new");
     assert!(Wrapped::of(envelope).expect("it was read").names_signer(&signer));
     assert!(root().publishers.iter().any(|rule| rule.names.iter().any(|name| name.covers(&manifest.name))));
     assert_eq!((plugin.component(), manifest.component), (COMPONENT, Digest::of(COMPONENT)));

@@ -13,7 +13,11 @@ pub fn run(data: &[u8]) {
     let json = serde_json::to_vec(&yank).expect("a yank has a JSON form");
     assert_eq!(serde_json::from_slice::<Yank>(&json).expect("it is read again"), yank);
     let signers = signers(data);
-    let counts = signers.iter().any(|key| root().may_publish_at(&key.public().id(), &yank.name, yank.time));
+    let counts = signers.iter().any(|key| {
+        let id = key.public().id();
+        let in_time = root().validity_of(&id).valid_until.is_none_or(|until| at(0) < until);
+        in_time && root().may_publish_at(&id, &yank.name, yank.time)
+    });
     let shown = !yank.reason.trim().is_empty()
         && yank.reason.chars().count() <= 300
         && !yank.reason.chars().any(char::is_control);
