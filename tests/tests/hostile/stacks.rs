@@ -63,7 +63,7 @@ fn the_largest_stack_is_there_on_every_thread() {
             let all = plugin.transform_all(
                 &Grants::default(),
                 threads,
-                batches.iter().map(Ok::<_, SandboxError>),
+                batches.iter().cloned().map(Ok::<_, SandboxError>),
                 |_| Ok(()),
             );
             let error = all.unwrap_err();

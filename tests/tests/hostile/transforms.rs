@@ -562,10 +562,15 @@ fn rows_that_are_said_to_be_independent_and_are_not() {
         let plugin = host.load(World::Transform, timed, &component(World::Transform, module))?;
         let batches: Vec<_> = (0..7).map(|at| batch(3 * at)).collect();
         let mut outcomes = Vec::new();
-        plugin.transform_all(&Grants::default(), threads, batches.iter().map(Ok::<_, SandboxError>), |outcome| {
-            outcomes.push(outcome);
-            Ok(())
-        })?;
+        plugin.transform_all(
+            &Grants::default(),
+            threads,
+            batches.iter().cloned().map(Ok::<_, SandboxError>),
+            |outcome| {
+                outcomes.push(outcome);
+                Ok(())
+            },
+        )?;
         Ok(outcomes)
     };
     for threads in [1, 2, 3] {
