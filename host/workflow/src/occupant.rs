@@ -15,7 +15,6 @@ use crate::{COMPONENT_FILE, Home, MANIFEST_FILE, WorkflowError};
 
 /// What lies there.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Occupant {
     /// Nothing that would be lost: at most what an interrupted call left, or a part of the same.
     Nothing,
