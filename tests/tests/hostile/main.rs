@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod bundles;
+mod calls;
 mod components;
 mod grants;
 mod guest;
