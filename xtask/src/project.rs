@@ -42,16 +42,21 @@ impl Project {
         copy(&workspace().join("demo"), &self.folder)?;
         if !self.folder.join("home").is_dir() {
             step("Making keys and a trust root");
-            run(&mut self.freehold(&["init"]))?;
-            run(&mut self.freehold(&["key", "new", PUBLISHER]))?;
-            run(&mut self.freehold(&["trust", "add", "--key", PUBLISHER, "--names", "freehold/*"]))?;
+            self.set_up(&["init"])?;
+            self.set_up(&["key", "new", PUBLISHER])?;
+            self.set_up(&["trust", "add", "--key", PUBLISHER, "--names", "freehold/*"])?;
         }
         step("Signing the plugins");
         for built in plugins.iter().filter(|built| built.is_plugin) {
             let (component, source) = (built.component.display().to_string(), built.source.display().to_string());
-            run(&mut self.freehold(&["plugin", "sign", &component, "--source", &source, "--key", PUBLISHER]))?;
+            self.set_up(&["plugin", "sign", &component, "--source", &source, "--key", PUBLISHER])?;
         }
         Ok(())
+    }
+
+    /// Runs a command that makes the folder; stdout stays for results.
+    fn set_up(&self, arguments: &[&str]) -> Result<(), Failure> {
+        run(self.freehold(arguments).stdout(std::io::stderr()))
     }
 
     /// A `freehold` command in the folder.
