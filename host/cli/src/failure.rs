@@ -8,7 +8,7 @@ use freehold_core::toml_text::TomlError;
 use freehold_workflow::{ExitCode, WorkflowError};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use crate::page::{Terminal, shown_in_place, shown_lines};
+use crate::page::{Terminal, shown_in_place, shown_lines, shown_message};
 
 /// A command that failed.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl From<WorkflowError> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown_lines(&self.message))
+        f.write_str(&shown_message(&self.message))
     }
 }
 
@@ -107,7 +107,7 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.remedy.as_ref().map(|remedy| Box::new(shown_lines(remedy)) as Box<dyn fmt::Display>)
+        self.remedy.as_ref().map(|remedy| Box::new(shown_message(remedy)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -30,6 +30,9 @@ impl Terminal {
     }
 }
 
+/// The most characters of a message that are shown.
+const MESSAGE_LENGTH: usize = 4_000;
+
 /// Whether a character moves the cursor, changes how a terminal works, or changes the order in which others are read. What
 /// plugins, their publishers and data say is shown without any.
 fn is_unsafe(c: char) -> bool {
@@ -46,6 +49,14 @@ pub(crate) fn shown(text: &str) -> String {
 /// The same for a text of several lines.
 pub(crate) fn shown_lines(text: &str) -> String {
     escaped(text, |c| (c != '\n' && is_unsafe(c)).then(|| c.escape_unicode().to_string()))
+}
+
+/// The same for a message, parts of which may be as long as a stranger likes.
+pub(crate) fn shown_message(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_LENGTH) {
+        Some((end, _)) => format!("{} ...", shown_lines(&message[..end])),
+        None => shown_lines(message),
+    }
 }
 
 /// The same for a document in which places are counted in bytes: a character of as many takes the place of each.
@@ -139,7 +150,7 @@ fn colored_outcome(outcome: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped_json, shown, shown_in_place, shown_lines, wrapped};
+    use super::{MESSAGE_LENGTH, escaped_json, shown, shown_in_place, shown_lines, shown_message, wrapped};
 
     #[test]
     fn what_deceives_a_reader_is_written_out() {
@@ -154,6 +165,13 @@ mod tests {
         }
         assert_eq!(shown_lines("a\n\u{1b}b"), "a\n\\u{1b}b");
         assert_eq!(shown(""), "");
+    }
+
+    #[test]
+    fn messages_end_somewhere() {
+        assert_eq!(shown_message("größer\n\u{1b}"), "größer\n\\u{1b}");
+        assert_eq!(shown_message(&"ä".repeat(MESSAGE_LENGTH)), "ä".repeat(MESSAGE_LENGTH));
+        assert_eq!(shown_message(&"ä".repeat(MESSAGE_LENGTH + 1)), format!("{} ...", "ä".repeat(MESSAGE_LENGTH)));
     }
 
     #[test]
