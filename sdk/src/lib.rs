@@ -1,8 +1,8 @@
 //! What a plugin author adds: implement one trait, call one macro.
 //!
 //! A plugin is a `cdylib` for `wasm32-unknown-unknown`. It implements [`Transform`], [`Metric`] or [`Policy`] and calls
-//! the macro of the same name, which exports it to the host. Its settings come as TOML and are read into its own type;
-//! it can log and read granted assets, and nothing else: no clock, no randomness, no files, no network.
+//! the macro of the same name, which exports it to the host. Its settings, in TOML in the recipe, come as typed values and are
+//! read into its own type; it can log and read granted assets, and nothing else: no clock, no randomness, no files, no network.
 //!
 //! A whole plugin:
 //!

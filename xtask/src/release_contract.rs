@@ -41,11 +41,13 @@ pub(crate) fn run_all(accepts: bool) -> Result<(), Failure> {
         std::fs::remove_dir_all(&made).map_err(Failure::file("remove", &made))?;
     }
     let work = Work { folder: made.join(&version), home: made.join("home"), freehold, version };
-    work.fill(&built, accepts)?;
+    let filled = work.fill(&built, accepts);
+    // Whatever came of it, the secret half of the key goes.
+    std::fs::remove_dir_all(&work.home).map_err(Failure::file("remove", &work.home))?;
+    filled?;
     copy(&work.folder, &corpus)?;
     step(&format!("Released: {} and {}", workspace().join("wit/released").display(), corpus.display()));
-    // The secret half of the key goes with the rest.
-    std::fs::remove_dir_all(&made).map_err(Failure::file("remove", &made))
+    Ok(())
 }
 
 /// Copies `wit/` and notes the digests, in the form that `sha256sum --check` reads.
@@ -53,7 +55,16 @@ fn freeze(version: &str) -> Result<(), Failure> {
     let released = workspace().join("wit/released");
     let folder = released.join(version);
     if folder.exists() {
-        return Ok(());
+        let same = |package: &&str| {
+            let file = format!("{package}/{package}.wit");
+            std::fs::read(folder.join(&file)).ok() == std::fs::read(workspace().join("wit").join(&file)).ok()
+        };
+        return match PACKAGES.iter().find(|package| !same(package)) {
+            None => Ok(()),
+            Some(package) => {
+                Err(Failure::new(format!("wit/{package} is not what {} has; raise CONTRACT", folder.display())))
+            }
+        };
     }
     step(&format!("Freezing wit/ as {}", folder.display()));
     let sums = released.join("SHA256SUMS");
@@ -98,7 +109,8 @@ impl Work {
         let folder = self.folder.join(name);
         copy(&cases_before(name, &self.version)?, &folder.join("cases"))?;
         let source = folder.join("plugin.toml");
-        std::fs::write(&source, self.source(plugin)?).map_err(Failure::file("write", &source))?;
+        let text = std::fs::read_to_string(&plugin.source).map_err(Failure::file("read", &plugin.source))?;
+        std::fs::write(&source, renamed(&text, &self.version)).map_err(Failure::file("write", &source))?;
         let (component, source) = (shown(&plugin.component), shown(&source));
         let mut test = self.freehold(&["plugin", "test", &shown(&folder), "--component", &component]);
         if accepts {
@@ -113,26 +125,25 @@ impl Work {
         run(self.freehold(&sign).args(["--into", &into]))
     }
 
-    /// `plugin.toml` under a publisher of its own, with the version of the contract as that of the plugin: one folder of plugins
-    /// can hold those of every contract.
-    fn source(&self, plugin: &Built) -> Result<String, Failure> {
-        let text = std::fs::read_to_string(&plugin.source).map_err(Failure::file("read", &plugin.source))?;
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        for line in lines.iter_mut().take_while(|line| !line.starts_with('[')) {
-            if line.starts_with("name = ") {
-                *line = line.replace("freehold/", &format!("{PUBLISHER}/"));
-            } else if line.starts_with("version = ") {
-                *line = format!("version = \"{}\"", self.version);
-            }
-        }
-        Ok(lines.join("\n") + "\n")
-    }
-
     fn freehold(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.freehold);
         command.arg("--home").arg(&self.home).args(arguments);
         command
     }
+}
+
+/// `plugin.toml` under a publisher of its own, with the version of the contract as that of the plugin: one folder of plugins can
+/// hold those of every contract.
+fn renamed(source: &str, version: &str) -> String {
+    let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
+    for line in lines.iter_mut().take_while(|line| !line.starts_with('[')) {
+        if let Some(name) = line.strip_prefix("name = \"freehold/") {
+            *line = format!("name = \"{PUBLISHER}/{name}");
+        } else if line.starts_with("version = ") {
+            *line = format!("version = \"{version}\"");
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 fn shown(path: &Path) -> String {
@@ -154,4 +165,16 @@ fn cases_before(name: &str, version: &str) -> Result<PathBuf, Failure> {
     };
     let newest = folders.max_by_key(number);
     newest.ok_or_else(|| Failure::new(format!("no version has cases for {name}; write some in {}", own.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::renamed;
+
+    #[test]
+    fn a_plugin_is_renamed_and_the_rest_of_it_stays() {
+        let source = "name = \"freehold/x\"\nversion = \"2.3.4\"\nworld = \"policy\"\n[settings.a]\nversion = \"9\"\n";
+        let expected = "name = \"corpus/x\"\nversion = \"1.1.0\"\nworld = \"policy\"\n[settings.a]\nversion = \"9\"\n";
+        assert_eq!(renamed(source, "1.1.0"), expected);
+    }
 }

@@ -8,10 +8,10 @@ use redact_words::{RedactWords, Settings};
 
 use crate::setup::{Failure, Setup, best};
 
-const ROWS: usize = 200_000;
+const ROWS: usize = 600_000;
 /// As in a run.
 const BATCH_ROWS: usize = 1024;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// Rows per second.
 pub(crate) struct Rates {

@@ -1,6 +1,7 @@
-//! Who computes now. There are as many turns as the machine has processors, and they are given in the order in which they were
-//! asked for. A call whose thread the system would put aside in the middle of it takes many times as long, and its clock runs
-//! on: under load, limits of time would be passed by plugins that do what they always do.
+//! Who computes now. There are twice as many turns as the machine has processors, so that none of these waits for a thread to
+//! wake up, and they are given in the order in which they were asked for. A call whose thread the system would put aside for
+//! hundreds of others takes many times as long, and its clock runs on: under load, limits of time would be passed by plugins
+//! that do what they always do.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -29,9 +30,9 @@ struct Waiter {
 pub(crate) struct Turn<'a>(&'a Turns);
 
 impl Turns {
-    /// One turn a processor.
+    /// Two turns a processor.
     pub(crate) fn of_this_machine() -> Self {
-        Self::new(available_parallelism().map_or(1, NonZero::get))
+        Self::new(2 * available_parallelism().map_or(1, NonZero::get))
     }
 
     fn new(count: usize) -> Self {
