@@ -7,12 +7,20 @@ use serde_json::Value;
 
 /// The kinds of limits that are told, and whether some of each was used.
 fn told(usage: &Value, label: &str) {
-    for kind in ["wall_time_ms", "memory_bytes", "table_elements", "input_bytes", "output_bytes", "log_bytes"] {
+    for kind in [
+        "wall_time_ms",
+        "memory_bytes",
+        "table_elements",
+        "input_bytes",
+        "output_bytes",
+        "log_bytes",
+        "component_bytes",
+    ] {
         let (used, limit) = (&usage[kind]["used"], &usage[kind]["limit"]);
         assert!(used.as_u64().unwrap() <= limit.as_u64().unwrap(), "{label}, {kind}: {usage}");
         assert!(limit.as_u64().unwrap() > 0, "{label}, {kind}: {usage}");
     }
-    for kind in ["memory_bytes", "input_bytes"] {
+    for kind in ["memory_bytes", "input_bytes", "component_bytes"] {
         assert!(usage[kind]["used"].as_u64().unwrap() > 0, "{label}, {kind}: {usage}");
     }
 }

@@ -65,6 +65,7 @@ pub struct Sandbox {
 pub struct Plugin {
     /// Name and version, for messages.
     label: Arc<str>,
+    component_bytes: u64,
     manifest: Arc<Manifest>,
     limits: Limits,
     engine: Engine,
@@ -129,7 +130,8 @@ impl Sandbox {
         })?;
         let label = format!("{} {}", manifest.name, manifest.version).into();
         let (engine, turns) = (engine.clone(), self.turns.clone());
-        Ok(Plugin { label, manifest, limits, engine, concurrent: self.settings.concurrent, turns, world })
+        let (component_bytes, concurrent) = (plugin.component().len() as u64, self.settings.concurrent);
+        Ok(Plugin { label, component_bytes, manifest, limits, engine, concurrent, turns, world })
     }
 
     fn component(&self, engine: &Engine, plugin: &VerifiedPlugin) -> wasmtime::Result<Component> {

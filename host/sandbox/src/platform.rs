@@ -25,6 +25,7 @@ pub(crate) struct PluginState {
     /// What it gets of what the manifest asks for: no more than the host allows.
     pub(crate) limits: Limits,
     grants: Grants,
+    component_bytes: u64,
     memory_bytes: u64,
     table_elements: u64,
     log_bytes: u64,
@@ -50,6 +51,7 @@ impl PluginState {
             manifest: plugin.manifest.clone(),
             limits: plugin.limits,
             grants,
+            component_bytes: plugin.component_bytes,
             memory_bytes: 0,
             table_elements: 0,
             log_bytes: 0,
@@ -143,6 +145,7 @@ impl PluginState {
             (LimitKind::InputBytes, self.input_bytes_max),
             (LimitKind::OutputBytes, self.output_bytes_max),
             (LimitKind::LogBytes, self.log_bytes),
+            (LimitKind::ComponentBytes, self.component_bytes),
         ] {
             usage.set(kind, used, self.limits.get(kind));
         }
