@@ -44,7 +44,7 @@ fn names_in_an_unsigned_component_are_written_out() {
     std::fs::write(project.path().join("x.wasm"), component.unwrap()).unwrap();
     let shown = project.run(&["plugin", "inspect", "x.wasm"]).expect(0);
     is_plain(&shown);
-    let shown = shown.says(&["imports a:b/c [2J\\u{202e}x", "exports a:b/c [2J\\u{202e}x"]);
+    let shown = shown.says(&["imports a:b/c\\u{1b}[2J\\u{202e}x", "exports a:b/c\\u{1b}[2J\\u{202e}x"]);
     drop(shown);
     is_plain(&project.run(&["plugin", "inspect", "x.wasm", "--json"]).expect(0));
 }

@@ -28,12 +28,12 @@ impl Interface {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        interface.imports.push(printable(import.map_err(|error| broken(&error))?.name.name));
+                        interface.imports.push(import.map_err(|error| broken(&error))?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        interface.exports.push(printable(export.map_err(|error| broken(&error))?.name.name));
+                        interface.exports.push(export.map_err(|error| broken(&error))?.name.name.to_owned());
                     }
                 }
                 _ => {}
@@ -50,11 +50,6 @@ impl Interface {
         };
         ["transform", "metric", "policy"].into_iter().filter(exported).collect()
     }
-}
-
-/// The bytes are nobody's yet, and names are shown on a terminal; none that is valid has such characters.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
