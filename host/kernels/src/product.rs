@@ -1,0 +1,334 @@
+//! Products of weights and panels, shared among threads.
+//!
+//! A task is a block of outputs for some panels. The block of the weight stays in the cache of its core while the panels
+//! pass by; nothing is computed twice, and no sum is shared, so that the result does not depend on the number of threads.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use crate::brain::{self, Pairs};
+use crate::buffer::Buffer;
+use crate::instructions::{bf16_path, f32_path};
+use crate::matrix::Matrix;
+use crate::pack::{self, Block};
+use crate::panels::{LANES, Panels};
+use crate::real::Real;
+
+/// In what factors are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to bf16; sums are f32.
+    Bf16,
+}
+
+/// Which way a weight [rows, columns] is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `y = W x`: from columns to rows, the forward pass.
+    Plain,
+    /// `y = Wᵀ x`: from rows to columns, the backward pass.
+    Transposed,
+}
+
+/// The right factor of products, ready for their precision.
+#[derive(Debug)]
+pub struct Operand<'a, T: Real> {
+    panels: &'a Panels<T>,
+    pairs: Option<Pairs>,
+}
+
+impl<'a, T: Real> Operand<'a, T> {
+    /// Prepares panels. Values of type f64 are always multiplied as they are.
+    pub fn new(panels: &'a Panels<T>, precision: Precision) -> Self {
+        let pairs = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => T::singles(panels).map(Pairs::of),
+        };
+        Self { panels, pairs }
+    }
+
+    /// What was given.
+    pub fn panels(&self) -> &'a Panels<T> {
+        self.panels
+    }
+}
+
+/// What is there before a product is added.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a, T> {
+    /// Nothing.
+    Zero,
+    /// What the output holds.
+    Output,
+    /// A value for each output.
+    Bias(&'a [T]),
+}
+
+/// One product.
+#[derive(Debug)]
+pub struct Job<'a, T: Real> {
+    /// The weight.
+    pub weight: Matrix<'a>,
+    /// Which way it is used.
+    pub side: Side,
+    /// What it is multiplied with.
+    pub x: &'a Operand<'a, T>,
+    /// Where the product goes.
+    pub out: &'a mut Panels<T>,
+    /// What it is added to.
+    pub start: Start<'a, T>,
+    /// A second product, of another weight used the same way, that is added; always computed in the panels' own type.
+    pub update: Option<(Matrix<'a>, &'a Panels<T>)>,
+}
+
+impl<'a, T: Real> Job<'a, T> {
+    /// `out = W x` or `out = Wᵀ x`.
+    pub fn new(weight: Matrix<'a>, side: Side, x: &'a Operand<'a, T>, out: &'a mut Panels<T>) -> Self {
+        Self { weight, side, x, out, start: Start::Zero, update: None }
+    }
+
+    /// The same, starting from something.
+    #[must_use]
+    pub fn from(self, start: Start<'a, T>) -> Self {
+        Self { start, ..self }
+    }
+
+    /// The same, with a second product added.
+    #[must_use]
+    pub fn with(self, update: Option<(Matrix<'a>, &'a Panels<T>)>) -> Self {
+        Self { update, ..self }
+    }
+}
+
+/// Outputs of a task: a multiple of the rows of all tiles.
+const BLOCK: usize = 96;
+/// Terms of a sum that are treated at once: what a panel of them takes stays in the second-level cache.
+const DEPTH: usize = 2048;
+/// In bf16, where they take half the room.
+const DEPTH_BF16: usize = 4096;
+
+struct Task<'a, T: Real> {
+    weight: Matrix<'a>,
+    side: Side,
+    x: &'a Operand<'a, T>,
+    start: Start<'a, T>,
+    update: Option<(Matrix<'a>, &'a Panels<T>)>,
+    first: usize,
+    rows: usize,
+    /// Panels by number, with the outputs of the task in each.
+    panels: Vec<(usize, &'a mut [T])>,
+}
+
+/// Computes a product.
+///
+/// # Panics
+/// The sizes do not fit together.
+pub fn multiply<T: Real>(job: Job<'_, T>) {
+    multiply_all(vec![job]);
+}
+
+/// Computes several products at once.
+///
+/// # Panics
+/// The sizes of one do not fit together.
+pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
+    let threads = rayon::current_num_threads();
+    let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(BLOCK)).sum();
+    // Where there are few blocks, panels are shared out as well.
+    let shares = if threads == 1 { 1 } else { (4 * threads).div_ceil(blocks.max(1)) };
+    let mut tasks = Vec::new();
+    for job in jobs {
+        let Job { weight, side, x, out, start, update } = job;
+        let (outputs, terms) = side.sizes(weight);
+        assert_eq!((out.features(), x.panels.features()), (outputs, terms), "the sizes of a product");
+        assert_eq!(out.tokens(), x.panels.tokens(), "the tokens of a product");
+        if let Some((weight, x)) = update {
+            assert_eq!((out.features(), x.features()), side.sizes(weight), "the sizes of an update");
+            assert_eq!(out.tokens(), x.tokens(), "the tokens of an update");
+        }
+        let (features, count) = (out.features(), out.count());
+        let share = count.div_ceil(shares).max(1);
+        let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(BLOCK)).map(|_| Vec::new()).collect();
+        for (panel, values) in out.values_mut().chunks_exact_mut((features * LANES).max(1)).enumerate() {
+            for (block, values) in values.chunks_mut(BLOCK * LANES).enumerate() {
+                by_block[block].push((panel, values));
+            }
+        }
+        for (block, mut panels) in by_block.into_iter().enumerate() {
+            let first = block * BLOCK;
+            let rows = BLOCK.min(features - first);
+            while !panels.is_empty() {
+                let rest = panels.split_off(share.min(panels.len()));
+                tasks.push(Task { weight, side, x, start, update, first, rows, panels });
+                panels = rest;
+            }
+        }
+    }
+    tasks.into_par_iter().with_max_len(1).for_each(Task::run);
+}
+
+impl Side {
+    /// Outputs and inputs.
+    fn sizes(self, weight: Matrix<'_>) -> (usize, usize) {
+        match self {
+            Self::Plain => (weight.rows(), weight.columns()),
+            Self::Transposed => (weight.columns(), weight.rows()),
+        }
+    }
+}
+
+impl<T: Real> Task<'_, T> {
+    fn run(mut self) {
+        let terms = self.x.panels.features();
+        let mut accumulate = !matches!(self.start, Start::Zero) || terms == 0;
+        match self.start {
+            Start::Zero if terms == 0 => self.panels.iter_mut().for_each(|(_, out)| out.fill(T::ZERO)),
+            Start::Zero | Start::Output => (),
+            Start::Bias(bias) => {
+                let bias = &bias[self.first..][..self.rows];
+                for (_, out) in &mut self.panels {
+                    out.chunks_exact_mut(LANES).zip(bias).for_each(|(out, bias)| out.fill(*bias));
+                }
+            }
+        }
+        let step = if self.x.pairs.is_some() { DEPTH_BF16 } else { DEPTH };
+        for from in (0..terms).step_by(step) {
+            let block = Block { first: self.first, rows: self.rows, from, depth: step.min(terms - from) };
+            match &self.x.pairs {
+                Some(pairs) => self.part_bf16(block, pairs, accumulate),
+                None => self.part(self.weight, self.x.panels, block, accumulate),
+            }
+            accumulate = true;
+        }
+        if let Some((weight, x)) = self.update {
+            let block = Block { first: self.first, rows: self.rows, from: 0, depth: x.features() };
+            self.part(weight, x, block, true);
+        }
+    }
+
+    fn part(&mut self, weight: Matrix<'_>, x: &Panels<T>, block: Block, accumulate: bool) {
+        let mut store: Option<Buffer<T>> = None;
+        let factor = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
+        for (panel, out) in &mut self.panels {
+            let x = &x.panel(*panel)[block.from * LANES..][..block.depth * LANES];
+            T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate);
+        }
+    }
+
+    fn part_bf16(&mut self, block: Block, pairs: &Pairs, accumulate: bool) {
+        let mut store = None;
+        let packed = pack::factor_bf16(self.weight, self.side, block, &mut store);
+        let mut panels: Vec<(&[bf16], &mut [f32])> = Vec::with_capacity(self.panels.len());
+        for (panel, out) in &mut self.panels {
+            if let Some(out) = T::singles_mut(out) {
+                panels.push((pairs.panel(*panel, block.from), out));
+            }
+        }
+        brain::product(bf16_path(), &packed, [block.rows, block.depth], &mut panels, accumulate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Values;
+    use crate::tile::tests::values;
+
+    fn panels(features: usize, tokens: usize, seed: u64) -> Panels<f32> {
+        let mut panels = Panels::any(features, tokens);
+        let count = panels.values().len();
+        panels.values_mut().copy_from_slice(&values(count, seed));
+        panels
+    }
+
+    #[test]
+    fn products_are_those_of_the_formula_in_every_storage_and_direction() {
+        let (rows, columns, tokens) = (130, 101, 70);
+        let w = values(rows * columns, 1);
+        let half: Vec<half::f16> = w.iter().map(|&x| half::f16::from_f32(x)).collect();
+        let brain: Vec<bf16> = w.iter().map(|&x| bf16::from_f32(x)).collect();
+        for stored in [Values::F32(&w), Values::F16(&half), Values::Bf16(&brain)] {
+            let weight = Matrix::new(stored, rows, columns);
+            let exact = stored.to_f64(0..rows * columns);
+            for side in [Side::Plain, Side::Transposed] {
+                let (outputs, terms) = if side == Side::Plain { (rows, columns) } else { (columns, rows) };
+                let x = panels(terms, tokens, 2);
+                for (precision, allowed) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.15)] {
+                    let operand = Operand::new(&x, precision);
+                    let mut out = panels(outputs, tokens, 3);
+                    let before = out.clone();
+                    multiply(Job::new(weight, side, &operand, &mut out).from(Start::Output));
+                    for o in 0..outputs {
+                        for t in 0..tokens {
+                            let at = |i: usize| if side == Side::Plain { o * columns + i } else { i * columns + o };
+                            let term = |i: usize| exact[at(i)] * f64::from(x.values()[x.place(i, t)]);
+                            let place = out.place(o, t);
+                            let want = f64::from(before.values()[place]) + (0..terms).map(term).sum::<f64>();
+                            let got = f64::from(out.values()[place]);
+                            assert!((got - want).abs() < allowed, "{side:?} {precision:?} {o} {t}: {got} {want}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_starts_with_the_bias_and_ends_with_the_update() {
+        let (rows, columns, rank) = (100, 40, 3);
+        let (w, low, bias) = (values(rows * columns, 1), values(rows * rank, 2), values(rows, 3));
+        let (x, inner) = (panels(columns, 33, 4), panels(rank, 33, 5));
+        let weight = Matrix::new(Values::F32(&w), rows, columns);
+        let update = Matrix::new(Values::F32(&low), rows, rank);
+        let (operand, mut out) = (Operand::new(&x, Precision::F32), Panels::any(rows, 33));
+        let job = Job::new(weight, Side::Plain, &operand, &mut out);
+        multiply(job.from(Start::Bias(&bias)).with(Some((update, &inner))));
+        for o in 0..rows {
+            for t in 0..33 {
+                let mut want = bias[o];
+                (0..columns).for_each(|i| want = w[o * columns + i].mul_add(x.values()[x.place(i, t)], want));
+                (0..rank).for_each(|i| want = low[o * rank + i].mul_add(inner.values()[inner.place(i, t)], want));
+                assert_eq!(out.values()[out.place(o, t)], want);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let (rows, columns) = (200, 4500);
+        let w = values(rows * columns, 1);
+        let weight = Matrix::new(Values::F32(&w), rows, columns);
+        let x = panels(columns, 100, 2);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    let (operand, mut out) = (Operand::new(&x, precision), Panels::any(rows, 100));
+                    multiply(Job::new(weight, Side::Plain, &operand, &mut out));
+                    out
+                })
+            };
+            assert_eq!(run(1).values(), run(3).values());
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_depend_on_the_others() {
+        let (rows, columns) = (50, 70);
+        let w = values(rows * columns, 1);
+        let weight = Matrix::new(Values::F32(&w), rows, columns);
+        let x = panels(columns, 90, 2);
+        let run = |x: &Panels<f32>| {
+            let mut out = Panels::any(rows, x.tokens());
+            multiply(Job::new(weight, Side::Plain, &Operand::new(x, Precision::F32), &mut out));
+            out
+        };
+        let all = run(&x);
+        let mut one = Panels::zeros(columns, 1);
+        one.set_token(0, x.token(41));
+        assert!(run(&one).token(0).eq(all.token(41)));
+    }
+}
