@@ -161,6 +161,24 @@ fn all_splits() -> Vec<Split> {
 pub enum Method {
     /// Low-rank adaptation (Hu et al., arXiv 2106.09685).
     Lora,
+    /// With the scale `alpha / sqrt(rank)` (Kalajdzievski, arXiv 2312.03732).
+    Rslora,
+    /// With a trained length of each output's weights (Liu et al., arXiv 2402.09353).
+    Dora,
+    /// No adapter: every tensor of the model is trained.
+    Full,
+}
+
+impl Method {
+    /// The name used in recipes and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lora => "lora",
+            Self::Rslora => "rslora",
+            Self::Dora => "dora",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// `[adapter]`
@@ -169,9 +187,11 @@ pub enum Method {
 pub struct AdapterSettings {
     /// The method.
     pub method: Method,
-    /// Rank of the update, `r`.
+    /// Rank of the update, `r`; not with method `full`.
+    #[serde(default)]
     pub rank: usize,
-    /// Scale: the update is multiplied by `alpha / rank`.
+    /// Scale: the update is multiplied by `alpha / rank`; not with method `full`.
+    #[serde(default)]
     pub alpha: f64,
     /// Probability with which an input of the update is dropped in training.
     #[serde(default)]
@@ -198,6 +218,41 @@ pub enum Schedule {
     Cosine,
 }
 
+/// In what matrices are multiplied; everything else is f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE 754 binary32: the same bits on every processor.
+    #[default]
+    F32,
+    /// Factors rounded to bf16, sums in f32: much faster where the processor has instructions for it, and the same bits
+    /// on processors with the same ones.
+    Bf16,
+}
+
+impl Precision {
+    /// The name used in recipes and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+/// Whether activations are kept for the backward pass or computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivationCheckpointing {
+    /// Computed again if they would take more than 2 GiB.
+    #[default]
+    Auto,
+    /// Only the input of each block is kept: less memory, a third more work.
+    Always,
+    /// All are kept.
+    Never,
+}
+
 /// `[train]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,6 +261,9 @@ pub struct TrainSettings {
     pub epochs: f64,
     /// Tokens of a step of the optimizer, padding not counted.
     pub tokens_per_step: usize,
+    /// Tokens that are computed at once; a step of more is cut in parts, whose gradients are added.
+    #[serde(default = "tokens_at_once")]
+    pub tokens_at_once: usize,
     /// Highest learning rate.
     pub learning_rate: f64,
     /// How it moves.
@@ -222,6 +280,74 @@ pub struct TrainSettings {
     pub clip_norm: f64,
     /// Longest example in tokens; longer ones are an error, not cut in silence.
     pub max_length: usize,
+    /// In what matrices are multiplied.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether activations are kept or computed again.
+    #[serde(default)]
+    pub activation_checkpointing: ActivationCheckpointing,
+    /// Steps from one checkpoint to the next; 0 for none.
+    #[serde(default = "checkpoint_every")]
+    pub checkpoint_every: usize,
+    /// How many of the last checkpoints are kept, besides the best.
+    #[serde(default = "keep_checkpoints")]
+    pub keep_checkpoints: usize,
+    /// Measures the adapter during training, and stops when it gets no better.
+    #[serde(default)]
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// `[train.early_stopping]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// `loss`, which is better when lower, or the name of a metric plugin of the recipe; on the held-out data.
+    #[serde(default = "loss")]
+    pub metric: String,
+    /// Steps from one measurement to the next.
+    pub every: usize,
+    /// How many measurements in a row may be no better than the best.
+    pub patience: usize,
+    /// By how much a measurement has to be better to count.
+    #[serde(default)]
+    pub min_delta: f64,
+}
+
+fn loss() -> String {
+    "loss".into()
+}
+
+fn tokens_at_once() -> usize {
+    4096
+}
+
+fn checkpoint_every() -> usize {
+    100
+}
+
+fn keep_checkpoints() -> usize {
+    1
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 1.0,
+            tokens_per_step: 4096,
+            tokens_at_once: tokens_at_once(),
+            learning_rate: 1e-4,
+            schedule: Schedule::default(),
+            warmup_steps: 0,
+            weight_decay: 0.0,
+            clip_norm: one(),
+            max_length: 2048,
+            precision: Precision::default(),
+            activation_checkpointing: ActivationCheckpointing::default(),
+            checkpoint_every: checkpoint_every(),
+            keep_checkpoints: keep_checkpoints(),
+            early_stopping: None,
+        }
+    }
 }
 
 fn one() -> f64 {

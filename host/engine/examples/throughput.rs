@@ -77,6 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         weight_decay: 0.0,
         clip_norm: 1.0,
         max_length: 256,
+        ..TrainSettings::default()
     };
     let time = Instant::now();
     let trained = train_adapter(&model, &examples, &adapter, &train, 1, &mut |_| ())?;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
 use freehold_core::digest::Digest;
-use freehold_core::recipe::AdapterSettings;
+use freehold_core::recipe::{AdapterSettings, Method};
 use safetensors::SafeTensors;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::lora::Lora;
 use crate::model::{Model, Target};
 use crate::safetensors_file::{self, Precision};
+use crate::tensor::Tensor;
+use crate::update::{Update, UpdateShape};
 
 const CONFIG_FILE: &str = "adapter_config.json";
 const TENSORS_FILE: &str = "adapter_model.safetensors";
@@ -81,28 +81,35 @@ pub enum AdapterError {
         /// What the adapter was trained with.
         found: String,
     },
-    /// A computation failed.
-    #[error("the engine failed: {0}")]
-    Compute(String),
-}
-
-impl From<candle_core::Error> for AdapterError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
-    }
 }
 
 /// LoRA weights for one base model.
 #[derive(Debug, Clone)]
 pub struct Adapter {
-    pub(crate) rank: usize,
-    pub(crate) alpha: f64,
-    pub(crate) dropout: f64,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) lora: Lora,
+    shape: Shape,
+    pub(crate) update: Update,
     base: Digest,
     tokenizer: Digest,
     template: Option<Digest>,
+}
+
+/// What the configuration of an adapter says.
+#[derive(Debug, Clone)]
+struct Shape {
+    rank: usize,
+    alpha: f64,
+    dropout: f64,
+    targets: Vec<Target>,
+    dora: bool,
+    rslora: bool,
+}
+
+impl Shape {
+    fn update(&self) -> UpdateShape<'_> {
+        let rank = self.rank as f64;
+        let scale = self.alpha / if self.rslora { rank.sqrt() } else { rank };
+        UpdateShape { rank: self.rank, scale, targets: &self.targets, dora: self.dora }
+    }
 }
 
 /// `adapter_config.json`, in the order in which it is written.
@@ -155,19 +162,26 @@ impl Adapter {
             return Err(setting("targets", "empty".into(), "at least one linear layer"));
         }
         targets.sort_unstable();
-        let scale = settings.alpha / settings.rank as f64;
-        let lora = Lora::initial(&model.config, (settings.rank, scale), &targets, seed)?;
-        let origin = &model.origin;
-        Ok(Self {
+        let shape = Shape {
             rank: settings.rank,
             alpha: settings.alpha,
             dropout: settings.dropout,
             targets,
-            lora,
-            base: origin.digest,
-            tokenizer: origin.tokenizer,
-            template: origin.template,
-        })
+            dora: settings.method == Method::Dora,
+            rslora: settings.method == Method::Rslora,
+        };
+        let update = Update::initial((&model.config, &model.weights), shape.update(), seed);
+        Ok(Self::of(shape, update, model))
+    }
+
+    fn of(shape: Shape, update: Update, model: &Model) -> Self {
+        let origin = &model.origin;
+        Self { shape, update, base: origin.digest, tokenizer: origin.tokenizer, template: origin.template }
+    }
+
+    /// The probability of dropout in training.
+    pub(crate) fn dropout(&self) -> f64 {
+        self.shape.dropout
     }
 
     /// Digest of the base model that it belongs to.
@@ -177,18 +191,19 @@ impl Adapter {
 
     /// Number of trained values.
     pub fn parameters(&self) -> usize {
-        self.lora.named().iter().map(|(_, tensor)| tensor.elem_count()).sum()
+        self.update.named().iter().map(|(_, tensor)| tensor.len()).sum()
     }
 
     /// PEFT's files, name and bytes. The same adapter gives the same bytes.
     ///
     /// # Errors
-    /// A computation fails.
+    /// The configuration cannot be written as JSON.
     pub fn to_files(&self) -> Result<Vec<(String, Vec<u8>)>, AdapterError> {
-        let mut names: Vec<&str> = self.targets.iter().map(|target| target.name()).collect();
+        let mut names: Vec<&str> = self.shape.targets.iter().map(|target| target.name()).collect();
         names.sort_unstable();
         // PEFT expects a whole number where it is one.
-        let whole = self.alpha.fract() == 0.0 && self.alpha < 1e9;
+        let Shape { alpha, rank, dropout, dora, rslora, .. } = self.shape;
+        let whole = alpha.fract() == 0.0 && alpha < 1e9;
         let config = Config {
             alpha_pattern: BTreeMap::new(),
             base_model_name_or_path: self.base.to_string(),
@@ -196,28 +211,30 @@ impl Adapter {
             fan_in_fan_out: false,
             inference_mode: true,
             init_lora_weights: true,
-            lora_alpha: if whole { Value::from(self.alpha as u64) } else { Value::from(self.alpha) },
-            lora_dropout: self.dropout,
+            lora_alpha: if whole { Value::from(alpha as u64) } else { Value::from(alpha) },
+            lora_dropout: dropout,
             modules_to_save: None,
             peft_type: "LORA",
-            r: self.rank,
+            r: rank,
             rank_pattern: BTreeMap::new(),
             revision: None,
             target_modules: names,
             task_type: "CAUSAL_LM",
-            use_dora: false,
-            use_rslora: false,
+            use_dora: dora,
+            use_rslora: rslora,
         };
-        let mut config = serde_json::to_vec_pretty(&config).map_err(|error| AdapterError::Config(error.to_string()))?;
+        let json = |error: serde_json::Error| AdapterError::Config(error.to_string());
+        let mut config = serde_json::to_vec_pretty(&config).map_err(json)?;
         config.push(b'\n');
-        let tensors = self.lora.named().into_iter().map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor)).collect();
+        let tensors =
+            self.update.named().into_iter().map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor)).collect();
         let mut metadata = BTreeMap::from([
             ("format", "pt".to_string()),
             (BASE_KEY, self.base.to_string()),
             (TOKENIZER_KEY, self.tokenizer.to_string()),
         ]);
         metadata.extend(self.template.map(|template| (TEMPLATE_KEY, template.to_string())));
-        let tensors = safetensors_file::write(&tensors, &metadata, Precision::F32)?;
+        let tensors = safetensors_file::write(&tensors, &metadata, Precision::F32).map_err(json)?;
         Ok(vec![(CONFIG_FILE.into(), config), (TENSORS_FILE.into(), tensors)])
     }
 
@@ -226,14 +243,13 @@ impl Adapter {
     /// # Errors
     /// The files are damaged, do not fit the model, or say that they belong to another one.
     pub fn from_files(config: &[u8], tensors: &[u8], model: &Model) -> Result<Self, AdapterError> {
-        let parsed = PeftConfig::parse(config)?;
+        let parsed = Shape::parse(config)?;
         let damaged = |error: safetensors::SafeTensorError| AdapterError::File(error.to_string());
         let (_, header) = SafeTensors::read_metadata(tensors).map_err(damaged)?;
         check_origin(header.metadata().as_ref(), model)?;
         let file = SafeTensors::deserialize(tensors).map_err(damaged)?;
         let mut found: BTreeMap<String, _> = file.iter().map(|(name, view)| (name.to_string(), view)).collect();
-        let scale = parsed.alpha / parsed.rank as f64;
-        let lora = Lora::build(&model.config, (parsed.rank, scale), &parsed.targets, |name, shape| {
+        let update = Update::build((&model.config, &model.weights), parsed.update(), |name, shape, _, _| {
             let name = format!("{PREFIX}{name}");
             let view = found.remove(&name).ok_or_else(|| AdapterError::MissingTensor(name.clone()))?;
             if view.shape() != shape {
@@ -242,25 +258,14 @@ impl Adapter {
             }
             let values = crate::folder::to_f32(view.dtype(), view.data());
             match values.filter(|values| values.iter().all(|x| x.is_finite())) {
-                Some(values) => Ok(Tensor::from_vec(values, (shape[0], shape[1]), &Device::Cpu)?),
+                Some(values) => Ok(Tensor::of(values, shape)),
                 None => Err(AdapterError::Values(name)),
             }
         })?;
         if let Some(name) = found.into_keys().next() {
             return Err(AdapterError::UnknownTensor(name));
         }
-        let PeftConfig { rank, alpha, dropout, targets } = parsed;
-        let origin = &model.origin;
-        Ok(Self {
-            rank,
-            alpha,
-            dropout,
-            targets,
-            lora,
-            base: origin.digest,
-            tokenizer: origin.tokenizer,
-            template: origin.template,
-        })
+        Ok(Self::of(parsed, update, model))
     }
 }
 
@@ -285,28 +290,27 @@ fn check_origin(
     Ok(())
 }
 
-/// What is read of `adapter_config.json`.
-struct PeftConfig {
-    rank: usize,
-    alpha: f64,
-    dropout: f64,
-    targets: Vec<Target>,
-}
-
-impl PeftConfig {
+impl Shape {
+    /// Reads `adapter_config.json`.
     fn parse(bytes: &[u8]) -> Result<Self, AdapterError> {
         let config: Value = serde_json::from_slice(bytes).map_err(|error| AdapterError::Config(error.to_string()))?;
         if config.get("peft_type").and_then(Value::as_str) != Some("LORA") {
             return Err(unsupported(&config, "peft_type", "\"LORA\""));
         }
-        for key in ["use_dora", "use_rslora", "fan_in_fan_out", "lora_bias"] {
+        for key in ["fan_in_fan_out", "lora_bias"] {
             if config.get(key).is_some_and(|value| value.as_bool() != Some(false)) {
                 return Err(unsupported(&config, key, "false"));
             }
         }
-        for key in
-            ["modules_to_save", "layers_to_transform", "rank_pattern", "alpha_pattern", "trainable_token_indices"]
-        {
+        for key in [
+            "modules_to_save",
+            "layers_to_transform",
+            "rank_pattern",
+            "alpha_pattern",
+            "trainable_token_indices",
+            "exclude_modules",
+            "target_parameters",
+        ] {
             let empty = |value: &Value| match value {
                 Value::Null => true,
                 Value::Array(list) => list.is_empty(),
@@ -326,17 +330,24 @@ impl PeftConfig {
         let mut targets = Vec::new();
         for name in names.ok_or_else(|| unsupported(&config, "target_modules", "a list of names"))? {
             let target = name.as_str().and_then(Target::from_name);
-            targets.push(target.ok_or_else(|| {
-                unsupported(&config, "target_modules", "a list of the linear layers of a Llama block")
-            })?);
+            targets.push(
+                target
+                    .ok_or_else(|| unsupported(&config, "target_modules", "a list of the linear layers of a block"))?,
+            );
         }
         targets.sort_unstable();
         targets.dedup();
+        let flag = |key| match config.get(key) {
+            None | Some(Value::Null) => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| unsupported(&config, key, "true or false")),
+        };
         Ok(Self {
             rank: rank.ok_or_else(|| unsupported(&config, "r", "a positive whole number"))? as usize,
             alpha: alpha.ok_or_else(|| unsupported(&config, "lora_alpha", "a number"))?,
             dropout: config.get("lora_dropout").and_then(Value::as_f64).unwrap_or(0.0),
             targets,
+            dora: flag("use_dora")?,
+            rslora: flag("use_rslora")?,
         })
     }
 }

@@ -3,18 +3,15 @@
 use std::ops::Range;
 
 use crate::example::Example;
-use crate::ops::TokenTarget;
 use crate::random::Random;
-
-/// Tokens that are computed at once: a step of more is cut, and its gradients are added up.
-const TOKENS_AT_ONCE: usize = 4096;
 
 /// Examples behind one another.
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
     pub(crate) ids: Vec<u32>,
     pub(crate) segments: Vec<Range<usize>>,
-    pub(crate) targets: Vec<TokenTarget>,
+    /// Tokens whose successor is to be predicted, and that successor.
+    pub(crate) targets: Vec<(u32, u32)>,
 }
 
 impl Packed {
@@ -22,7 +19,7 @@ impl Packed {
     fn push(&mut self, example: &Example) {
         let start = self.ids.len();
         for (index, &id) in target_positions(example) {
-            self.targets.push(TokenTarget { row: (start + index - 1) as u32, id });
+            self.targets.push(((start + index - 1) as u32, id));
         }
         let rows = target_positions(example).last().map_or(0, |(index, _)| index);
         self.ids.extend_from_slice(&example.ids[..rows]);
@@ -68,13 +65,13 @@ pub(crate) fn plan(lengths: &[usize], epochs: f64, tokens_per_step: usize, seed:
     steps
 }
 
-/// Packs the examples of a step into what is computed at once.
-pub(crate) fn pack(examples: &[Example], step: &[usize]) -> Vec<Packed> {
+/// Packs the examples of a step into what is computed at once: at most so many tokens, unless an example has more.
+pub(crate) fn pack(examples: &[Example], step: &[usize], at_once: usize) -> Vec<Packed> {
     let mut all: Vec<Packed> = Vec::new();
     for &index in step {
         let example = &examples[index];
         match all.last_mut() {
-            Some(packed) if packed.ids.len() + example.ids.len() <= TOKENS_AT_ONCE => packed.push(example),
+            Some(packed) if packed.ids.len() + example.ids.len() <= at_once => packed.push(example),
             _ => {
                 let mut packed = Packed::default();
                 packed.push(example);
@@ -107,10 +104,9 @@ mod tests {
     #[test]
     fn packing_keeps_targets_and_drops_the_tail() {
         let example = Example { ids: vec![5, 6, 7, 8, 9], mask: vec![true, false, true, true, false] };
-        let packed = pack(&[example.clone(), example], &[0, 1]).remove(0);
+        let packed = pack(&[example.clone(), example], &[0, 1], 100).remove(0);
         assert_eq!(packed.ids, [5, 6, 7, 5, 6, 7]);
         assert_eq!(packed.segments, [0..3, 3..6]);
-        let targets: Vec<(u32, u32)> = packed.targets.iter().map(|target| (target.row, target.id)).collect();
-        assert_eq!(targets, [(1, 7), (2, 8), (4, 7), (5, 8)]);
+        assert_eq!(packed.targets, [(1, 7), (2, 8), (4, 7), (5, 8)]);
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use freehold_core::digest::{Digest, Hasher};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde::Deserialize;
 
 use crate::config::{CONFIG_FILE, Config, EndIds};
+use crate::mapped::Mapped;
 
 const WEIGHTS_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -16,6 +18,11 @@ const TEMPLATE_FILE: &str = "chat_template.jinja";
 const GENERATION_FILE: &str = "generation_config.json";
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+
+/// Whether a file of the folder belongs to the tokenizer.
+pub(crate) fn is_tokenizer_file(name: &str) -> bool {
+    [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE].contains(&name)
+}
 
 /// A model folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -123,15 +130,30 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
-    /// A computation failed.
-    #[error("the engine failed: {0}")]
-    Compute(String),
-}
-
-impl From<candle_core::Error> for ModelError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
-    }
+    /// A tensor belongs to nothing that `config.json` describes.
+    #[error("`{file}` has tensor `{tensor}`, which config.json does not imply; a model that needs it is not supported")]
+    ExtraTensor {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// Two files have the same tensor.
+    #[error("tensor `{tensor}` is in `{file}` and in another weights file; fetch the model again")]
+    Twice {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor has a value that is infinite or not a number.
+    #[error("tensor `{tensor}` in `{file}` has values that are not finite numbers; the weights are damaged")]
+    NotFinite {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
 }
 
 /// A file of a model folder that the engine uses.
@@ -153,13 +175,6 @@ pub struct ModelFolder {
     config: Config,
     weights: Vec<String>,
     template: Option<Template>,
-}
-
-/// A tensor as a weights file has it.
-pub(crate) struct FileTensor {
-    pub(crate) file: String,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) values: Vec<f32>,
 }
 
 /// Where the chat template comes from.
@@ -280,25 +295,26 @@ impl ModelFolder {
         }
     }
 
-    /// The tensors of the weights that are wanted, by name, as f32.
-    pub(crate) fn tensors(&self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, FileTensor>, ModelError> {
-        let mut all = BTreeMap::new();
-        for file in &self.weights {
-            let bytes = self.read(file)?;
-            let tensors = SafeTensors::deserialize(&bytes)
-                .map_err(|error| ModelError::Weights { file: file.clone(), reason: error.to_string() })?;
-            for (name, view) in tensors.iter() {
-                if wanted(name) {
-                    let values = to_f32(view.dtype(), view.data()).ok_or_else(|| ModelError::TensorType {
-                        file: file.clone(),
-                        tensor: name.into(),
-                        found: format!("{:?}", view.dtype()),
-                    })?;
-                    all.insert(name.into(), FileTensor { file: file.clone(), shape: view.shape().to_vec(), values });
-                }
+    /// Whether a file of the folder holds weights.
+    pub(crate) fn is_weights(&self, name: &str) -> bool {
+        self.weights.iter().any(|file| file == name)
+    }
+
+    /// Maps one of the weights files and checks that it is still the one that was digested.
+    pub(crate) fn map(&self, name: &str) -> Result<Arc<Mapped>, ModelError> {
+        let error = |source| ModelError::Read { file: name.into(), source };
+        let mapped = self.dir.open(name).and_then(Mapped::open).map_err(error)?;
+        let found = Digest::of(mapped.bytes());
+        match self.files.iter().find(|file| file.name == name) {
+            Some(file) if file.digest != found => {
+                Err(ModelError::Changed { file: name.into(), expected: file.digest, found })
             }
+            _ => Ok(Arc::new(mapped)),
         }
-        Ok(all)
+    }
+
+    pub(crate) fn weight_files(&self) -> &[String] {
+        &self.weights
     }
 }
 
@@ -381,6 +397,10 @@ fn find_template(dir: &Dir) -> Result<Option<Template>, ModelError> {
     };
     Ok(Some(Template { file: TOKENIZER_CONFIG_FILE, text }))
 }
+
+mod weights;
+
+pub(crate) use weights::weights;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,9 @@
 //! Greedy generation, many rows at once.
 
-use candle_core::Tensor;
+use freehold_kernels::{Panels, Precision};
 
 use crate::adapter::Adapter;
-use crate::model::{self, Model, RowCache, Weights, forward_cached};
-use crate::ops::with_values;
+use crate::model::{self, Model, Network, last_logits};
 
 /// Rows that are generated at once.
 const ROWS: usize = 64;
@@ -59,15 +58,6 @@ pub enum GenerateError {
         /// The adapter's.
         found: freehold_core::digest::Digest,
     },
-    /// A computation failed.
-    #[error("the engine failed: {0}")]
-    Compute(String),
-}
-
-impl From<candle_core::Error> for GenerateError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
-    }
 }
 
 /// Logits at all positions.
@@ -82,7 +72,7 @@ pub struct Logits {
 /// A row that is being generated.
 struct Row {
     index: usize,
-    cache: RowCache,
+    past: model::Row,
     /// Tokens that the model has not seen yet.
     next: Vec<u32>,
     answer: Vec<u32>,
@@ -102,7 +92,7 @@ pub fn generate(
     observe: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<u32>>, GenerateError> {
     check(model, prompts, max_new_tokens)?;
-    let weights = effective(model, adapter)?;
+    let network = network(model, adapter, Precision::F32)?;
     let mut answers = vec![Vec::new(); prompts.len()];
     if max_new_tokens == 0 {
         return Ok(answers);
@@ -115,8 +105,8 @@ pub fn generate(
     loop {
         let free = if rows.len() <= ROWS / 2 { ROWS - rows.len() } else { 0 };
         let mut fresh: Vec<Row> = waiting.by_ref().take(free).map(|index| start(model, prompts, index)).collect();
-        advance(model, &weights, &mut rows)?;
-        advance(model, &weights, &mut fresh)?;
+        advance(&network, &mut rows)?;
+        advance(&network, &mut fresh)?;
         rows.append(&mut fresh);
         if rows.is_empty() {
             return Ok(answers);
@@ -141,38 +131,28 @@ pub fn generate(
 }
 
 fn start(model: &Model, prompts: &[Vec<u32>], index: usize) -> Row {
-    Row { index, cache: RowCache::new(model), next: prompts[index].clone(), answer: Vec::new() }
+    Row { index, past: model::Row::new(model.config.layers), next: prompts[index].clone(), answer: Vec::new() }
 }
 
 /// Shows each row its new tokens and replaces them by the one that follows.
-fn advance(model: &Model, weights: &Weights, rows: &mut [Row]) -> Result<(), GenerateError> {
+fn advance(network: &Network<'_, f32>, rows: &mut [Row]) -> Result<(), GenerateError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let (mut ids, mut segments, mut caches) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
-    for row in rows.iter_mut() {
-        let begin = ids.len();
-        ids.append(&mut row.next);
-        segments.push(begin..ids.len());
-        caches.push(std::mem::replace(&mut row.cache, RowCache::empty()));
-    }
-    let logits = forward_cached(model, weights, &ids, &segments, &mut caches)?;
-    for (row, cache) in rows.iter_mut().zip(caches) {
-        row.cache = cache;
-    }
-    let vocabulary = logits.dims2()?.1;
-    let best: Vec<Option<u32>> =
-        with_values::<f32, _>(&logits, |values| Ok(values.chunks_exact(vocabulary).map(likeliest).collect()))?;
-    for (row, best) in rows.iter_mut().zip(best) {
-        row.next.push(best.ok_or(GenerateError::NotFinite { index: row.index })?);
+    let next: Vec<Vec<u32>> = rows.iter_mut().map(|row| std::mem::take(&mut row.next)).collect();
+    let next: Vec<&[u32]> = next.iter().map(Vec::as_slice).collect();
+    let mut past: Vec<&mut model::Row> = rows.iter_mut().map(|row| &mut row.past).collect();
+    let logits = last_logits(network, &mut past, &next);
+    for (token, row) in rows.iter_mut().enumerate() {
+        row.next.push(likeliest(logits.token(token)).ok_or(GenerateError::NotFinite { index: row.index })?);
     }
     Ok(())
 }
 
 /// The highest logit; the first of equals. None if one is not a number.
-fn likeliest(logits: &[f32]) -> Option<u32> {
+fn likeliest(logits: impl IntoIterator<Item = f32>) -> Option<u32> {
     let (mut best, mut highest) = (0, f32::NEG_INFINITY);
-    for (id, &logit) in logits.iter().enumerate() {
+    for (id, logit) in logits.into_iter().enumerate() {
         if !logit.is_finite() {
             return None;
         }
@@ -200,15 +180,27 @@ fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), Generate
     Ok(())
 }
 
-/// The weights with the adapter's update in them.
-fn effective(model: &Model, adapter: Option<&Adapter>) -> Result<Weights, GenerateError> {
-    match adapter {
-        None => Ok(model.weights.clone()),
-        Some(adapter) if adapter.base() != model.digest() => {
-            Err(GenerateError::OtherBase { expected: model.digest(), found: adapter.base() })
-        }
-        Some(adapter) => Ok(adapter.lora.merged(&model.weights)?),
+/// The model with what the adapter adds to it, as it was trained.
+fn network<'a>(
+    model: &'a Model,
+    adapter: Option<&'a Adapter>,
+    precision: Precision,
+) -> Result<Network<'a, f32>, GenerateError> {
+    if let Some(adapter) = adapter.filter(|adapter| adapter.base() != model.digest()) {
+        return Err(GenerateError::OtherBase { expected: model.digest(), found: adapter.base() });
     }
+    let update = adapter.map(|adapter| &adapter.update);
+    Ok(Network {
+        model,
+        weights: &model.weights,
+        rope: &model.rope,
+        update,
+        factors: update.map(|update| update.factors(&model.weights)),
+        dropout: None,
+        precision,
+        training: false,
+        all: false,
+    })
 }
 
 /// Logits at all positions of rows of equal length.
@@ -226,9 +218,14 @@ pub fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Res
     if ids.is_empty() {
         return Ok(Logits { shape, values: Vec::new() });
     }
-    let segments: Vec<_> = (0..ids.len()).map(|row| row * length..(row + 1) * length).collect();
-    let logits: Tensor = model::logits(model, &effective(model, adapter)?, &ids.concat(), &segments)?;
-    Ok(Logits { shape, values: logits.flatten_all()?.to_vec1()? })
+    let network = network(model, adapter, Precision::F32)?;
+    let mut values = Vec::with_capacity(shape.iter().product());
+    // A row at a time: logits take more memory than everything else.
+    for row in ids {
+        let logits: Panels<f32> = model::logits(&network, row, std::slice::from_ref(&(0..length)));
+        (0..length).for_each(|token| values.extend(logits.token(token)));
+    }
+    Ok(Logits { shape, values })
 }
 
 #[cfg(test)]

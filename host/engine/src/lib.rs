@@ -1,6 +1,6 @@
-//! Trains, evaluates and generates with unchanged Hugging Face models, on candle.
+//! Trains, evaluates and generates with unchanged Hugging Face models.
 //!
-//! Nothing of candle shows in the interface: models, adapters and tokenizers are opaque, examples are plain tokens.
+//! Models, adapters and tokenizers are opaque, examples are plain tokens.
 //! Everything is deterministic: the same arguments give the same bytes, whatever the number of threads.
 
 mod adapter;
@@ -9,18 +9,22 @@ mod chat;
 mod config;
 mod example;
 mod exchange;
+mod family;
 mod folder;
 mod generate;
-mod lora;
+mod mapped;
 mod model;
 mod ops;
 mod optimizer;
 mod pretrain;
 mod random;
+mod rotary;
 mod safetensors_file;
 mod schedule;
+mod tensor;
 mod tokenizer;
 mod train;
+mod update;
 
 pub use adapter::{Adapter, AdapterError};
 pub use chat::{ChatError, ChatTokenizer, Message};

@@ -5,30 +5,31 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor};
+use freehold_kernels::vectorised;
 use rayon::prelude::*;
 
 use crate::model::Gradients;
-use crate::ops::{tensor_of, vectorised, with_values};
+use crate::tensor::Tensor;
 
 const BETA1: f32 = 0.9;
 const EPSILON: f32 = 1e-8;
 /// Elements that one task treats.
 const CHUNK: usize = 1 << 14;
 
-/// A trained tensor and its moments.
-struct Variable {
-    shape: Vec<usize>,
-    value: Vec<f32>,
-    first: Vec<f32>,
-    second: Vec<f32>,
-    decays: bool,
+/// The moments of a trained tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Moments {
+    pub(crate) first: Vec<f32>,
+    pub(crate) second: Vec<f32>,
 }
 
-/// The optimizer and what it optimizes.
+/// The optimizer: its state is everything that a step depends on besides the values and their gradients.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AdamW {
-    variables: BTreeMap<String, Variable>,
-    step: u32,
+    /// By the name of the tensor.
+    pub(crate) moments: BTreeMap<String, Moments>,
+    /// Steps made.
+    pub(crate) step: u32,
     beta2: f32,
 }
 
@@ -42,21 +43,23 @@ pub(crate) struct StepSize {
 }
 
 impl AdamW {
-    /// Starts with these tensors. Vectors (norms) are not decayed.
-    pub(crate) fn new(variables: &[(String, &Tensor)], beta2: f32) -> Result<Self> {
-        let variables = variables.iter().map(|(name, tensor)| {
-            let value = with_values::<f32, _>(tensor, |values| Ok(values.to_vec()))?;
-            let zeros = vec![0.0; value.len()];
-            let shape = tensor.dims().to_vec();
-            let decays = shape.len() > 1;
-            Ok((name.clone(), Variable { shape, first: zeros.clone(), second: zeros, value, decays }))
-        });
-        Ok(Self { variables: variables.collect::<Result<_>>()?, step: 0, beta2 })
+    /// Starts with moments of zero.
+    pub(crate) fn new(variables: &[(String, &Tensor)], beta2: f32) -> Self {
+        let moments = |(name, tensor): &(String, &Tensor)| {
+            let zeros = vec![0.0; tensor.len()];
+            (name.clone(), Moments { first: zeros.clone(), second: zeros })
+        };
+        Self { moments: variables.iter().map(moments).collect(), step: 0, beta2 }
     }
 
-    /// Makes one step and gives the global norm of the gradient before clipping.
-    pub(crate) fn step(&mut self, gradients: &Gradients, size: StepSize) -> Result<f64> {
-        let norm = global_norm(gradients)?;
+    /// Makes one step with gradients of this global norm. Vectors (norms, biases) are not decayed.
+    pub(crate) fn step(
+        &mut self,
+        variables: Vec<(String, &mut Tensor)>,
+        gradients: &Gradients<f32>,
+        norm: f64,
+        size: StepSize,
+    ) {
         // As PyTorch's clip_grad_norm_: the small constant avoids a division by zero.
         let clip = if size.clip_norm > 0.0 { (size.clip_norm / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 };
         self.step += 1;
@@ -65,81 +68,62 @@ impl AdamW {
         let rate = (size.learning_rate / correction1) as f32;
         let root = correction2.sqrt() as f32;
         let beta2 = self.beta2;
-        for (name, variable) in &mut self.variables {
-            let Some(gradient) = gradients.get(name) else { continue };
-            let decay = if variable.decays { (1.0 - size.learning_rate * size.weight_decay) as f32 } else { 1.0 };
-            with_values::<f32, _>(gradient, |gradient| {
-                let state = variable.first.par_chunks_mut(CHUNK).zip(variable.second.par_chunks_mut(CHUNK));
-                let tasks = variable.value.par_chunks_mut(CHUNK).zip(state).zip(gradient.par_chunks(CHUNK));
-                tasks.for_each(|((value, (first, second)), gradient)| {
-                    vectorised(|| {
-                        for (((x, m), v), &g) in value.iter_mut().zip(first).zip(second).zip(gradient) {
-                            let g = g * clip;
-                            *m = BETA1 * *m + (1.0 - BETA1) * g;
-                            *v = beta2 * *v + (1.0 - beta2) * g * g;
-                            *x = *x * decay - rate * *m / (v.sqrt() / root + EPSILON);
-                        }
-                    });
+        for (name, tensor) in variables {
+            let (Some(gradient), Some(moments)) = (gradients.get(&name), self.moments.get_mut(&name)) else { continue };
+            let decays = tensor.shape().len() > 1;
+            let decay = if decays { (1.0 - size.learning_rate * size.weight_decay) as f32 } else { 1.0 };
+            let state = moments.first.par_chunks_mut(CHUNK).zip(moments.second.par_chunks_mut(CHUNK));
+            let tasks = tensor.change().par_chunks_mut(CHUNK).zip(state).zip(gradient.par_chunks(CHUNK));
+            tasks.for_each(|((value, (first, second)), gradient)| {
+                vectorised(|| {
+                    for (((x, m), v), &g) in value.iter_mut().zip(first).zip(second).zip(gradient) {
+                        let g = g * clip;
+                        *m = BETA1 * *m + (1.0 - BETA1) * g;
+                        *v = beta2 * *v + (1.0 - beta2) * g * g;
+                        *x = *x * decay - rate * *m / (v.sqrt() / root + EPSILON);
+                    }
                 });
-                Ok(())
-            })?;
-        }
-        Ok(norm)
-    }
-
-    /// The present value of a variable.
-    pub(crate) fn tensor(&self, name: &str, like: &Tensor) -> Result<Tensor> {
-        match self.variables.get(name) {
-            Some(variable) => tensor_of(variable.value.clone(), variable.shape.as_slice(), like),
-            None => Ok(like.clone()),
+            });
         }
     }
 
     /// Names of the variables, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.keys().map(String::as_str)
+        self.moments.keys().map(String::as_str)
     }
 
     /// Number of trained values.
     pub(crate) fn parameters(&self) -> usize {
-        self.variables.values().map(|variable| variable.value.len()).sum()
+        self.moments.values().map(|moments| moments.first.len()).sum()
     }
 }
 
 /// The norm of all gradients as one vector, summed in f64 in the order of names.
-fn global_norm(gradients: &Gradients) -> Result<f64> {
+pub(crate) fn global_norm(gradients: &Gradients<f32>) -> f64 {
     let mut sum = 0.0;
     for gradient in gradients.values() {
-        sum += with_values::<f32, _>(gradient, |values| {
-            let parts: Vec<f64> = values
-                .par_chunks(CHUNK)
-                .map(|chunk| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>())
-                .collect();
-            Ok(parts.into_iter().sum::<f64>())
-        })?;
+        let square = |chunk: &[f32]| vectorised(|| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>());
+        let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(square).collect();
+        sum += parts.into_iter().sum::<f64>();
     }
-    Ok(sum.sqrt())
+    sum.sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
-
-    fn tensor(values: &[f32]) -> Tensor {
-        Tensor::from_vec(values.to_vec(), (1, values.len()), &Device::Cpu).unwrap()
-    }
 
     #[test]
     fn steps_are_those_of_the_formula() {
-        let start = tensor(&[1.0, -2.0]);
-        let mut optimizer = AdamW::new(&[("w".into(), &start)], 0.999).unwrap();
+        let mut w = Tensor::of(vec![1.0_f32, -2.0], &[1, 2]);
+        let mut optimizer = AdamW::new(&[("w".into(), &w)], 0.999);
         let size = StepSize { learning_rate: 0.1, weight_decay: 0.5, clip_norm: 0.0 };
         let (mut x, mut m, mut v) = ([1.0_f64, -2.0], [0.0; 2], [0.0; 2]);
         for (t, g) in [(1, [0.5_f64, -0.1]), (2, [-0.25, 3.0]), (3, [0.0, 1.0])] {
-            let gradients = Gradients::from([("w".into(), tensor(&[g[0] as f32, g[1] as f32]))]);
-            let norm = optimizer.step(&gradients, size).unwrap();
+            let gradients = Gradients::from([("w".into(), vec![g[0] as f32, g[1] as f32])]);
+            let norm = global_norm(&gradients);
             assert!((norm - (g[0] * g[0] + g[1] * g[1]).sqrt()).abs() < 1e-6);
+            optimizer.step(vec![("w".into(), &mut w)], &gradients, norm, size);
             for i in 0..2 {
                 m[i] = 0.9 * m[i] + 0.1 * g[i];
                 v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
@@ -147,18 +131,18 @@ mod tests {
                 x[i] = x[i] * (1.0 - 0.1 * 0.5) - 0.1 * mh / (vh.sqrt() + 1e-8);
             }
         }
-        let got = optimizer.tensor("w", &start).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        got.iter().zip(x).for_each(|(got, want)| assert!((f64::from(*got) - want).abs() < 1e-5, "{got} {want}"));
+        w.vector::<f64>().iter().zip(x).for_each(|(got, want)| assert!((got - want).abs() < 1e-5, "{got} {want}"));
     }
 
     #[test]
     fn large_gradients_are_clipped_to_the_norm() {
-        let start = tensor(&[0.0, 0.0]);
         let size = StepSize { learning_rate: 0.1, weight_decay: 0.0, clip_norm: 1.0 };
         let run = |gradient: &[f32]| {
-            let mut optimizer = AdamW::new(&[("w".into(), &start)], 0.999).unwrap();
-            optimizer.step(&Gradients::from([("w".into(), tensor(gradient))]), size).unwrap();
-            optimizer.variables["w"].first.clone()
+            let mut w = Tensor::of(vec![0.0_f32, 0.0], &[1, 2]);
+            let mut optimizer = AdamW::new(&[("w".into(), &w)], 0.999);
+            let gradients = Gradients::from([("w".into(), gradient.to_vec())]);
+            optimizer.step(vec![("w".into(), &mut w)], &gradients, global_norm(&gradients), size);
+            optimizer.moments["w"].first.clone()
         };
         let clipped = run(&[30.0, 40.0]);
         assert!((clipped[0] - 0.06).abs() < 1e-6 && (clipped[1] - 0.08).abs() < 1e-6, "{clipped:?}");

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
 use freehold_core::digest::Digest;
 use freehold_core::recipe::{Schedule, TrainSettings};
 use serde::Deserialize;
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-use crate::config::Config;
+use crate::config::{Biases, Config};
 use crate::example::Example;
-use crate::folder::{ModelError, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
-use crate::model::{Model, Origin, Ropes, Weights};
+use crate::family::Family;
+use crate::folder::{ModelError, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, is_tokenizer_file};
+use crate::model::{Model, Origin, Weights};
 use crate::optimizer::AdamW;
 use crate::random::Random;
+use crate::rotary::{Rotary, Scaling};
 use crate::safetensors_file::{self, Precision};
+use crate::tensor::Tensor;
 use crate::tokenizer::{self, SpecialToken, SpecialTokens};
 use crate::train::{Course, ModelTrainee, StepReport, TrainError, TrainReport, run};
 
@@ -90,15 +92,12 @@ pub enum PretrainError {
     /// The tokenizer fails.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
-    /// A computation failed.
-    #[error("the engine failed: {0}")]
-    Compute(String),
-}
-
-impl From<candle_core::Error> for PretrainError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
-    }
+    /// The model to start from is of another family.
+    #[error("the model to start from is a {0}; only a LlamaForCausalLM without stretched positions goes on here")]
+    OtherFamily(&'static str),
+    /// A file of the model cannot be written as JSON.
+    #[error("a file of the model cannot be written: {0}")]
+    Json(String),
 }
 
 /// A complete Hugging Face model folder.
@@ -125,7 +124,10 @@ pub fn pretrain(
 ) -> Result<PretrainedFolder, PretrainError> {
     check(spec, start)?;
     let (model, tokenizer_files) = match start {
-        Some(start) => (start.clone(), start.origin.tokenizer_files.to_vec()),
+        Some(start) => {
+            let files = start.origin.files.iter().filter(|(name, _)| is_tokenizer_file(name)).cloned();
+            (start.clone(), files.collect())
+        }
         None => {
             let files = vocabulary::train(text, spec.vocab_size)?;
             (fresh(spec)?, files)
@@ -143,8 +145,9 @@ pub fn pretrain(
         weight_decay: spec.weight_decay,
         clip_norm: 1.0,
         max_length: spec.sequence_length,
+        ..TrainSettings::default()
     };
-    let optimizer = AdamW::new(&model.weights.named(), 0.95)?;
+    let optimizer = AdamW::new(&model.weights.named(), 0.95);
     let course = Course { examples: &examples, train: &train, seed: spec.seed, steps: Some(spec.steps) };
     let mut trainee = ModelTrainee { model: model.clone() };
     let report = run(&model, &course, &mut trainee, optimizer, observe)?;
@@ -172,6 +175,9 @@ fn check(spec: &PretrainSpec, start: Option<&Model>) -> Result<(), PretrainError
     }
     let Some(start) = start else { return Ok(config(spec).check()?) };
     let theirs = &start.config;
+    if theirs.family != Family::Llama || theirs.rotary.scaling != Scaling::None {
+        return Err(PretrainError::OtherFamily(theirs.family.architecture()));
+    }
     for (key, found, expected) in [
         ("hidden_size", spec.hidden_size, theirs.hidden_size),
         ("layers", spec.layers, theirs.layers),
@@ -190,6 +196,7 @@ fn check(spec: &PretrainSpec, start: Option<&Model>) -> Result<(), PretrainError
 
 fn config(spec: &PretrainSpec) -> Config {
     Config {
+        family: Family::Llama,
         hidden_size: spec.hidden_size,
         intermediate_size: spec.intermediate_size,
         layers: spec.layers,
@@ -199,8 +206,11 @@ fn config(spec: &PretrainSpec) -> Config {
         vocab_size: spec.vocab_size,
         max_positions: spec.max_positions,
         norm_eps: 1e-5,
-        rope_theta: spec.rope_theta,
+        rotary: Rotary { theta: spec.rope_theta, scaling: Scaling::None },
         tied_head: true,
+        biases: Biases::default(),
+        head_norm: false,
+        windows: vec![None; spec.layers],
         end_ids: Vec::new(),
     }
 }
@@ -208,17 +218,23 @@ fn config(spec: &PretrainSpec) -> Config {
 /// A model with random weights: matrices normal with deviation 0.02, norms one.
 fn fresh(spec: &PretrainSpec) -> Result<Model, PretrainError> {
     let config = config(spec);
-    let weights = Weights::build(&config, |name, shape| {
-        if shape.len() == 1 {
-            return Tensor::ones(shape, DType::F32, &Device::Cpu);
-        }
+    config.check()?;
+    let built = Weights::build(&config, |name, shape| {
+        let count = shape.iter().product();
         let mut random = Random::new(spec.seed, name);
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| (random.normal() * 0.02) as f32).collect();
-        Tensor::from_vec(values, shape, &Device::Cpu)
-    })?;
+        let values = match shape.len() {
+            1 => vec![1.0; count],
+            _ => (0..count).map(|_| (random.normal() * 0.02) as f32).collect(),
+        };
+        Ok::<_, std::convert::Infallible>(Tensor::of(values, shape))
+    });
+    let weights = match built {
+        Ok(weights) => weights,
+        Err(never) => match never {},
+    };
     let nothing = Digest::of(b"");
-    let origin = Origin { digest: nothing, tokenizer: nothing, template: None, tokenizer_files: Default::default() };
-    Ok(Model { rope: Ropes::new(&config, DType::F32), config, weights, origin })
+    let origin = Origin { digest: nothing, tokenizer: nothing, template: None, files: Default::default() };
+    Ok(Model::of(config, weights, origin))
 }
 
 fn read_tokenizer(files: &[(String, Vec<u8>)]) -> Result<(Tokenizer, SpecialTokens), PretrainError> {
@@ -305,9 +321,9 @@ fn model_files(
     });
     // Both spellings occur in the wild; a continued model has the newer one.
     if continued {
-        json["rope_parameters"] = json!({ "rope_theta": config.rope_theta, "rope_type": "default" });
+        json["rope_parameters"] = json!({ "rope_theta": config.rotary.theta, "rope_type": "default" });
     } else {
-        json["rope_theta"] = json!(config.rope_theta);
+        json["rope_theta"] = json!(config.rotary.theta);
     }
     let generation = json!({ "bos_token_id": begin, "eos_token_id": end, "pad_token_id": pad });
     let pretty = |value: &serde_json::Value| {
@@ -315,14 +331,16 @@ fn model_files(
             bytes.push(b'\n');
             bytes
         });
-        bytes.map_err(|error| PretrainError::Compute(error.to_string()))
+        bytes.map_err(|error| PretrainError::Json(error.to_string()))
     };
     let tensors: BTreeMap<String, &Tensor> = model.weights.named().into_iter().collect();
     let metadata = BTreeMap::from([("format", "pt".to_string())]);
+    let weights = safetensors_file::write(&tensors, &metadata, Precision::Bf16)
+        .map_err(|error| PretrainError::Json(error.to_string()))?;
     Ok(vec![
         ("config.json".into(), pretty(&json)?),
         ("generation_config.json".into(), pretty(&generation)?),
-        ("model.safetensors".into(), safetensors_file::write(&tensors, &metadata, Precision::Bf16)?),
+        ("model.safetensors".into(), weights),
     ])
 }
 

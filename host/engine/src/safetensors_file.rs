@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
 use serde::Serialize;
 
-use crate::ops::with_values;
+use crate::tensor::Tensor;
 
 /// Type in which values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,30 +24,31 @@ struct Entry<'a> {
 }
 
 /// The file of these tensors, sorted by name.
+///
+/// # Errors
+/// A name cannot be written as JSON.
 pub(crate) fn write(
     tensors: &BTreeMap<String, &Tensor>,
     metadata: &BTreeMap<&str, String>,
     precision: Precision,
-) -> candle_core::Result<Vec<u8>> {
-    let json = |error: serde_json::Error| candle_core::Error::msg(error);
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut data = Vec::new();
-    let mut text = format!("{{\"__metadata__\":{}", serde_json::to_string(metadata).map_err(json)?);
+    let mut text = format!("{{\"__metadata__\":{}", serde_json::to_string(metadata)?);
     for (name, tensor) in tensors {
         let start = data.len();
+        let values = tensor.vector::<f32>();
         let dtype = match precision {
-            Precision::F32 => "F32",
-            Precision::Bf16 => "BF16",
-        };
-        with_values::<f32, _>(tensor, |values| {
-            match precision {
-                Precision::F32 => data.extend(values.iter().flat_map(|x| x.to_le_bytes())),
-                Precision::Bf16 => data.extend(values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes())),
+            Precision::F32 => {
+                data.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+                "F32"
             }
-            Ok(())
-        })?;
-        let entry = Entry { dtype, shape: tensor.dims(), data_offsets: [start, data.len()] };
-        let (name, entry) = (serde_json::to_string(name).map_err(json)?, serde_json::to_string(&entry).map_err(json)?);
-        text.push_str(&format!(",{name}:{entry}"));
+            Precision::Bf16 => {
+                data.extend(values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()));
+                "BF16"
+            }
+        };
+        let entry = Entry { dtype, shape: tensor.shape(), data_offsets: [start, data.len()] };
+        text.push_str(&format!(",{}:{}", serde_json::to_string(name)?, serde_json::to_string(&entry)?));
     }
     text.push('}');
     // Data begin at a multiple of eight bytes, as the format asks.

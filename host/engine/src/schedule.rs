@@ -31,6 +31,7 @@ mod tests {
             weight_decay: 0.0,
             clip_norm: 1.0,
             max_length: 1,
+            ..TrainSettings::default()
         };
         (1..=6).map(|step| (learning_rate(&train, step, 6) * 1000.0).round() / 1000.0).collect()
     }

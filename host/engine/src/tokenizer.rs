@@ -5,11 +5,6 @@ use tokenizers::Tokenizer;
 
 use crate::folder::{ModelError, ModelFolder, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
-/// Whether a file of the folder belongs to the tokenizer.
-pub(crate) fn is_tokenizer_file(name: &str) -> bool {
-    [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, "chat_template.jinja"].contains(&name)
-}
-
 /// Loads the tokenizer, without padding and truncation, which are not the tokenizer's to decide.
 pub(crate) fn load(folder: &ModelFolder) -> Result<Tokenizer, ModelError> {
     parse(&folder.read(TOKENIZER_FILE)?)

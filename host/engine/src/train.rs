@@ -1,14 +1,15 @@
 //! The training loop, for adapters and for whole models.
 
-use freehold_core::recipe::{AdapterSettings, Method, TrainSettings};
+use freehold_core::recipe::{ActivationCheckpointing, AdapterSettings, Method, TrainSettings};
+use freehold_kernels::Precision;
 
 use crate::adapter::{Adapter, AdapterError};
 use crate::batch::{self, Packed};
 use crate::example::Example;
-use crate::model::{Dropout, Gradients, LossRequest, Model, Wanted, Weights, loss_and_gradients};
-use crate::ops::{add_in_place, with_values};
-use crate::optimizer::{AdamW, StepSize};
+use crate::model::{self, Dropout, Gradients, LossRequest, Model, loss_and_gradients};
+use crate::optimizer::{AdamW, StepSize, global_norm};
 use crate::schedule::learning_rate;
+use crate::tensor::Tensor;
 
 /// Training cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -81,15 +82,9 @@ pub enum TrainError {
         /// Norm of the gradient.
         norm: f64,
     },
-    /// A computation failed.
-    #[error("the engine failed: {0}")]
-    Compute(String),
-}
-
-impl From<candle_core::Error> for TrainError {
-    fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
-    }
+    /// A whole model is trained by other means than an adapter.
+    #[error("method `{0}` makes no adapter")]
+    NoAdapter(&'static str),
 }
 
 /// One step, as it was made.
@@ -151,7 +146,9 @@ pub fn train_adapter(
     seed: u64,
     observe: &mut dyn FnMut(&StepReport),
 ) -> Result<Trained, TrainError> {
-    let Method::Lora = adapter.method;
+    if adapter.method == Method::Full {
+        return Err(TrainError::NoAdapter("full"));
+    }
     let adapter = Adapter::initial(model, adapter, seed)?;
     continue_adapter(model, examples, adapter, train, seed, observe)
 }
@@ -165,7 +162,7 @@ pub(crate) fn continue_adapter(
     seed: u64,
     observe: &mut dyn FnMut(&StepReport),
 ) -> Result<Trained, TrainError> {
-    let optimizer = AdamW::new(&adapter.lora.named(), 0.999)?;
+    let optimizer = AdamW::new(&adapter.update.named(), 0.999);
     let mut trainee = AdapterTrainee { model, adapter, seed };
     let course = Course { examples, train, seed, steps: None };
     let report = run(model, &course, &mut trainee, optimizer, observe)?;
@@ -174,11 +171,11 @@ pub(crate) fn continue_adapter(
 
 /// What is trained.
 pub(crate) trait Trainee {
-    /// The loss of packed examples and the gradients of everything that is trained.
-    fn gradients(&mut self, step: usize, parts: &[Packed], total: usize) -> candle_core::Result<(f64, Gradients)>;
+    /// The loss of packed examples and the gradients of everything that is trained; `part` counts those of a step.
+    fn gradients(&self, request: &LossRequest<'_>, step: usize, part: usize) -> (f64, Gradients<f32>);
 
-    /// Takes the values that the optimizer has arrived at.
-    fn update(&mut self, optimizer: &AdamW) -> candle_core::Result<()>;
+    /// What the optimizer changes, by name.
+    fn variables(&mut self) -> Vec<(String, &mut Tensor)>;
 }
 
 struct AdapterTrainee<'a> {
@@ -188,31 +185,15 @@ struct AdapterTrainee<'a> {
 }
 
 impl Trainee for AdapterTrainee<'_> {
-    fn gradients(&mut self, step: usize, parts: &[Packed], total: usize) -> candle_core::Result<(f64, Gradients)> {
-        let lora = &self.adapter.lora;
-        let probability = self.adapter.dropout;
-        let merged;
-        let weights = if probability > 0.0 {
-            &self.model.weights
-        } else {
-            merged = lora.merged(&self.model.weights)?;
-            &merged
-        };
-        accumulate(self.model, weights, parts, total, |part| {
-            let dropout = Dropout { probability, seed: self.seed, step: step * 1024 + part };
-            Wanted::Lora(lora, (probability > 0.0).then_some(dropout))
-        })
+    fn gradients(&self, request: &LossRequest<'_>, step: usize, part: usize) -> (f64, Gradients<f32>) {
+        let probability = self.adapter.dropout();
+        let dropout = Dropout { probability, seed: self.seed, step: step * 1024 + part };
+        let trained = model::Trained::Update(&self.adapter.update, (probability > 0.0).then_some(dropout));
+        loss_and_gradients((self.model, &self.model.weights, &self.model.rope), trained, request)
     }
 
-    fn update(&mut self, optimizer: &AdamW) -> candle_core::Result<()> {
-        let lora = &self.adapter.lora;
-        let (rank, scale) = (self.adapter.rank, lora.scale);
-        let like = &self.model.weights.norm;
-        self.adapter.lora =
-            crate::lora::Lora::build(&self.model.config, (rank, scale), &self.adapter.targets, |name, _| {
-                optimizer.tensor(name, like)
-            })?;
-        Ok(())
+    fn variables(&mut self) -> Vec<(String, &mut Tensor)> {
+        self.adapter.update.named_mut()
     }
 }
 
@@ -222,38 +203,74 @@ pub(crate) struct ModelTrainee {
 }
 
 impl Trainee for ModelTrainee {
-    fn gradients(&mut self, _: usize, parts: &[Packed], total: usize) -> candle_core::Result<(f64, Gradients)> {
-        accumulate(&self.model, &self.model.weights, parts, total, |_| Wanted::All)
+    fn gradients(&self, request: &LossRequest<'_>, _: usize, _: usize) -> (f64, Gradients<f32>) {
+        let model = &self.model;
+        loss_and_gradients((model, &model.weights, &model.rope), model::Trained::Model, request)
     }
 
-    fn update(&mut self, optimizer: &AdamW) -> candle_core::Result<()> {
-        let like = self.model.weights.norm.clone();
-        self.model.weights = Weights::build(&self.model.config, |name, _| optimizer.tensor(name, &like))?;
-        Ok(())
+    fn variables(&mut self) -> Vec<(String, &mut Tensor)> {
+        self.model.weights.named_mut()
     }
 }
 
+/// Bytes of activations above which they are computed again, where that is left to the engine.
+const ACTIVATION_BYTES: usize = 2 << 30;
+
+/// Whether the activations of so many tokens are computed again.
+fn recompute(train: &TrainSettings, model: &Model, tokens: usize) -> bool {
+    match train.activation_checkpointing {
+        ActivationCheckpointing::Always => true,
+        ActivationCheckpointing::Never => false,
+        ActivationCheckpointing::Auto => activation_bytes(model, tokens) > ACTIVATION_BYTES,
+    }
+}
+
+/// Memory that the activations of all blocks take if they are kept.
+fn activation_bytes(model: &Model, tokens: usize) -> usize {
+    let config = &model.config;
+    let heads = (2 * config.heads + 2 * config.key_heads) * config.head_width;
+    (2 * config.hidden_size + heads + 2 * config.intermediate_size) * tokens * config.layers * size_of::<f32>()
+}
+
 /// The loss and gradients of a step that is computed in parts.
-fn accumulate<'a>(
+fn accumulate(
     model: &Model,
-    weights: &Weights,
+    trainee: &dyn Trainee,
+    train: &TrainSettings,
     parts: &[Packed],
-    total: usize,
-    wanted: impl Fn(usize) -> Wanted<'a>,
-) -> candle_core::Result<(f64, Gradients)> {
+    (step, total): (usize, usize),
+) -> (f64, Gradients<f32>) {
     let (mut loss, mut gradients) = (0.0, Gradients::new());
     for (index, part) in parts.iter().enumerate() {
-        let request = LossRequest { ids: &part.ids, segments: &part.segments, targets: &part.targets, total };
-        let (part_loss, part_gradients) = loss_and_gradients(model, weights, wanted(index), &request)?;
+        let request = LossRequest {
+            ids: &part.ids,
+            segments: &part.segments,
+            targets: &part.targets,
+            total,
+            precision: precision(train),
+            recompute: recompute(train, model, part.ids.len()),
+        };
+        let (part_loss, part_gradients) = trainee.gradients(&request, step, index);
         loss += part_loss;
+        if gradients.is_empty() {
+            gradients = part_gradients;
+            continue;
+        }
         for (name, gradient) in part_gradients {
-            match gradients.get(&name) {
-                Some(sum) => add_in_place(sum, &gradient)?,
-                None => drop(gradients.insert(name, gradient)),
+            if let Some(sum) = gradients.get_mut(&name) {
+                sum.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
             }
         }
     }
-    Ok((loss, gradients))
+    (loss, gradients)
+}
+
+/// In what the kernels multiply.
+pub(crate) fn precision(train: &TrainSettings) -> Precision {
+    match train.precision {
+        freehold_core::recipe::Precision::F32 => Precision::F32,
+        freehold_core::recipe::Precision::Bf16 => Precision::Bf16,
+    }
 }
 
 /// What is learnt, and how.
@@ -283,17 +300,17 @@ pub(crate) fn run(
     let (mut tokens, mut target_tokens, mut losses) = (0, 0, Vec::with_capacity(steps));
     for (index, indices) in plan.iter().enumerate() {
         let step = index + 1;
-        let parts = batch::pack(examples, indices);
+        let parts = batch::pack(examples, indices, train.tokens_at_once);
         let total = parts.iter().map(|part| part.targets.len()).sum();
-        let (loss, gradients) = trainee.gradients(step, &parts, total)?;
+        let (loss, gradients) = accumulate(model, trainee, train, &parts, (step, total));
         check_gradients(&gradients, &optimizer, step)?;
         let rate = learning_rate(train, step, steps);
         let size = StepSize { learning_rate: rate, weight_decay: train.weight_decay, clip_norm: train.clip_norm };
-        let norm = optimizer.step(&gradients, size)?;
+        let norm = global_norm(&gradients);
         if !loss.is_finite() || !norm.is_finite() {
             return Err(TrainError::NotFinite { step, loss, norm });
         }
-        trainee.update(&optimizer)?;
+        optimizer.step(trainee.variables(), &gradients, norm, size);
         tokens += indices.iter().map(|&index| lengths[index] as u64).sum::<u64>();
         target_tokens += total as u64;
         losses.push(loss as f32);
@@ -323,6 +340,7 @@ fn check_settings(train: &TrainSettings, model: &Model) -> Result<(), TrainError
     finite("learning_rate", train.learning_rate, train.learning_rate > 0.0, "a positive number")?;
     finite("weight_decay", train.weight_decay, train.weight_decay >= 0.0, "0 or a positive number")?;
     finite("clip_norm", train.clip_norm, train.clip_norm >= 0.0, "0 (no limit) or a positive number")?;
+    finite("tokens_at_once", train.tokens_at_once as f64, train.tokens_at_once > 0, "a positive number")?;
     finite("tokens_per_step", train.tokens_per_step as f64, train.tokens_per_step > 0, "a positive number")?;
     if train.max_length > model.config.max_positions {
         return Err(TrainError::TooManyPositions {
@@ -357,20 +375,17 @@ fn check_examples(examples: &[Example], train: &TrainSettings, model: &Model) ->
 
 /// Every trained tensor has a finite gradient at step 1. B starts at zero, which makes the gradient of A zero then; at
 /// step 2 no gradient may be zero any more.
-fn check_gradients(gradients: &Gradients, optimizer: &AdamW, step: usize) -> Result<(), TrainError> {
+fn check_gradients(gradients: &Gradients<f32>, optimizer: &AdamW, step: usize) -> Result<(), TrainError> {
     if step > 2 {
         return Ok(());
     }
     for name in optimizer.names() {
         let error = |problem| TrainError::Gradient { tensor: name.into(), problem, step };
         let gradient = gradients.get(name).ok_or_else(|| error("has no gradient"))?;
-        let (finite, zero) = with_values::<f32, _>(gradient, |values| {
-            Ok((values.iter().all(|x| x.is_finite()), values.iter().all(|&x| x == 0.0)))
-        })?;
-        if !finite {
+        if gradient.iter().any(|x| !x.is_finite()) {
             return Err(error("has a gradient that is not finite"));
         }
-        if zero && step == 2 {
+        if gradient.iter().all(|x| *x == 0.0) && step == 2 {
             return Err(error("has a gradient of zero"));
         }
     }

@@ -3,6 +3,8 @@
 //! A task is a block of outputs for some panels. The block of the weight stays in the cache of its core while the panels
 //! pass by; nothing is computed twice, and no sum is shared, so that the result does not depend on the number of threads.
 
+use std::sync::Arc;
+
 use half::bf16;
 use rayon::prelude::*;
 
@@ -67,27 +69,23 @@ pub enum Start<'a, T> {
     Bias(&'a [T]),
 }
 
-/// One product.
+/// A sum of products with one result, all of weights that are used the same way.
 #[derive(Debug)]
 pub struct Job<'a, T: Real> {
-    /// The weight.
-    pub weight: Matrix<'a>,
-    /// Which way it is used.
+    /// Which way the weights are used.
     pub side: Side,
-    /// What it is multiplied with.
-    pub x: &'a Operand<'a, T>,
-    /// Where the product goes.
+    /// The products, in the order in which they are added: weights and what they are multiplied with.
+    pub terms: Vec<(Matrix<'a>, &'a Operand<'a, T>)>,
+    /// Where the sum goes.
     pub out: &'a mut Panels<T>,
     /// What it is added to.
     pub start: Start<'a, T>,
-    /// A second product, of another weight used the same way, that is added; always computed in the panels' own type.
-    pub update: Option<(Matrix<'a>, &'a Panels<T>)>,
 }
 
 impl<'a, T: Real> Job<'a, T> {
     /// `out = W x` or `out = Wᵀ x`.
     pub fn new(weight: Matrix<'a>, side: Side, x: &'a Operand<'a, T>, out: &'a mut Panels<T>) -> Self {
-        Self { weight, side, x, out, start: Start::Zero, update: None }
+        Self { side, terms: vec![(weight, x)], out, start: Start::Zero }
     }
 
     /// The same, starting from something.
@@ -96,10 +94,11 @@ impl<'a, T: Real> Job<'a, T> {
         Self { start, ..self }
     }
 
-    /// The same, with a second product added.
+    /// The same, with another product added.
     #[must_use]
-    pub fn with(self, update: Option<(Matrix<'a>, &'a Panels<T>)>) -> Self {
-        Self { update, ..self }
+    pub fn with(mut self, weight: Matrix<'a>, x: &'a Operand<'a, T>) -> Self {
+        self.terms.push((weight, x));
+        self
     }
 }
 
@@ -111,11 +110,9 @@ const DEPTH: usize = 2048;
 const DEPTH_BF16: usize = 4096;
 
 struct Task<'a, T: Real> {
-    weight: Matrix<'a>,
     side: Side,
-    x: &'a Operand<'a, T>,
+    terms: Arc<Vec<(Matrix<'a>, &'a Operand<'a, T>)>>,
     start: Start<'a, T>,
-    update: Option<(Matrix<'a>, &'a Panels<T>)>,
     first: usize,
     rows: usize,
     /// Panels by number, with the outputs of the task in each.
@@ -141,14 +138,12 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
     let shares = if threads == 1 { 1 } else { (4 * threads).div_ceil(blocks.max(1)) };
     let mut tasks = Vec::new();
     for job in jobs {
-        let Job { weight, side, x, out, start, update } = job;
-        let (outputs, terms) = side.sizes(weight);
-        assert_eq!((out.features(), x.panels.features()), (outputs, terms), "the sizes of a product");
-        assert_eq!(out.tokens(), x.panels.tokens(), "the tokens of a product");
-        if let Some((weight, x)) = update {
-            assert_eq!((out.features(), x.features()), side.sizes(weight), "the sizes of an update");
-            assert_eq!(out.tokens(), x.tokens(), "the tokens of an update");
+        let Job { side, terms, out, start } = job;
+        for (weight, x) in &terms {
+            assert_eq!((out.features(), x.panels.features()), side.sizes(*weight), "the sizes of a product");
+            assert_eq!(out.tokens(), x.panels.tokens(), "the tokens of a product");
         }
+        let terms = Arc::new(terms);
         let (features, count) = (out.features(), out.count());
         let share = count.div_ceil(shares).max(1);
         let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(BLOCK)).map(|_| Vec::new()).collect();
@@ -162,7 +157,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
             let rows = BLOCK.min(features - first);
             while !panels.is_empty() {
                 let rest = panels.split_off(share.min(panels.len()));
-                tasks.push(Task { weight, side, x, start, update, first, rows, panels });
+                tasks.push(Task { side, terms: Arc::clone(&terms), start, first, rows, panels });
                 panels = rest;
             }
         }
@@ -182,30 +177,28 @@ impl Side {
 
 impl<T: Real> Task<'_, T> {
     fn run(mut self) {
-        let terms = self.x.panels.features();
-        let mut accumulate = !matches!(self.start, Start::Zero) || terms == 0;
-        match self.start {
-            Start::Zero if terms == 0 => self.panels.iter_mut().for_each(|(_, out)| out.fill(T::ZERO)),
-            Start::Zero | Start::Output => (),
-            Start::Bias(bias) => {
-                let bias = &bias[self.first..][..self.rows];
-                for (_, out) in &mut self.panels {
-                    out.chunks_exact_mut(LANES).zip(bias).for_each(|(out, bias)| out.fill(*bias));
+        let mut accumulate = !matches!(self.start, Start::Zero);
+        if let Start::Bias(bias) = self.start {
+            let bias = &bias[self.first..][..self.rows];
+            for (_, out) in &mut self.panels {
+                out.chunks_exact_mut(LANES).zip(bias).for_each(|(out, bias)| out.fill(*bias));
+            }
+        }
+        let terms = Arc::clone(&self.terms);
+        for (weight, x) in terms.iter() {
+            let depth = x.panels.features();
+            let step = if x.pairs.is_some() { DEPTH_BF16 } else { DEPTH };
+            for from in (0..depth).step_by(step) {
+                let block = Block { first: self.first, rows: self.rows, from, depth: step.min(depth - from) };
+                match &x.pairs {
+                    Some(pairs) => self.part_bf16(*weight, pairs, block, accumulate),
+                    None => self.part(*weight, x.panels, block, accumulate),
                 }
+                accumulate = true;
             }
         }
-        let step = if self.x.pairs.is_some() { DEPTH_BF16 } else { DEPTH };
-        for from in (0..terms).step_by(step) {
-            let block = Block { first: self.first, rows: self.rows, from, depth: step.min(terms - from) };
-            match &self.x.pairs {
-                Some(pairs) => self.part_bf16(block, pairs, accumulate),
-                None => self.part(self.weight, self.x.panels, block, accumulate),
-            }
-            accumulate = true;
-        }
-        if let Some((weight, x)) = self.update {
-            let block = Block { first: self.first, rows: self.rows, from: 0, depth: x.features() };
-            self.part(weight, x, block, true);
+        if !accumulate {
+            self.panels.iter_mut().for_each(|(_, out)| out.fill(T::ZERO));
         }
     }
 
@@ -218,9 +211,9 @@ impl<T: Real> Task<'_, T> {
         }
     }
 
-    fn part_bf16(&mut self, block: Block, pairs: &Pairs, accumulate: bool) {
+    fn part_bf16(&mut self, weight: Matrix<'_>, pairs: &Pairs, block: Block, accumulate: bool) {
         let mut store = None;
-        let packed = pack::factor_bf16(self.weight, self.side, block, &mut store);
+        let packed = pack::factor_bf16(weight, self.side, block, &mut store);
         let mut panels: Vec<(&[bf16], &mut [f32])> = Vec::with_capacity(self.panels.len());
         for (panel, out) in &mut self.panels {
             if let Some(out) = T::singles_mut(out) {
@@ -277,15 +270,16 @@ mod tests {
     }
 
     #[test]
-    fn a_product_starts_with_the_bias_and_ends_with_the_update() {
+    fn a_sum_starts_with_the_bias_and_goes_on_in_order() {
         let (rows, columns, rank) = (100, 40, 3);
         let (w, low, bias) = (values(rows * columns, 1), values(rows * rank, 2), values(rows, 3));
         let (x, inner) = (panels(columns, 33, 4), panels(rank, 33, 5));
         let weight = Matrix::new(Values::F32(&w), rows, columns);
         let update = Matrix::new(Values::F32(&low), rows, rank);
-        let (operand, mut out) = (Operand::new(&x, Precision::F32), Panels::any(rows, 33));
+        let (operand, second) = (Operand::new(&x, Precision::F32), Operand::new(&inner, Precision::F32));
+        let mut out = Panels::any(rows, 33);
         let job = Job::new(weight, Side::Plain, &operand, &mut out);
-        multiply(job.from(Start::Bias(&bias)).with(Some((update, &inner))));
+        multiply(job.from(Start::Bias(&bias)).with(update, &second));
         for o in 0..rows {
             for t in 0..33 {
                 let mut want = bias[o];

@@ -40,6 +40,9 @@ pub trait Tiled: Sized {
     /// Stored values that are of this type already.
     #[doc(hidden)]
     fn in_place(values: Values<'_>) -> Option<&[Self]>;
+    /// The values as they are if this type is f32, else as f64.
+    #[doc(hidden)]
+    fn into_singles(values: Vec<Self>) -> Result<Vec<f32>, Vec<f64>>;
     /// The panels, if this type is f32.
     #[doc(hidden)]
     fn singles(panels: &Panels<Self>) -> Option<&Panels<f32>>
@@ -96,6 +99,10 @@ impl Tiled for f32 {
         if let Values::F32(values) = values { Some(values) } else { None }
     }
 
+    fn into_singles(values: Vec<f32>) -> Result<Vec<f32>, Vec<f64>> {
+        Ok(values)
+    }
+
     fn singles(panels: &Panels<f32>) -> Option<&Panels<f32>> {
         Some(panels)
     }
@@ -106,10 +113,15 @@ impl Tiled for f32 {
 }
 
 impl Tiled for f64 {
-    fn tiles(_: F32Path, a: Factor<'_, f64>, [rows, depth]: [usize; 2], b: &[f64], c: &mut [f64], accumulate: bool) {
+    fn tiles(path: F32Path, a: Factor<'_, f64>, [rows, depth]: [usize; 2], b: &[f64], c: &mut [f64], accumulate: bool) {
         let size = Size { rows, depth, accumulate };
-        if check(&a, size, b, c) {
-            portable(a, size, b, c);
+        if !check(&a, size, b, c) {
+            return;
+        }
+        match path {
+            #[cfg(target_arch = "x86_64")]
+            F32Path::Avx2 | F32Path::Avx512 => fused::product(a, size, b, c),
+            _ => portable(a, size, b, c),
         }
     }
 
@@ -120,6 +132,10 @@ impl Tiled for f64 {
 
     fn in_place(values: Values<'_>) -> Option<&[f64]> {
         if let Values::F64(values) = values { Some(values) } else { None }
+    }
+
+    fn into_singles(values: Vec<f64>) -> Result<Vec<f32>, Vec<f64>> {
+        Err(values)
     }
 
     fn singles(_: &Panels<f64>) -> Option<&Panels<f32>> {
@@ -170,11 +186,11 @@ fn tile<T: Real, const R: usize>(a: Factor<'_, T>, row: usize, size: Size, b: &[
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "the compiler may only use AVX2 where the processor is known to have it")]
 mod fused {
-    use super::{Factor, Size, portable};
+    use super::{Factor, Real, Size, portable};
 
-    pub(super) fn product(a: Factor<'_, f32>, size: Size, b: &[f32], c: &mut [f32]) {
+    pub(super) fn product<T: Real>(a: Factor<'_, T>, size: Size, b: &[T], c: &mut [T]) {
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn compiled(a: Factor<'_, f32>, size: Size, b: &[f32], c: &mut [f32]) {
+        unsafe fn compiled<T: Real>(a: Factor<'_, T>, size: Size, b: &[T], c: &mut [T]) {
             portable(a, size, b, c);
         }
         // SAFETY: this path is taken only where both were found.

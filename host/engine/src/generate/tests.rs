@@ -1,10 +1,9 @@
-use candle_core::DType;
 use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
 
 use super::*;
 use crate::AdapterError;
 use crate::example::Example;
-use crate::model::tests::tiny;
+use crate::model::tests::{config, tiny};
 use crate::train::{TrainError, Trained, train_adapter};
 
 fn settings() -> (AdapterSettings, TrainSettings) {
@@ -25,6 +24,7 @@ fn settings() -> (AdapterSettings, TrainSettings) {
         weight_decay: 0.0,
         clip_norm: 1.0,
         max_length: 32,
+        ..TrainSettings::default()
     };
     (adapter, train)
 }
@@ -48,12 +48,12 @@ fn examples() -> Vec<Example> {
 
 fn train() -> Trained {
     let (adapter, train) = settings();
-    train_adapter(&tiny(DType::F32), &examples(), &adapter, &train, 5, &mut |_| ()).unwrap()
+    train_adapter(&tiny::<f32>(config()), &examples(), &adapter, &train, 5, &mut |_| ()).unwrap()
 }
 
 #[test]
 fn an_adapter_learns_by_heart_and_stops() {
-    let (model, trained) = (tiny(DType::F32), train());
+    let (model, trained) = (tiny::<f32>(config()), train());
     assert!(trained.report.last_loss < 0.05, "{:?}", trained.report);
     assert_eq!((trained.report.tensors, trained.report.parameters), (28, trained.adapter.parameters()));
     let (prompts, answers): (Vec<_>, Vec<_>) = dialogues().into_iter().unzip();
@@ -80,7 +80,7 @@ fn the_same_bytes_whatever_the_threads() {
 
 #[test]
 fn generation_is_the_argmax_of_the_whole_forward_pass() {
-    let model = tiny(DType::F32);
+    let model = tiny::<f32>(config());
     let prompts: Vec<Vec<u32>> =
         (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
     let together = generate(&model, None, &prompts, 9, &mut |_| ()).unwrap();
@@ -92,7 +92,7 @@ fn generation_is_the_argmax_of_the_whole_forward_pass() {
         let mut ids = prompt.clone();
         for step in 0..9 {
             let all = logits(&model, None, std::slice::from_ref(&ids)).unwrap();
-            let best = likeliest(&all.values[all.values.len() - 40..]).unwrap();
+            let best = likeliest(all.values[all.values.len() - 40..].iter().copied()).unwrap();
             if best == 1 {
                 assert_eq!(answer.len(), step);
                 break;
@@ -105,13 +105,13 @@ fn generation_is_the_argmax_of_the_whole_forward_pass() {
 
 #[test]
 fn equal_logits_give_the_lowest_token() {
-    assert_eq!(likeliest(&[0.0, 2.0, 2.0, 1.0]), Some(1));
-    assert_eq!(likeliest(&[0.0, f32::NAN]), None);
+    assert_eq!(likeliest([0.0, 2.0, 2.0, 1.0]), Some(1));
+    assert_eq!(likeliest([0.0, f32::NAN]), None);
 }
 
 #[test]
 fn exported_adapters_load_as_they_were() {
-    let (model, trained) = (tiny(DType::F32), train());
+    let (model, trained) = (tiny::<f32>(config()), train());
     let files = trained.adapter.to_files().unwrap();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["adapter_config.json", "adapter_model.safetensors"]);
@@ -130,7 +130,7 @@ fn exported_adapters_load_as_they_were() {
 
 #[test]
 fn adapters_that_do_not_fit_are_refused() {
-    let (model, trained) = (tiny(DType::F32), train());
+    let (model, trained) = (tiny::<f32>(config()), train());
     let files = trained.adapter.to_files().unwrap();
     let (config, tensors) = (String::from_utf8(files[0].1.clone()).unwrap(), &files[1].1);
     let load = |config: &str, tensors: &[u8]| Adapter::from_files(config.as_bytes(), tensors, &model).unwrap_err();
@@ -147,7 +147,8 @@ fn adapters_that_do_not_fit_are_refused() {
     assert!(matches!(load(&less, tensors), AdapterError::UnknownTensor(name) if name.contains("down_proj")));
     let rank = config.replace("\"r\": 8", "\"r\": 4");
     assert!(matches!(load(&rank, tensors), AdapterError::Shape { .. }));
-    for (from, to) in [("use_dora\": false", "use_dora\": true"), ("down_proj", "lm_head"), ("LORA", "IA3")] {
+    for (from, to) in [("fan_in_fan_out\": false", "fan_in_fan_out\": true"), ("down_proj", "lm_head"), ("LORA", "IA3")]
+    {
         assert!(matches!(load(&config.replace(from, to), tensors), AdapterError::Unsupported { .. }), "{to}");
     }
 }
@@ -155,7 +156,7 @@ fn adapters_that_do_not_fit_are_refused() {
 #[test]
 fn a_train_that_cannot_be_is_told() {
     let (adapter, settings) = settings();
-    let model = tiny(DType::F32);
+    let model = tiny::<f32>(config());
     let run = |examples: &[Example], adapter: &AdapterSettings, settings: &TrainSettings| {
         train_adapter(&model, examples, adapter, settings, 1, &mut |_| ()).unwrap_err()
     };
@@ -183,7 +184,7 @@ fn a_train_that_cannot_be_is_told() {
 
 #[test]
 fn prompts_that_cannot_be_continued_are_told() {
-    let model = tiny(DType::F32);
+    let model = tiny::<f32>(config());
     let run = |prompt: Vec<u32>, new| generate(&model, None, &[prompt], new, &mut |_| ()).unwrap_err();
     assert!(matches!(run(vec![], 1), GenerateError::Empty { index: 0 }));
     assert!(matches!(run(vec![2; 60], 5), GenerateError::TooLong { length: 60, new: 5, positions: 64, .. }));

@@ -1,28 +1,31 @@
-//! Llama models (Touvron et al., arXiv 2302.13971): weights, forward and backward pass.
+//! A base model: weights, forward and backward pass.
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
 use freehold_core::digest::Digest;
 
 use crate::config::Config;
 use crate::folder::{ModelError, ModelFolder};
-use crate::ops::{AttentionShape, Real, Rope};
+use crate::ops::{AttentionShape, Rope};
 
 mod backward;
 mod forward;
+mod linear;
+mod session;
 mod weights;
 
-pub(crate) use backward::{Gradients, LossRequest, Wanted, loss_and_gradients};
-pub(crate) use forward::{Dropout, RowCache, forward_cached, logits};
-pub(crate) use weights::{HEAD, Target, Weights};
+pub(crate) use backward::{Gradients, LossRequest, Trained, loss_and_gradients};
+pub(crate) use forward::Network;
+pub(crate) use linear::Dropout;
+pub(crate) use session::{Row, last_logits, logits};
+pub(crate) use weights::{HEAD, Layer, Linear, Target, Weights};
 
-/// A base model in memory. Cloning is cheap.
+/// A base model, its weights mapped from their files. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Model {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) weights: Weights,
-    pub(crate) rope: Ropes,
+    pub(crate) rope: Arc<Rope<f32>>,
     pub(crate) origin: Origin,
 }
 
@@ -32,59 +35,38 @@ pub(crate) struct Origin {
     pub(crate) digest: Digest,
     pub(crate) tokenizer: Digest,
     pub(crate) template: Option<Digest>,
-    /// Tokenizer files, to write them again unchanged.
-    pub(crate) tokenizer_files: Arc<Vec<(String, Vec<u8>)>>,
-}
-
-/// The rotary table in the type that is computed with.
-#[derive(Debug, Clone)]
-pub(crate) enum Ropes {
-    F32(Arc<Rope<f32>>),
-    #[cfg_attr(not(test), allow(dead_code, reason = "gradients are checked in f64"))]
-    F64(Arc<Rope<f64>>),
-}
-
-impl Ropes {
-    pub(crate) fn new(config: &Config, dtype: DType) -> Self {
-        fn table<T: Real>(config: &Config) -> Arc<Rope<T>> {
-            Arc::new(Rope::new(config.head_width, config.rope_theta, config.max_positions))
-        }
-        if dtype == DType::F64 { Self::F64(table(config)) } else { Self::F32(table(config)) }
-    }
+    /// Files besides the weights, to write them again unchanged.
+    pub(crate) files: Arc<Vec<(String, Vec<u8>)>>,
 }
 
 impl Model {
-    /// Loads the weights of a folder, as f32.
+    /// Maps the weights of a folder.
     ///
     /// # Errors
-    /// A weights file is cut off, a tensor is missing or has another shape or type than `config.json` implies, or the
-    /// tokenizer has more tokens than the model.
+    /// A weights file is cut off; a tensor is missing, belongs to nothing, has another shape or type than `config.json`
+    /// implies, or has values that are not finite; the tokenizer has more tokens than the model.
     pub fn load(folder: &ModelFolder) -> Result<Self, ModelError> {
         let config = folder.config().clone();
         crate::tokenizer::check_vocabulary(folder)?;
-        let mut found = folder.tensors(&|name| name.starts_with("model.") || name == HEAD)?;
-        let weights = Weights::build(&config, |name, shape| {
-            let tensor = name.to_string();
-            let Some(found) = found.remove(name) else { return Err(ModelError::MissingTensor { tensor }) };
-            if found.shape != shape {
-                let expected = shape.to_vec();
-                return Err(ModelError::Shape { file: found.file, tensor, expected, found: found.shape });
-            }
-            Ok(Tensor::from_vec(found.values, shape, &Device::Cpu)?)
-        })?;
-        let mut tokenizer_files = Vec::new();
+        let weights = crate::folder::weights(folder, &config)?;
+        let mut files = Vec::new();
         for file in folder.files() {
-            if crate::tokenizer::is_tokenizer_file(&file.name) {
-                tokenizer_files.push((file.name.clone(), folder.read(&file.name)?));
+            if !folder.is_weights(&file.name) {
+                files.push((file.name.clone(), folder.read(&file.name)?));
             }
         }
         let origin = Origin {
             digest: folder.digest(),
             tokenizer: folder.tokenizer_digest(),
             template: folder.template_digest(),
-            tokenizer_files: Arc::new(tokenizer_files),
+            files: Arc::new(files),
         };
-        Ok(Self { rope: Ropes::new(&config, DType::F32), config, weights, origin })
+        Ok(Self::of(config, weights, origin))
+    }
+
+    pub(crate) fn of(config: Config, weights: Weights, origin: Origin) -> Self {
+        let rope = Arc::new(Rope::new(&config.rotary, config.head_width));
+        Self { config: Arc::new(config), weights, rope, origin }
     }
 
     /// Digest of the folder that the model was loaded from.
@@ -94,7 +76,12 @@ impl Model {
 
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.weights.named().iter().map(|(_, tensor)| tensor.elem_count()).sum()
+        self.weights.named().iter().map(|(_, tensor)| tensor.len()).sum()
+    }
+
+    /// Bytes of the weights, as they lie in their files.
+    pub fn bytes(&self) -> usize {
+        self.weights.named().iter().map(|(_, tensor)| tensor.bytes()).sum()
     }
 
     /// Longest sequence in tokens.

@@ -1,8 +1,7 @@
-//! The tensors of a Llama model, by their names in Hugging Face folders.
-
-use candle_core::Tensor;
+//! The tensors of a model, by their names in Hugging Face folders.
 
 use crate::config::Config;
+use crate::tensor::Tensor;
 
 /// A linear layer of a block, which an adapter may target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +55,24 @@ impl Target {
             Self::Down => [config.hidden_size, config.intermediate_size],
         }
     }
+
+    /// Whether the layer has a bias.
+    pub(crate) fn has_bias(self, config: &Config) -> bool {
+        match self {
+            Self::Query | Self::Key | Self::Value => config.biases.qkv,
+            Self::Output => config.biases.output,
+            Self::Gate | Self::Up | Self::Down => config.biases.feed,
+        }
+    }
+}
+
+/// A linear layer: `y = W x + b`.
+#[derive(Debug, Clone)]
+pub(crate) struct Linear {
+    /// [out, in]
+    pub(crate) weight: Tensor,
+    /// [out]
+    pub(crate) bias: Option<Tensor>,
 }
 
 /// One block.
@@ -65,8 +82,10 @@ pub(crate) struct Layer {
     pub(crate) attention_norm: Tensor,
     /// RMS norm before the feed-forward part [D].
     pub(crate) feed_norm: Tensor,
-    /// By [`Target`]: [out, in].
-    pub(crate) linear: [Tensor; 7],
+    /// RMS norms of the queries and keys of each head [head width].
+    pub(crate) head_norms: Option<[Tensor; 2]>,
+    /// By [`Target`].
+    pub(crate) linear: [Linear; 7],
 }
 
 /// All tensors.
@@ -93,6 +112,11 @@ pub(crate) fn feed_norm_name(layer: usize) -> String {
     format!("model.layers.{layer}.post_attention_layernorm.weight")
 }
 
+/// The norms of queries and keys.
+pub(crate) fn head_norm_names(layer: usize) -> [String; 2] {
+    ["q", "k"].map(|kind| format!("model.layers.{layer}.self_attn.{kind}_norm.weight"))
+}
+
 impl Weights {
     /// Builds the weights by asking for each tensor by name and shape.
     pub(crate) fn build<E>(
@@ -103,12 +127,27 @@ impl Weights {
         let embedding = take(EMBEDDING, &[vocabulary, width])?;
         let mut layers = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
-            let mut linear = |target: Target| take(&format!("{}.weight", target.path(layer)), &target.shape(config));
+            let mut linear = |target: Target| {
+                let [outputs, inputs] = target.shape(config);
+                let weight = take(&format!("{}.weight", target.path(layer)), &[outputs, inputs])?;
+                let bias = match target.has_bias(config) {
+                    true => Some(take(&format!("{}.bias", target.path(layer)), &[outputs])?),
+                    false => None,
+                };
+                Ok(Linear { weight, bias })
+            };
             let [q, k, v, o, gate, up, down] = Target::ALL;
             let linear = [linear(q)?, linear(k)?, linear(v)?, linear(o)?, linear(gate)?, linear(up)?, linear(down)?];
+            let head_norms = if config.head_norm {
+                let [q, k] = head_norm_names(layer);
+                Some([take(&q, &[config.head_width])?, take(&k, &[config.head_width])?])
+            } else {
+                None
+            };
             layers.push(Layer {
                 attention_norm: take(&attention_norm_name(layer), &[width])?,
                 feed_norm: take(&feed_norm_name(layer), &[width])?,
+                head_norms,
                 linear,
             });
         }
@@ -124,8 +163,26 @@ impl Weights {
         for (index, layer) in self.layers.iter().enumerate() {
             all.push((attention_norm_name(index), &layer.attention_norm));
             all.push((feed_norm_name(index), &layer.feed_norm));
-            for (target, tensor) in Target::ALL.into_iter().zip(&layer.linear) {
-                all.push((format!("{}.weight", target.path(index)), tensor));
+            all.extend(head_norm_names(index).into_iter().zip(layer.head_norms.iter().flatten()));
+            for (target, linear) in Target::ALL.into_iter().zip(&layer.linear) {
+                all.push((format!("{}.weight", target.path(index)), &linear.weight));
+                all.extend(linear.bias.iter().map(|bias| (format!("{}.bias", target.path(index)), bias)));
+            }
+        }
+        all
+    }
+
+    /// Every tensor with its name, to be changed.
+    pub(crate) fn named_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        let mut all = vec![(EMBEDDING.to_string(), &mut self.embedding), (NORM.to_string(), &mut self.norm)];
+        all.extend(self.head.iter_mut().map(|head| (HEAD.to_string(), head)));
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            all.push((attention_norm_name(index), &mut layer.attention_norm));
+            all.push((feed_norm_name(index), &mut layer.feed_norm));
+            all.extend(head_norm_names(index).into_iter().zip(layer.head_norms.iter_mut().flatten()));
+            for (target, linear) in Target::ALL.into_iter().zip(&mut layer.linear) {
+                all.push((format!("{}.weight", target.path(index)), &mut linear.weight));
+                all.extend(linear.bias.iter_mut().map(|bias| (format!("{}.bias", target.path(index)), bias)));
             }
         }
         all

@@ -1,28 +1,30 @@
 //! Causal attention over packed examples, with grouped queries (Vaswani et al., arXiv 1706.03762; Ainslie et al.,
-//! arXiv 2305.13245).
+//! arXiv 2305.13245) and sliding windows (Beltagy et al., arXiv 2004.05150).
 //!
-//! Tokens of several examples lie behind one another; an example is a *segment*, and tokens attend within their
-//! segment only. No mask is ever made and no key is repeated: for each segment and key head, the rows of all its
-//! query heads form one matrix, and scores are computed block by block up to the diagonal.
+//! Tokens of several examples lie behind one another; an example is a *segment*, and tokens attend within their segment
+//! only, and within their window. No mask over all pairs is ever made and no key is repeated: scores are computed for 32
+//! queries and 32 keys at a time, where at least one pair of them may attend.
 //!
-//! `S = (R q)(R k)ᵀ / sqrt(d)` with R the rotary embedding, `P = softmax(S)` over keys up to the query, `y = P v`.
-//! Backward: `dv = Pᵀ g`, `dS = P (g vᵀ - Σ g y)`, `dq = R⁻¹ dS (R k) / sqrt(d)`, `dk = R⁻¹ dSᵀ (R q) / sqrt(d)`.
-//! P is recomputed from the logarithm of the normaliser that the forward pass keeps (Dao et al., arXiv 2205.14135).
+//! With rotated `q` and `k`: `S = q k / sqrt(d)`, `P = softmax(S)`, `y = P v`. Backward: `dv = Pᵀ g`,
+//! `dS = P (g vᵀ - Σ g y)`, `dq = dS k / sqrt(d)`, `dk = dSᵀ q / sqrt(d)`. P is computed anew from the logarithm of the
+//! normaliser that the forward pass keeps (Dao et al., arXiv 2205.14135).
+//!
+//! What a query may not attend to counts as exactly zero, and sums run over ascending keys: the result of a segment does
+//! not depend on what it is packed with.
 
 use std::ops::Range;
 
-use candle_core::{Error, Result, Tensor};
+use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, vectorised};
 use rayon::prelude::*;
 
-use super::real;
-use super::{Real, Rope, change_values, tensor_of, vectorised, with_values};
+use super::{lanes, lanes_mut};
 
 mod backward;
 
 pub(crate) use backward::attention_backward;
 
-/// Queries that are treated at once: bounds memory and skips most of what lies above the diagonal.
-const BLOCK: usize = 128;
+/// Values of a block of 32 keys and 32 queries.
+const BLOCK: usize = LANES * LANES;
 
 /// The shape of the heads.
 #[derive(Debug, Clone, Copy)]
@@ -36,290 +38,170 @@ pub(crate) struct AttentionShape {
 }
 
 impl AttentionShape {
-    fn group(self) -> usize {
+    pub(crate) fn group(self) -> usize {
         self.heads / self.key_heads
     }
 
-    fn scale(self) -> f64 {
+    pub(crate) fn scale(self) -> f64 {
         1.0 / (self.width as f64).sqrt()
     }
+
+    /// Where a head's part of a panel lies.
+    fn part(self, head: usize) -> Range<usize> {
+        head * self.width * LANES..(head + 1) * self.width * LANES
+    }
 }
 
-/// Rotated keys and values of the past of one row, for one layer.
+/// Which keys each token attends to: from its start to itself.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyValues<T> {
-    keys: Vec<Vec<T>>,
-    values: Vec<Vec<T>>,
-    length: usize,
+pub(crate) struct Spans {
+    /// By token, filled up to whole panels; a token that does not exist attends to itself.
+    starts: Vec<u32>,
 }
 
-impl<T> KeyValues<T> {
-    /// No past.
-    pub(crate) fn new(shape: AttentionShape) -> Self {
-        let empty = || (0..shape.key_heads).map(|_| Vec::new()).collect();
-        Self { keys: empty(), values: empty(), length: 0 }
-    }
-}
-
-/// Everything the tasks read.
-struct Input<'a, T> {
-    q: &'a [T],
-    k: &'a [T],
-    v: &'a [T],
-    rope: &'a Rope<T>,
-    shape: AttentionShape,
-    like: &'a Tensor,
-}
-
-impl<T: Real> Input<'_, T> {
-    /// Rotated keys and plain values of one head, [tokens, width], behind those that are there.
-    fn append(&self, segment: &Range<usize>, head: usize, keys: &mut Vec<T>, values: &mut Vec<T>, past: usize) {
-        let (width, stride) = (self.shape.width, self.shape.width * self.shape.key_heads);
-        for (i, token) in segment.clone().enumerate() {
-            let at = token * stride + head * width;
-            let start = keys.len();
-            keys.extend_from_slice(&self.k[at..][..width]);
-            self.rope.rotate(&mut keys[start..], past + i);
-            values.extend_from_slice(&self.v[at..][..width]);
+impl Spans {
+    /// The spans of segments that cover all tokens in order, with a window of so many tokens.
+    pub(crate) fn new(segments: &[Range<usize>], window: Option<usize>) -> Self {
+        let mut starts = Vec::new();
+        for segment in segments {
+            let reach = window.unwrap_or(usize::MAX) - 1;
+            starts.extend(segment.clone().map(|token| segment.start.max(token.saturating_sub(reach)) as u32));
         }
+        let tokens = starts.len();
+        starts.extend(tokens as u32..tokens.next_multiple_of(LANES) as u32);
+        Self { starts }
     }
 
-    /// Rotated and scaled queries of one key head's group: [group · block, width].
-    fn queries(&self, segment: &Range<usize>, block: &Range<usize>, head: usize, past: usize) -> Vec<T> {
-        let scale = T::real(self.shape.scale());
-        let mut rows = gather(self.q, self.shape, segment, block, head);
-        for (index, row) in rows.chunks_exact_mut(self.shape.width).enumerate() {
-            self.rope.rotate(row, past + block.start + index % block.len());
-            row.iter_mut().for_each(|x| *x *= scale);
-        }
-        rows
+    fn panel(&self, panel: usize) -> &[u32; LANES] {
+        lanes(&self.starts[panel * LANES..])
     }
-}
 
-/// The rows of one key head's group of query heads: [group · block, width] out of [tokens, heads · width].
-fn gather<T: Real>(
-    values: &[T],
-    shape: AttentionShape,
-    segment: &Range<usize>,
-    block: &Range<usize>,
-    head: usize,
-) -> Vec<T> {
-    let (width, group) = (shape.width, shape.group());
-    let mut rows = Vec::with_capacity(group * block.len() * width);
-    for member in head * group..(head + 1) * group {
-        for i in block.clone() {
-            let at = ((segment.start + i) * shape.heads + member) * width;
-            rows.extend_from_slice(&values[at..][..width]);
-        }
+    /// The panels of keys that a panel of queries looks at.
+    fn keys(&self, panel: usize) -> Range<usize> {
+        let first = self.panel(panel).iter().min().map_or(0, |start| *start as usize);
+        first / LANES..panel + 1
     }
-    rows
-}
 
-/// Writes rows [group · block, width] to where [`gather`] reads them, in the part that is the segment's own.
-fn scatter<T: Real>(rows: &[T], out: &mut [T], shape: AttentionShape, block: &Range<usize>, head: usize) {
-    let (width, group) = (shape.width, shape.group());
-    for (index, row) in rows.chunks_exact(width).enumerate() {
-        let (member, i) = (head * group + index / block.len(), block.start + index % block.len());
-        out[(i * shape.heads + member) * width..][..width].copy_from_slice(row);
+    /// Whether every query of a panel may attend to every key of another.
+    fn is_open(&self, queries: usize, keys: usize) -> bool {
+        keys < queries && self.panel(queries).iter().all(|start| *start as usize <= keys * LANES)
     }
-}
 
-fn blocks(length: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..length).step_by(BLOCK).map(move |start| start..length.min(start + BLOCK))
-}
-
-/// Cuts the values of all tokens into those of each segment.
-fn cut<'a, T>(mut values: &'a mut [T], segments: &[Range<usize>], width: usize) -> Vec<&'a mut [T]> {
-    segments
-        .iter()
-        .map(|segment| {
-            let (part, rest) = std::mem::take(&mut values).split_at_mut(segment.len() * width);
-            values = rest;
-            part
-        })
-        .collect()
-}
-
-/// Segments have to cover all tokens in order.
-fn covered(segments: &[Range<usize>], tokens: usize) -> Result<()> {
-    let end = segments.iter().try_fold(0, |end, s| (s.start == end && s.end >= end).then_some(s.end));
-    if end == Some(tokens) { Ok(()) } else { Err(Error::msg("segments do not cover the tokens")) }
-}
-
-/// Softmax of each row over its first `past + i + 1` keys, in place; the rest becomes zero. Gives the logarithms of
-/// the normalisers.
-fn softmax<T: Real>(scores: &Tensor, block: &Range<usize>, past: usize) -> Result<Vec<T>> {
-    let (rows, keys) = scores.dims2()?;
-    let mut logs = Vec::with_capacity(rows);
-    change_values::<T>(scores, |scores| {
-        vectorised(|| {
-            for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                let (row, rest) = row.split_at_mut(past + block.start + index % block.len() + 1);
-                rest.fill(T::real(0.0));
-                let max = maximum(row);
-                row.iter_mut().for_each(|x| *x = (*x - max).exponential());
-                let sum = total(row);
-                let scale = T::real(1.0) / sum;
-                row.iter_mut().for_each(|x| *x *= scale);
-                logs.push(max + T::real(sum.to_f64().ln()));
+    /// The panels in groups that have nothing to do with each other.
+    fn groups(&self) -> Vec<Range<usize>> {
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for panel in 0..self.starts.len() / LANES {
+            let keys = self.keys(panel);
+            match groups.last_mut() {
+                Some(last) if keys.start < last.end => last.end = panel + 1,
+                _ => groups.push(panel..panel + 1),
             }
-        });
-    })?;
-    Ok(logs)
-}
-
-#[inline(always)]
-pub(crate) fn maximum<T: Real>(row: &[T]) -> T {
-    let mut lanes = [T::real(f64::NEG_INFINITY); 16];
-    let chunks = row.chunks_exact(16);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
         }
+        groups
     }
-    lanes.iter().chain(rest).fold(T::real(f64::NEG_INFINITY), |max, &x| if x > max { x } else { max })
 }
 
+/// Which queries of a panel may attend to a key.
 #[inline(always)]
-pub(crate) fn total<T: Real>(row: &[T]) -> T {
-    let mut lanes = [T::real(0.0); 16];
-    let chunks = row.chunks_exact(16);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane += x);
-    }
-    lanes.iter_mut().zip(rest).for_each(|(lane, &x)| *lane += x);
-    real::fold(lanes)
+fn visible(starts: &[u32; LANES], queries: usize, key: usize) -> [bool; LANES] {
+    let first = (queries * LANES) as u32;
+    let key = key as u32;
+    std::array::from_fn(|lane| (starts[lane] <= key) & (key <= first + lane as u32))
 }
 
-/// Attention: q [N, heads · width], k and v [N, key_heads · width] give [N, heads · width], and the logarithms of
-/// the normalisers [N, heads] that the backward pass needs. Positions count from zero in each segment.
+/// What the forward pass gives.
+#[derive(Debug)]
+pub(crate) struct Attended<T: Real> {
+    /// [heads · width, tokens]
+    pub(crate) values: Panels<T>,
+    /// Logarithms of the normalisers [heads, tokens].
+    pub(crate) logs: Panels<T>,
+}
+
+/// Scores of 32 keys and 32 queries, not yet scaled: [keys, queries].
+#[inline(always)]
+fn scores<T: Real>(k: &[T], q: &[T], width: usize, out: &mut [T]) {
+    panel_product(Factor { values: k, row_stride: 1, depth_stride: LANES }, [LANES, width], q, out, false);
+}
+
+/// Attention of rotated q [heads · width, tokens] to rotated k and to v [key_heads · width, tokens].
 pub(crate) fn attention<T: Real>(
-    (q, k, v): (&Tensor, &Tensor, &Tensor),
-    segments: &[Range<usize>],
-    rope: &Rope<T>,
+    (q, k, v): (&Panels<T>, &Panels<T>, &Panels<T>),
+    spans: &Spans,
     shape: AttentionShape,
-) -> Result<(Tensor, Tensor)> {
-    let tokens = q.dims2()?.0;
-    covered(segments, tokens)?;
-    let width = shape.heads * shape.width;
-    let mut out = vec![T::real(0.0); tokens * width];
-    let mut logs = vec![T::real(0.0); tokens * shape.heads];
-    with_inputs((q, k, v), rope, shape, |input| {
-        let tasks = cut(&mut out, segments, width).into_par_iter().zip(cut(&mut logs, segments, shape.heads));
-        tasks.zip(segments).try_for_each(|((out, logs), segment)| {
-            for head in 0..shape.key_heads {
-                let (mut keys, mut values) = (Vec::new(), Vec::new());
-                input.append(segment, head, &mut keys, &mut values, 0);
-                attend(input, segment, head, (keys, values), 0, out, logs)?;
-            }
-            Ok(())
-        })
-    })?;
-    Ok((tensor_of(out, (tokens, width), q)?, tensor_of(logs, (tokens, shape.heads), q)?))
-}
-
-fn with_inputs<T: Real, R>(
-    (q, k, v): (&Tensor, &Tensor, &Tensor),
-    rope: &Rope<T>,
-    shape: AttentionShape,
-    f: impl FnOnce(&Input<'_, T>) -> Result<R>,
-) -> Result<R> {
-    with_values(q, |qs| {
-        with_values(k, |ks| with_values(v, |vs| f(&Input { q: qs, k: ks, v: vs, rope, shape, like: q })))
-    })
-}
-
-/// Attention of one segment and one key head; `keys` and `values` reach from the start of the past.
-fn attend<T: Real>(
-    input: &Input<'_, T>,
-    segment: &Range<usize>,
-    head: usize,
-    (keys, values): (Vec<T>, Vec<T>),
-    past: usize,
-    out: &mut [T],
-    logs: &mut [T],
-) -> Result<()> {
-    let (shape, group) = (input.shape, input.shape.group());
-    let length = past + segment.len();
-    let keys = tensor_of(keys, (length, shape.width), input.like)?;
-    let values = tensor_of(values, (length, shape.width), input.like)?;
-    for block in blocks(segment.len()) {
-        let visible = past + block.end;
-        let queries = input.queries(segment, &block, head, past);
-        let queries = tensor_of(queries, (group * block.len(), shape.width), input.like)?;
-        let scores = queries.matmul(&keys.narrow(0, 0, visible)?.t()?)?;
-        let block_logs = softmax::<T>(&scores, &block, past)?;
-        for (index, log) in block_logs.into_iter().enumerate() {
-            let (member, i) = (head * group + index / block.len(), block.start + index % block.len());
-            logs[i * shape.heads + member] = log;
+) -> Attended<T> {
+    let mut values = Panels::any(q.features(), q.tokens());
+    let mut logs = Panels::any(shape.heads, q.tokens());
+    let size = shape.width * LANES;
+    let tasks = values.values_mut().par_chunks_exact_mut(size).zip(logs.values_mut().par_chunks_exact_mut(LANES));
+    tasks.enumerate().with_max_len(4).for_each(|(task, (out, log))| {
+        let (panel, head) = (task / shape.heads, task % shape.heads);
+        let (query, key) = (&q.panel(panel)[shape.part(head)], shape.part(head / shape.group()));
+        let keys = spans.keys(panel);
+        let mut p = Buffer::any(keys.len() * BLOCK);
+        for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys.clone()) {
+            scores(&k.panel(panel)[key.clone()], query, shape.width, block);
         }
-        let result = scores.matmul(&values.narrow(0, 0, visible)?)?;
-        with_values(&result, |rows| {
-            scatter(rows, out, shape, &block, head);
-            Ok(())
-        })?;
-    }
-    Ok(())
+        let (max, sum) = softmax(&mut p, spans, panel, shape.scale());
+        for (index, block) in p.chunks_exact(BLOCK).enumerate() {
+            let factor =
+                Factor { values: &v.panel(keys.start + index)[key.clone()], row_stride: LANES, depth_stride: 1 };
+            panel_product(factor, [shape.width, LANES], block, out, index > 0);
+        }
+        normalise(out, lanes_mut(log), max, sum);
+    });
+    Attended { values, logs }
 }
 
-/// Attention with a past, for generation: as [`attention`], where segment i continues `past[i]` and is added to it.
-pub(crate) fn attention_cached<T: Real>(
-    (q, k, v): (&Tensor, &Tensor, &Tensor),
-    segments: &[Range<usize>],
-    past: &mut [&mut KeyValues<T>],
-    rope: &Rope<T>,
-    shape: AttentionShape,
-) -> Result<Tensor> {
-    let tokens = q.dims2()?.0;
-    covered(segments, tokens)?;
-    let width = shape.heads * shape.width;
-    let mut out = vec![T::real(0.0); tokens * width];
-    with_inputs((q, k, v), rope, shape, |input| {
-        let tasks = cut(&mut out, segments, width).into_par_iter().zip(segments).zip(past.par_iter_mut());
-        tasks.try_for_each(|((out, segment), past)| {
-            let before = past.length;
-            past.length += segment.len();
-            for head in 0..shape.key_heads {
-                let (keys, values) = (&mut past.keys[head], &mut past.values[head]);
-                input.append(segment, head, keys, values, before);
-                if segment.len() == 1 {
-                    attend_one(input, segment, head, (keys, values), out);
-                } else {
-                    let mut logs = vec![T::real(0.0); segment.len() * shape.heads];
-                    attend(input, segment, head, (keys.clone(), values.clone()), before, out, &mut logs)?;
-                }
-            }
-            Ok(())
-        })
-    })?;
-    tensor_of(out, (tokens, width), q)
-}
-
-/// Attention of a single token: bound by reading the past once, which needs no matrix product.
-fn attend_one<T: Real>(
-    input: &Input<'_, T>,
-    segment: &Range<usize>,
-    head: usize,
-    (keys, values): (&[T], &[T]),
-    out: &mut [T],
-) {
-    let (width, group) = (input.shape.width, input.shape.group());
-    let queries = input.queries(segment, &(0..1), head, keys.len() / width - 1);
+/// Divides by the normalisers and notes their logarithms.
+fn normalise<T: Real>(out: &mut [T], log: &mut [T; LANES], max: [T; LANES], sum: [T; LANES]) {
     vectorised(|| {
-        for (member, query) in queries.chunks_exact(width).enumerate() {
-            let mut scores: Vec<T> = keys.chunks_exact(width).map(|key| real::dot(query, key)).collect();
-            let max = maximum(&scores);
-            scores.iter_mut().for_each(|x| *x = (*x - max).exponential());
-            let scale = T::real(1.0) / total(&scores);
-            let out = &mut out[(head * group + member) * width..][..width];
-            for (value, &score) in values.chunks_exact(width).zip(&scores) {
-                let weight = score * scale;
-                out.iter_mut().zip(value).for_each(|(out, &x)| *out += weight * x);
+        let inverse = sum.map(|sum| T::ONE / sum);
+        for row in out.chunks_exact_mut(LANES) {
+            let row = lanes_mut(row);
+            for lane in 0..LANES {
+                row[lane] *= inverse[lane];
             }
+        }
+        for lane in 0..LANES {
+            log[lane] = max[lane] + T::real(sum[lane].to_f64().ln());
         }
     });
+}
+
+/// Scores of some panels of keys, not yet scaled, become exponentials; gives the largest score and the sum of the
+/// exponentials of each query.
+fn softmax<T: Real>(p: &mut [T], spans: &Spans, queries: usize, scale: f64) -> ([T; LANES], [T; LANES]) {
+    let (scale, lowest) = (T::real(scale), T::real(f64::NEG_INFINITY));
+    let (keys, starts) = (spans.keys(queries), spans.panel(queries));
+    vectorised(|| {
+        let (mut max, mut sum) = ([lowest; LANES], [T::ZERO; LANES]);
+        for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys.clone()) {
+            let open = spans.is_open(queries, panel);
+            for (row, key) in block.chunks_exact_mut(LANES).zip(panel * LANES..) {
+                let row = lanes_mut(row);
+                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
+                for lane in 0..LANES {
+                    row[lane] *= scale;
+                    let x = if seen[lane] { row[lane] } else { lowest };
+                    max[lane] = if x > max[lane] { x } else { max[lane] };
+                }
+            }
+        }
+        for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys) {
+            let open = spans.is_open(queries, panel);
+            for (row, key) in block.chunks_exact_mut(LANES).zip(panel * LANES..) {
+                let row = lanes_mut(row);
+                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
+                for lane in 0..LANES {
+                    let e = (row[lane] - max[lane]).exponential();
+                    row[lane] = if seen[lane] { e } else { T::ZERO };
+                    sum[lane] += row[lane];
+                }
+            }
+        }
+        (max, sum)
+    })
 }
 
 #[cfg(test)]

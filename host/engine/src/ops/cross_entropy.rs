@@ -1,144 +1,186 @@
-//! The language model head and its cross-entropy, in one pass over chunks of rows.
+//! The loss: cross-entropy of the next token, from hidden states, some tokens at a time.
 //!
-//! `z = h Wᵀ`, `loss = Σ_n w_n (ln Σ_v e^(z_nv) - z_nt) / total`.
-//! Backward: `dz = w (softmax(z) - onehot(t)) / total`, `dh = dz W`, `dW = dzᵀ h`.
-//! The gradient is made together with the loss, so that logits of all rows never exist at once, and only rows that
-//! have a target are given at all.
+//! `L = Σ (log Σ exp z - z[target]) / N` with `z = W h`. Backward: `dh = Wᵀ (softmax(z) - onehot) / N`,
+//! `dW = (softmax(z) - onehot) hᵀ / N`. Logits never exist for all tokens at once. For a frozen head the gradient is
+//! taken through the exponentials as they are and scaled behind the product, where there are fewer values.
 
-use candle_core::{Error, Result, Tensor};
+use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, multiply, vectorised};
 use rayon::prelude::*;
 
-use super::real::dispatch;
-use super::{Real, add_in_place, change_values, linear, linear_input_gradient, linear_weight_gradient, vectorised};
+use super::{features_by_features, lanes, lanes_mut};
+use crate::tensor::Tensor;
 
-/// Logits that exist at once.
-const CHUNK: usize = 1 << 19;
+/// Tokens whose logits exist at once.
+const CHUNK: usize = 256;
 
-/// What a row of hidden states has to predict.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct TokenTarget {
-    /// Row of the packed tokens.
-    pub(crate) row: u32,
-    /// The token that comes next.
-    pub(crate) id: u32,
-}
-
-/// Which gradients are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeadGradient {
-    /// None: only the loss.
-    Loss,
-    /// That of the hidden states; the head is frozen.
-    Hidden,
-    /// That of the hidden states and of the head.
-    All,
-}
-
-/// The loss and the gradients that were wanted.
-pub(crate) struct HeadLoss {
-    /// `Σ loss / total`.
+/// The loss and its gradients.
+#[derive(Debug)]
+pub(crate) struct HeadLoss<T: Real> {
+    /// The sum of the losses of the targets, divided by `total`.
     pub(crate) loss: f64,
-    /// [M, D]
-    pub(crate) hidden: Option<Tensor>,
-    /// [V, D]
-    pub(crate) weight: Option<Tensor>,
+    /// The gradient of the hidden states [D, targets].
+    pub(crate) hidden: Panels<T>,
+    /// The gradient of the head [V, D], if wanted.
+    pub(crate) weight: Option<Vec<T>>,
 }
 
-/// The mean cross-entropy of hidden states [M, D] under a head [V, D] against one target a row, over `total` targets.
-pub(crate) fn head_loss(
-    hidden: &Tensor,
-    weight: &Tensor,
-    targets: &[TokenTarget],
+/// What each target's softmax comes to.
+struct Softmax<T> {
+    /// The largest logit.
+    max: [T; LANES],
+    /// The sum of the exponentials of what lies below it.
+    sum: [T; LANES],
+    /// The logit of the target.
+    target: [T; LANES],
+}
+
+/// The loss of hidden states [D, targets], each with the token that it should predict.
+///
+/// Every target has to be below the rows of `head` [V, D].
+pub(crate) fn head_loss<T: Real>(
+    hidden: &Panels<T>,
+    head: &Tensor,
+    targets: &[u32],
     total: f64,
-    want: HeadGradient,
-) -> Result<HeadLoss> {
-    let (rows, vocabulary) = (hidden.dims2()?.0, weight.dims2()?.0);
-    if rows != targets.len() || targets.iter().any(|target| target.id as usize >= vocabulary) {
-        return Err(Error::msg("each row needs a target within the vocabulary"));
-    }
-    let step = (CHUNK / vocabulary.max(1)).max(16);
-    let (mut loss, mut hidden_parts, mut weight_sum) = (0.0, Vec::new(), None);
-    for start in (0..rows).step_by(step) {
-        let count = step.min(rows - start);
-        let chunk = hidden.narrow(0, start, count)?;
-        let logits = linear(&chunk, weight)?;
-        let targets = &targets[start..start + count];
-        loss += dispatch!(logits.dtype(), T => softmax_loss::<T>(&logits, targets, total, want))?;
-        if want != HeadGradient::Loss {
-            hidden_parts.push(linear_input_gradient(&logits, weight)?);
-        }
-        if want == HeadGradient::All {
-            let part = linear_weight_gradient(&logits, &chunk)?;
-            match &weight_sum {
-                None => weight_sum = Some(part),
-                Some(sum) => add_in_place(sum, &part)?,
+    precision: Precision,
+    want_weight: bool,
+) -> HeadLoss<T> {
+    let (features, vocabulary) = (hidden.features(), head.matrix().rows());
+    let mut gradient = Panels::any(features, targets.len());
+    let mut weight = want_weight.then(|| vec![T::ZERO; vocabulary * features]);
+    let mut loss = 0.0;
+    for (index, targets) in targets.chunks(CHUNK).enumerate() {
+        let range = index * CHUNK * features..(index * CHUNK + targets.len().next_multiple_of(LANES)) * features;
+        let mut some = Panels::any(features, targets.len());
+        some.values_mut().copy_from_slice(&hidden.values()[range.clone()]);
+        let mut logits = Panels::any(vocabulary, targets.len());
+        multiply(Job::new(head.matrix(), Side::Plain, &Operand::new(&some, precision), &mut logits));
+        let parts = exponentials(&mut logits, targets);
+        for (panel, part) in parts.iter().enumerate() {
+            for lane in 0..LANES.min(targets.len() - panel * LANES) {
+                let log = part.sum[lane].to_f64().ln() + part.max[lane].to_f64();
+                loss += (log - part.target[lane].to_f64()) / total;
             }
         }
+        let mut back = Panels::any(features, targets.len());
+        let job = |logits: &Panels<T>, back: &mut Panels<T>| {
+            multiply(Job::new(head.matrix(), Side::Transposed, &Operand::new(logits, precision), back));
+        };
+        if let Some(weight) = &mut weight {
+            differences(&mut logits, &parts, targets, total);
+            job(&logits, &mut back);
+            weight.iter_mut().zip(features_by_features(&logits, &some)).for_each(|(sum, x)| *sum += x);
+        } else {
+            job(&logits, &mut back);
+            minus_targets(&mut back, &parts, head, targets, total);
+        }
+        back.clear_padding();
+        gradient.values_mut()[range].copy_from_slice(back.values());
     }
-    let hidden = if hidden_parts.is_empty() { None } else { Some(Tensor::cat(&hidden_parts, 0)?) };
-    Ok(HeadLoss { loss, hidden, weight: weight_sum })
+    HeadLoss { loss, hidden: gradient, weight }
 }
 
-/// The loss of a chunk of logits, which are turned into their gradient in place if one is wanted.
-fn softmax_loss<T: Real>(logits: &Tensor, targets: &[TokenTarget], total: f64, want: HeadGradient) -> Result<f64> {
-    let vocabulary = logits.dims2()?.1;
-    let scale = T::real(1.0 / total);
-    let mut losses = vec![0.0_f64; targets.len()];
-    change_values::<T>(logits, |logits| {
-        let rows = logits.par_chunks_exact_mut(vocabulary).with_min_len(8).zip(&mut losses).zip(targets);
-        rows.for_each(|((row, loss), target)| {
-            vectorised(|| {
-                let id = target.id as usize;
-                let max = super::attention::maximum(row);
-                let at_target = row[id] - max;
-                row.iter_mut().for_each(|x| *x = (*x - max).exponential());
-                let sum = super::attention::total(row);
-                *loss = sum.to_f64().ln() - at_target.to_f64();
-                if want != HeadGradient::Loss {
-                    let scale_row = scale / sum;
-                    row.iter_mut().for_each(|x| *x *= scale_row);
-                    row[id] -= scale;
+/// Replaces logits by the exponentials of what they are below the largest.
+fn exponentials<T: Real>(logits: &mut Panels<T>, targets: &[u32]) -> Vec<Softmax<T>> {
+    let softmax = |(panel, logits): (usize, &mut [T])| {
+        let target = |lane: usize| targets.get(panel * LANES + lane).map_or(0, |id| *id as usize);
+        let target = std::array::from_fn(|lane| logits[target(lane) * LANES + lane]);
+        vectorised(|| {
+            let (mut max, mut sum) = ([T::real(f64::NEG_INFINITY); LANES], [T::ZERO; LANES]);
+            for row in logits.chunks_exact(LANES) {
+                let row = lanes(row);
+                for lane in 0..LANES {
+                    max[lane] = if row[lane] > max[lane] { row[lane] } else { max[lane] };
                 }
-            });
+            }
+            // In parts, so that a small value is never added to the sum of a whole vocabulary.
+            for rows in logits.chunks_mut(256 * LANES) {
+                let mut part = [T::ZERO; LANES];
+                for row in rows.chunks_exact_mut(LANES) {
+                    let row = lanes_mut(row);
+                    for lane in 0..LANES {
+                        row[lane] = (row[lane] - max[lane]).exponential();
+                        part[lane] += row[lane];
+                    }
+                }
+                for lane in 0..LANES {
+                    sum[lane] += part[lane];
+                }
+            }
+            Softmax { max, sum, target }
+        })
+    };
+    logits.par_panels_mut().enumerate().map(softmax).collect()
+}
+
+/// Exponentials become `(softmax - onehot) / N`.
+fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targets: &[u32], total: f64) {
+    let share = T::real(1.0 / total);
+    exponentials.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+        vectorised(|| {
+            let factor: [T; LANES] = std::array::from_fn(|lane| share / part.sum[lane]);
+            for row in values.chunks_exact_mut(LANES) {
+                let row = lanes_mut(row);
+                for lane in 0..LANES {
+                    row[lane] *= factor[lane];
+                }
+            }
         });
-    })?;
-    Ok(losses.iter().sum::<f64>() / total)
+        for lane in 0..LANES {
+            match targets.get(panel * LANES + lane) {
+                Some(id) => values[*id as usize * LANES + lane] -= share,
+                None => values.iter_mut().skip(lane).step_by(LANES).for_each(|x| *x = T::ZERO),
+            }
+        }
+    });
+}
+
+/// `Wᵀ exp` becomes `(Wᵀ softmax - W[target]) / N`.
+fn minus_targets<T: Real>(back: &mut Panels<T>, parts: &[Softmax<T>], head: &Tensor, targets: &[u32], total: f64) {
+    let (share, features) = (T::real(1.0 / total), back.features());
+    back.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+        vectorised(|| {
+            let factor: [T; LANES] = std::array::from_fn(|lane| share / part.sum[lane]);
+            for row in values.chunks_exact_mut(LANES) {
+                let row = lanes_mut(row);
+                for lane in 0..LANES {
+                    row[lane] *= factor[lane];
+                }
+            }
+        });
+        for (lane, id) in targets.iter().skip(panel * LANES).take(LANES).enumerate() {
+            let row: Vec<T> = head.range(*id as usize * features..(*id as usize + 1) * features);
+            let values = values.iter_mut().skip(lane).step_by(LANES);
+            values.zip(row).for_each(|(value, weight)| *value -= weight * share);
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{assert_scalar_gradient, random};
+    use super::super::check::{assert_gradient, random, random_panels};
     use super::*;
 
     #[test]
-    fn gradients_match_finite_differences() -> Result<()> {
-        let (h, w) = (random(&[5, 6], 1), random(&[11, 6], 2));
-        let targets: Vec<TokenTarget> = [3, 0, 10, 3, 7].map(|id| TokenTarget { row: 0, id }).to_vec();
-        let loss = |h: &Tensor, w: &Tensor| head_loss(h, w, &targets, 7.0, HeadGradient::Loss).unwrap().loss;
-        let got = head_loss(&h, &w, &targets, 7.0, HeadGradient::All)?;
-        assert_scalar_gradient(&h, |h| loss(h, &w), &got.hidden.unwrap());
-        assert_scalar_gradient(&w, |w| loss(&h, w), &got.weight.unwrap());
-        Ok(())
-    }
-
-    #[test]
-    fn chunks_add_up() -> Result<()> {
-        let (h, w) = (random(&[40, 3], 1), random(&[CHUNK / 16, 3], 2));
-        let targets: Vec<TokenTarget> = (0..40).map(|id| TokenTarget { row: 0, id }).collect();
-        let whole = head_loss(&h, &w, &targets, 40.0, HeadGradient::All)?;
-        let parts: f64 = (0..40)
-            .map(|i| {
-                head_loss(&h.narrow(0, i, 1).unwrap(), &w, &targets[i..=i], 40.0, HeadGradient::Loss).unwrap().loss
-            })
-            .sum();
-        assert!((whole.loss - parts).abs() < 1e-12);
-        assert_eq!(whole.hidden.unwrap().dims(), [40, 3]);
-        Ok(())
-    }
-
-    #[test]
-    fn a_target_outside_the_vocabulary_is_an_error() {
-        let (h, w) = (random(&[1, 6], 1), random(&[11, 6], 2));
-        assert!(head_loss(&h, &w, &[TokenTarget { row: 0, id: 11 }], 1.0, HeadGradient::Loss).is_err());
+    fn gradients_match_finite_differences() {
+        let (features, vocabulary) = (5, 40);
+        // More than one chunk, and a panel that is not full.
+        let tokens = CHUNK + 35;
+        let targets: Vec<u32> = (0..tokens as u32).map(|i| i * 7 % 40).collect();
+        let (hidden, head) = (random_panels(features, tokens, 1), random(vocabulary * features, 2));
+        let run = |hidden: &Panels<f64>, head: &[f64], want| {
+            let head = Tensor::of(head.to_vec(), &[vocabulary, features]);
+            head_loss(hidden, &head, &targets, 300.0, Precision::F32, want)
+        };
+        let (frozen, trained) = (run(&hidden, &head, false), run(&hidden, &head, true));
+        let with = |values: &[f64]| {
+            let mut hidden = hidden.clone();
+            hidden.values_mut().copy_from_slice(values);
+            run(&hidden, &head, false).loss
+        };
+        assert_gradient(hidden.values(), with, frozen.hidden.values());
+        assert_gradient(hidden.values(), with, trained.hidden.values());
+        assert_gradient(&head, |head| run(&hidden, head, false).loss, &trained.weight.unwrap());
+        assert!(frozen.weight.is_none());
     }
 }

@@ -1,128 +1,91 @@
-//! The operations of a transformer, each with its own forward and backward pass.
+//! The operations of a transformer, each with its own forward and backward pass, over panels of tokens.
 //!
-//! Candle's automatic differentiation is not used: many of its fused operations lose gradients in silence, and it
-//! computes and keeps the gradients of frozen weights. Here every backward pass is written out, is checked against
-//! finite differences in f64, and computes only what is asked for. Candle does the matrix products and holds the data.
+//! No automatic differentiation is used: every backward pass is written out, is checked against finite differences in
+//! f64, and computes only what is asked for. Frozen weights have no gradient.
 //!
 //! Every element of an output is computed by one thread in a fixed order, so results do not depend on the number of
 //! threads.
 
-use std::cell::RefCell;
-use std::marker::PhantomData;
-
-use candle_core::{CpuStorage, Error, InplaceOp1, Layout, Result, Shape, Storage, Tensor, WithDType};
+use freehold_kernels::{LANES, Panels, Real, vectorised};
+use rayon::prelude::*;
 
 mod attention;
+mod cached_attention;
 mod cross_entropy;
-mod linear;
-mod real;
+mod embedding;
+mod gated;
 mod rms_norm;
 mod rope;
-mod swiglu;
+mod token_sum;
 
-pub(crate) use attention::{AttentionShape, KeyValues, attention, attention_backward, attention_cached};
-pub(crate) use cross_entropy::{HeadGradient, TokenTarget, head_loss};
-pub(crate) use linear::{linear, linear_input_gradient, linear_weight_gradient};
-pub(crate) use real::Real;
-pub(crate) use rms_norm::{rms_norm, rms_norm_backward};
-pub(crate) use rope::Rope;
-pub(crate) use swiglu::{swiglu, swiglu_backward};
-
-/// Rows that one task treats; small enough to share the work, large enough to be worth a task.
-const ROWS_PER_TASK: usize = 64;
-
-/// Calls `f` with the values of a contiguous tensor on the CPU.
-pub(crate) fn with_values<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    let (storage, layout) = tensor.storage_and_layout();
-    let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
-        return Err(Error::msg("the operation needs a contiguous tensor on the CPU"));
-    };
-    match storage.as_slice::<T>()?.get(from..to) {
-        Some(values) => f(values),
-        None => Err(Error::msg("the tensor's layout exceeds its storage")),
-    }
-}
-
-/// Calls `f` with the values of a tensor that nobody else holds, to change them in place.
-pub(crate) fn change_values<T: Real>(tensor: &Tensor, f: impl FnMut(&mut [T])) -> Result<()> {
-    struct Change<T, F>(RefCell<F>, PhantomData<T>);
-    impl<T: Real, F: FnMut(&mut [T])> InplaceOp1 for Change<T, F> {
-        fn name(&self) -> &'static str {
-            "change"
-        }
-        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-            let range = layout.contiguous_offsets().map(|(from, to)| from..to);
-            match (T::slice_mut(storage), range) {
-                (Some(values), Some(range)) if range.end <= values.len() => {
-                    (self.0.borrow_mut())(&mut values[range]);
-                    Ok(())
-                }
-                _ => Err(Error::msg("the operation needs a contiguous tensor of its own type")),
-            }
-        }
-    }
-    tensor.inplace_op1(&Change(RefCell::new(f), PhantomData))
-}
-
-/// Makes a tensor on the device of `like` from values, without a copy.
-pub(crate) fn tensor_of<T: WithDType>(values: Vec<T>, shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(values, shape.into(), like.device())
-}
-
-/// Runs `f` compiled for the widest vector instructions of this processor.
-///
-/// Only what is inlined into `f` gains. Vectors are used across elements, never to reorder a sum beyond what the
-/// source says, so the result is the same with any instruction set.
-#[inline(always)]
-pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
-}
+pub(crate) use attention::{Attended, AttentionShape, Spans, attention, attention_backward};
+pub(crate) use cached_attention::{KeyValues, attention_cached};
+pub(crate) use cross_entropy::head_loss;
+pub(crate) use embedding::{embed, embedding_gradient, gather_tokens, scatter_tokens};
+pub(crate) use gated::{gated, gated_backward};
+pub(crate) use rms_norm::{rms_norm, rms_norm_backward, rms_norm_weight_gradient};
+pub(crate) use rope::{Angles, Rope};
+pub(crate) use token_sum::{features_by_features, ranks_by_features, rows_by_ranks};
 
 /// Adds `other` into `sum`, element by element.
-pub(crate) fn add_in_place(sum: &Tensor, other: &Tensor) -> Result<()> {
-    fn run<T: Real>(sum: &Tensor, other: &Tensor) -> Result<()> {
-        with_values::<T, _>(other, |other| {
-            change_values::<T>(sum, |sum| {
-                vectorised(|| sum.iter_mut().zip(other).for_each(|(sum, &other)| *sum += other));
-            })
-        })
-    }
-    real::dispatch!(sum.dtype(), T => run::<T>(sum, other))
+pub(crate) fn add<T: Real>(sum: &mut Panels<T>, other: &Panels<T>) {
+    sum.par_panels_mut().zip(other.par_panels()).for_each(|(sum, other)| {
+        vectorised(|| sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += *other));
+    });
 }
 
-/// The rows of `table` [V, D] with these indices: [N, D].
-pub(crate) fn gather_rows(table: &Tensor, rows: &[u32]) -> Result<Tensor> {
-    fn run<T: Real>(table: &Tensor, rows: &[u32]) -> Result<Tensor> {
-        let (count, width) = table.dims2()?;
-        with_values::<T, _>(table, |values| {
-            let mut out = Vec::with_capacity(rows.len() * width);
-            for &row in rows {
-                let row = row as usize;
-                if row >= count {
-                    return Err(Error::msg(format!("row {row} of a table with {count} rows")));
-                }
-                out.extend_from_slice(&values[row * width..][..width]);
-            }
-            tensor_of(out, (rows.len(), width), table)
-        })
-    }
-    real::dispatch!(table.dtype(), T => run::<T>(table, rows))
+/// Multiplies all values by a number.
+pub(crate) fn scale<T: Real>(values: &mut Panels<T>, factor: T) {
+    values.par_panels_mut().for_each(|values| vectorised(|| values.iter_mut().for_each(|value| *value *= factor)));
 }
 
-/// Adds row n of `values` [N, D] to row `rows[n]` of a table of zeros [V, D]: the backward pass of [`gather_rows`].
-pub(crate) fn scatter_rows(values: &Tensor, rows: &[u32], count: usize) -> Result<Tensor> {
-    fn run<T: Real>(values: &Tensor, rows: &[u32], count: usize) -> Result<Tensor> {
-        let (_, width) = values.dims2()?;
-        with_values::<T, _>(values, |input| {
-            let mut out = vec![T::real(0.0); count * width];
-            for (input, &row) in input.chunks_exact(width.max(1)).zip(rows) {
-                let out = &mut out[row as usize * width..][..width];
-                out.iter_mut().zip(input).for_each(|(out, &input)| *out += input);
+/// Multiplies each feature of all tokens by a number of its own.
+pub(crate) fn scale_features<T: Real>(values: &mut Panels<T>, factors: &[T]) {
+    values.par_panels_mut().for_each(|values| {
+        vectorised(|| {
+            for (row, factor) in values.chunks_exact_mut(LANES).zip(factors) {
+                row.iter_mut().for_each(|value| *value *= *factor);
             }
-            tensor_of(out, (count, width), values)
-        })
+        });
+    });
+}
+
+/// The lanes of a feature as an array.
+#[inline(always)]
+pub(crate) fn lanes<T>(values: &[T]) -> &[T; LANES] {
+    match values.first_chunk() {
+        Some(lanes) => lanes,
+        None => panic_short(),
     }
-    real::dispatch!(values.dtype(), T => run::<T>(values, rows, count))
+}
+
+/// The lanes of a feature as an array.
+#[inline(always)]
+pub(crate) fn lanes_mut<T>(values: &mut [T]) -> &mut [T; LANES] {
+    match values.first_chunk_mut() {
+        Some(lanes) => lanes,
+        None => panic_short(),
+    }
+}
+
+#[cold]
+#[allow(clippy::panic, reason = "as an index out of bounds: panels have whole lanes")]
+fn panic_short() -> ! {
+    panic!("a panel with less than 32 lanes")
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+pub(crate) fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] += other;
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 #[cfg(test)]

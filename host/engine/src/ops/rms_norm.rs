@@ -1,164 +1,156 @@
-//! Root mean square normalisation (Zhang and Sennrich, arXiv 1910.07467), with the residual addition before it.
+//! Root mean square normalisation (Zhang and Sennrich, arXiv 1910.07467), over all features or head by head.
 //!
-//! `s = x + r`, `i = 1 / sqrt(mean(s²) + eps)`, `y = s · i · w`.
-//! Backward, with `u = g · w`: `ds = i (u - s · i² · mean(u · s))`, `dw = Σ_n g · s · i`.
+//! With `i = 1 / sqrt(mean(x²) + ε)`: `y = x i w`. Backward: `dx = i (g w - x i² mean(g w x))`, `dw = Σ g x i`.
 
-use candle_core::{Result, Tensor};
+use freehold_kernels::{LANES, Panels, Real, vectorised};
 use rayon::prelude::*;
 
-use super::real::dispatch;
-use super::{ROWS_PER_TASK, Real, real, tensor_of, vectorised, with_values};
+use super::{fold, lanes, lanes_mut};
 
 /// What [`rms_norm`] gives.
-pub(crate) struct Normed {
-    /// `x + r` [N, D]; `x` itself where there was no residual.
-    pub(crate) sum: Tensor,
-    /// The normalised rows [N, D].
-    pub(crate) normed: Tensor,
-    /// The inverse root mean square of each row [N].
-    pub(crate) inverse: Tensor,
+#[derive(Debug)]
+pub(crate) struct Normed<T: Real> {
+    /// The normalised features [D, tokens].
+    pub(crate) normed: Panels<T>,
+    /// The inverse root mean square [D / group, tokens].
+    pub(crate) inverse: Panels<T>,
 }
 
-/// Normalises the rows of `x + residual` [N, D] and scales them by `weight` [D].
-pub(crate) fn rms_norm(x: &Tensor, residual: Option<&Tensor>, weight: &Tensor, eps: f64) -> Result<Normed> {
-    let sum = match residual {
-        None => x.clone(),
-        Some(residual) => {
-            super::add_in_place(residual, x)?;
-            residual.clone()
+/// Sums that go on at once, so that none waits for its own last addition.
+const CHAINS: usize = 4;
+
+/// The sum of `f` over the features of a group, for each lane.
+#[inline(always)]
+fn sum_over<T: Real>(features: usize, f: impl Fn(usize, usize) -> T) -> [T; LANES] {
+    let mut sums = [[T::ZERO; LANES]; CHAINS];
+    let whole = features / CHAINS * CHAINS;
+    for feature in (0..whole).step_by(CHAINS) {
+        for (chain, sum) in sums.iter_mut().enumerate() {
+            for (lane, sum) in sum.iter_mut().enumerate() {
+                *sum += f(feature + chain, lane);
+            }
         }
+    }
+    for feature in whole..features {
+        for (lane, sum) in sums[0].iter_mut().enumerate() {
+            *sum += f(feature, lane);
+        }
+    }
+    let [a, b, c, d] = sums;
+    std::array::from_fn(|lane| (a[lane] + b[lane]) + (c[lane] + d[lane]))
+}
+
+/// Normalises each group of as many features as `weight` has, and scales them by `weight`.
+pub(crate) fn rms_norm<T: Real>(x: &Panels<T>, weight: &[T], eps: f64) -> Normed<T> {
+    let (features, group) = (x.features(), weight.len());
+    let (eps, scale) = (T::real(eps), T::real(1.0 / group as f64));
+    let mut normed = Panels::any(features, x.tokens());
+    let mut inverse = Panels::any(features / group, x.tokens());
+    let outputs = normed.par_panels_mut().zip(inverse.par_panels_mut());
+    outputs.zip(x.par_panels()).for_each(|((normed, inverse), x)| {
+        vectorised(|| {
+            let groups = normed.chunks_exact_mut(group * LANES).zip(x.chunks_exact(group * LANES));
+            for ((normed, x), inverse) in groups.zip(inverse.chunks_exact_mut(LANES)) {
+                let squares = sum_over(group, |feature, lane| {
+                    let x = x[feature * LANES + lane];
+                    x * x
+                });
+                let inverse = lanes_mut(inverse);
+                for lane in 0..LANES {
+                    inverse[lane] = T::ONE / (squares[lane] * scale + eps).root();
+                }
+                for ((normed, x), &w) in normed.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)).zip(weight) {
+                    let (normed, x) = (lanes_mut(normed), lanes(x));
+                    for lane in 0..LANES {
+                        normed[lane] = x[lane] * inverse[lane] * w;
+                    }
+                }
+            }
+        });
+    });
+    Normed { normed, inverse }
+}
+
+/// The gradient of `x`: written to `out`, or added to what is there.
+pub(crate) fn rms_norm_backward<T: Real>(
+    gradient: &Panels<T>,
+    x: &Panels<T>,
+    inverse: &Panels<T>,
+    weight: &[T],
+    out: &mut Panels<T>,
+    accumulate: bool,
+) {
+    let group = weight.len();
+    let scale = T::real(1.0 / group as f64);
+    let inputs = gradient.par_panels().zip(x.par_panels()).zip(inverse.par_panels());
+    out.par_panels_mut().zip(inputs).for_each(|(out, ((gradient, x), inverse))| {
+        vectorised(|| {
+            let inputs = gradient.chunks_exact(group * LANES).zip(x.chunks_exact(group * LANES));
+            let groups = out.chunks_exact_mut(group * LANES).zip(inputs).zip(inverse.chunks_exact(LANES));
+            for ((out, (g, x)), inverse) in groups {
+                let inverse = lanes(inverse);
+                let products = sum_over(group, |feature, lane| {
+                    g[feature * LANES + lane] * weight[feature] * x[feature * LANES + lane]
+                });
+                let mean: [T; LANES] =
+                    std::array::from_fn(|lane| products[lane] * scale * inverse[lane] * inverse[lane]);
+                let rows = out.chunks_exact_mut(LANES).zip(g.chunks_exact(LANES)).zip(x.chunks_exact(LANES));
+                for (((out, g), x), &w) in rows.zip(weight) {
+                    let (out, g, x) = (lanes_mut(out), lanes(g), lanes(x));
+                    for lane in 0..LANES {
+                        let dx = inverse[lane] * (g[lane] * w - x[lane] * mean[lane]);
+                        out[lane] = if accumulate { out[lane] + dx } else { dx };
+                    }
+                }
+            }
+        });
+    });
+}
+
+/// The gradient of the weight, over all groups and tokens.
+pub(crate) fn rms_norm_weight_gradient<T: Real>(
+    gradient: &Panels<T>,
+    x: &Panels<T>,
+    inverse: &Panels<T>,
+    group: usize,
+) -> Vec<T> {
+    let sums = |feature: usize| {
+        let mut sum = [T::ZERO; LANES];
+        for panel in 0..x.count() {
+            let (g, x, inverse) = (gradient.panel(panel), x.panel(panel), inverse.panel(panel));
+            for (index, inverse) in inverse.chunks_exact(LANES).enumerate() {
+                let at = (index * group + feature) * LANES;
+                for lane in 0..LANES {
+                    sum[lane] += g[at + lane] * x[at + lane] * inverse[lane];
+                }
+            }
+        }
+        fold(sum)
     };
-    dispatch!(x.dtype(), T => run::<T>(sum, weight, eps))
-}
-
-fn run<T: Real>(sum: Tensor, weight: &Tensor, eps: f64) -> Result<Normed> {
-    let (rows, width) = sum.dims2()?;
-    let (eps, scale) = (T::real(eps), T::real(1.0 / width as f64));
-    let mut out = vec![T::real(0.0); rows * width];
-    let mut inverse = vec![T::real(0.0); rows];
-    with_values::<T, _>(&sum, |x| {
-        with_values::<T, _>(weight, |w| {
-            let tasks = out.par_chunks_mut(ROWS_PER_TASK * width).zip(inverse.par_chunks_mut(ROWS_PER_TASK));
-            tasks.zip(x.par_chunks(ROWS_PER_TASK * width)).for_each(|((out, inverse), x)| {
-                vectorised(|| {
-                    let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width));
-                    for ((out, x), inverse) in rows.zip(inverse) {
-                        let i = T::real(1.0) / (real::dot(x, x) * scale + eps).root();
-                        *inverse = i;
-                        for ((out, &x), &w) in out.iter_mut().zip(x).zip(w) {
-                            *out = x * i * w;
-                        }
-                    }
-                });
-            });
-            Ok(())
-        })
-    })?;
-    let normed = tensor_of(out, (rows, width), &sum)?;
-    let inverse = tensor_of(inverse, rows, &sum)?;
-    Ok(Normed { sum, normed, inverse })
-}
-
-/// Gradient of the sum `x + r`, plus `bypass` where given (the gradient that comes around the normalisation); and of
-/// the weight, if wanted.
-pub(crate) fn rms_norm_backward(
-    gradient: &Tensor,
-    bypass: Option<&Tensor>,
-    sum: &Tensor,
-    inverse: &Tensor,
-    weight: &Tensor,
-    want_weight: bool,
-) -> Result<(Tensor, Option<Tensor>)> {
-    dispatch!(sum.dtype(), T => {
-        let input = input_gradient::<T>(gradient, sum, inverse, weight)?;
-        if let Some(bypass) = bypass {
-            super::add_in_place(&input, bypass)?;
-        }
-        let weight = if want_weight { Some(weight_gradient::<T>(gradient, sum, inverse)?) } else { None };
-        Ok((input, weight))
-    })
-}
-
-fn input_gradient<T: Real>(gradient: &Tensor, sum: &Tensor, inverse: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let (rows, width) = sum.dims2()?;
-    let scale = T::real(1.0 / width as f64);
-    let mut out = vec![T::real(0.0); rows * width];
-    let values = |t: &Tensor, f: &mut dyn FnMut(&[T]) -> Result<()>| with_values::<T, _>(t, f);
-    values(gradient, &mut |g| {
-        values(sum, &mut |x| {
-            values(inverse, &mut |inverse| {
-                values(weight, &mut |w| {
-                    let chunk = ROWS_PER_TASK * width;
-                    let tasks = out.par_chunks_mut(chunk).zip(g.par_chunks(chunk)).zip(x.par_chunks(chunk));
-                    tasks.zip(inverse.par_chunks(ROWS_PER_TASK)).for_each(|(((out, g), x), inverse)| {
-                        vectorised(|| {
-                            let rows = out.chunks_exact_mut(width).zip(g.chunks_exact(width));
-                            for (((out, g), x), &i) in rows.zip(x.chunks_exact(width)).zip(inverse) {
-                                for ((out, &g), &w) in out.iter_mut().zip(g).zip(w) {
-                                    *out = g * w;
-                                }
-                                let mean = real::dot(out, x) * scale * i * i;
-                                for (out, &x) in out.iter_mut().zip(x) {
-                                    *out = i * (*out - x * mean);
-                                }
-                            }
-                        });
-                    });
-                    Ok(())
-                })
-            })
-        })
-    })?;
-    tensor_of(out, (rows, width), sum)
-}
-
-fn weight_gradient<T: Real>(gradient: &Tensor, sum: &Tensor, inverse: &Tensor) -> Result<Tensor> {
-    let (_, width) = sum.dims2()?;
-    let mut out = vec![T::real(0.0); width];
-    with_values::<T, _>(gradient, |g| {
-        with_values::<T, _>(sum, |x| {
-            with_values::<T, _>(inverse, |inverse| {
-                vectorised(|| {
-                    for ((g, x), &i) in g.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse) {
-                        for ((out, &g), &x) in out.iter_mut().zip(g).zip(x) {
-                            *out += g * x * i;
-                        }
-                    }
-                });
-                Ok(())
-            })
-        })
-    })?;
-    tensor_of(out, width, sum)
+    (0..group).into_par_iter().map(|feature| vectorised(|| sums(feature))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{assert_gradient, random};
+    use super::super::check::{assert_gradient, assert_panels_gradient, inner, random, random_panels};
     use super::*;
 
     #[test]
-    fn gradients_match_finite_differences() -> Result<()> {
-        let (x, w, g) = (random(&[3, 40], 1), random(&[40], 2), random(&[3, 40], 3));
-        let forward = |x: &Tensor, w: &Tensor| rms_norm(x, None, w, 1e-5);
-        let normed = forward(&x, &w)?;
-        let (dx, dw) = rms_norm_backward(&g, None, &normed.sum, &normed.inverse, &w, true)?;
-        assert_gradient(&x, &g, |x| Ok(forward(x, &w)?.normed), &dx);
-        assert_gradient(&w, &g, |w| Ok(forward(&x, w)?.normed), &dw.unwrap());
-        // Around the normalisation and through it: y = x + norm(x).
-        let (dx, dw) = rms_norm_backward(&g, Some(&g), &normed.sum, &normed.inverse, &w, false)?;
-        assert_gradient(&x, &g, |x| forward(x, &w)?.normed + x, &dx);
-        assert!(dw.is_none());
-        Ok(())
-    }
-
-    #[test]
-    fn the_residual_is_added_first() -> Result<()> {
-        let (x, r, w) = (random(&[2, 8], 1), random(&[2, 8], 2), random(&[8], 3));
-        let want = rms_norm(&(&x + &r)?, None, &w, 1e-5)?;
-        let got = rms_norm(&x, Some(&r), &w, 1e-5)?;
-        assert_eq!(got.normed.to_vec2::<f64>()?, want.normed.to_vec2::<f64>()?);
-        assert_eq!(got.sum.to_vec2::<f64>()?, (&x + random(&[2, 8], 2))?.to_vec2::<f64>()?);
-        Ok(())
+    fn gradients_match_finite_differences() {
+        // Over all features, and in four groups.
+        for group in [20, 5] {
+            let (x, w, g) = (random_panels(20, 35, 1), random(group, 2), random_panels(20, 35, 3));
+            let forward = |x: &Panels<f64>, w: &[f64]| rms_norm(x, w, 1e-5).normed;
+            let inverse = rms_norm(&x, &w, 1e-5).inverse;
+            let mut dx = Panels::any(20, 35);
+            rms_norm_backward(&g, &x, &inverse, &w, &mut dx, false);
+            assert_panels_gradient(&x, &g, |x| forward(x, &w), &dx);
+            let dw = rms_norm_weight_gradient(&g, &x, &inverse, group);
+            assert_gradient(&w, |w| inner(forward(&x, w).values(), g.values()), &dw);
+            let mut sum = g.clone();
+            rms_norm_backward(&g, &x, &inverse, &w, &mut sum, true);
+            let both = sum.values().iter().zip(dx.values()).zip(g.values());
+            assert!(both.into_iter().all(|((sum, dx), g)| *sum == dx + g));
+        }
     }
 }

@@ -1,77 +1,142 @@
 //! Rotary position embedding (Su et al., arXiv 2104.09864), in the layout of Hugging Face's `rotate_half`.
 //!
-//! With `h` half the size of a head and angle `t = p · θ^(-i/h)`: `y[i] = x[i] cos t - x[i+h] sin t`,
+//! With `h` half the width of a head and angle `t` of position and pair: `y[i] = x[i] cos t - x[i+h] sin t`,
 //! `y[i+h] = x[i+h] cos t + x[i] sin t`. A rotation is orthogonal: the backward pass is the same with `sin` negated.
 
-use super::Real;
+use std::sync::{Arc, RwLock};
 
-/// Cosines and sines of all positions, [positions, head / 2] each.
-#[derive(Debug, Clone)]
+use freehold_kernels::{LANES, Panels, Real, vectorised};
+use rayon::prelude::*;
+
+use super::{lanes, lanes_mut};
+use crate::rotary::Rotary;
+
+/// Cosines and sines of positions, as many as were asked for so far.
+#[derive(Debug)]
 pub(crate) struct Rope<T> {
-    half: usize,
-    cos: Vec<T>,
-    sin: Vec<T>,
+    frequencies: Vec<f32>,
+    /// What cosines and sines are multiplied with.
+    factor: f64,
+    table: RwLock<Arc<Table<T>>>,
+}
+
+/// Cosine and sine of each position's angles, [positions, head / 2].
+#[derive(Debug, Default)]
+struct Table<T>(Vec<(T, T)>);
+
+/// Cosines and sines for the tokens of a pass, [head / 2, tokens].
+#[derive(Debug)]
+pub(crate) struct Angles<T: Real> {
+    cos: Panels<T>,
+    sin: Panels<T>,
 }
 
 impl<T: Real> Rope<T> {
-    /// The table of `positions` positions, for heads of size `head`. Angles are computed in f32 as transformers does.
-    pub(crate) fn new(head: usize, theta: f64, positions: usize) -> Self {
-        let half = head / 2;
-        let frequencies: Vec<f32> =
-            (0..half).map(|i| 1.0 / (theta as f32).powf((2 * i) as f32 / head as f32)).collect();
-        let angles = (0..positions).flat_map(|p| frequencies.iter().map(move |f| f64::from(p as f32 * f)));
-        let (sin, cos) = angles.map(|angle| (T::real(angle.sin()), T::real(angle.cos()))).unzip();
-        Self { half, cos, sin }
+    /// The embedding of heads of this width.
+    pub(crate) fn new(rotary: &Rotary, head: usize) -> Self {
+        let (frequencies, factor) = rotary.frequencies(head);
+        Self { frequencies, factor, table: RwLock::default() }
     }
 
-    /// Rotates one head in place as at `position`.
-    #[inline(always)]
-    pub(crate) fn rotate(&self, head: &mut [T], position: usize) {
-        let (first, second) = head.split_at_mut(self.half);
-        let range = position * self.half..(position + 1) * self.half;
-        for (((a, b), &c), &s) in first.iter_mut().zip(second).zip(&self.cos[range.clone()]).zip(&self.sin[range]) {
-            (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
+    /// The table with at least so many positions. Angles are computed in f32, as transformers does.
+    fn table(&self, positions: usize) -> Arc<Table<T>> {
+        let half = self.frequencies.len();
+        let present = self.table.read().map(|table| Arc::clone(&table)).unwrap_or_default();
+        if present.0.len() >= positions * half {
+            return present;
         }
+        let angle = |place: usize| {
+            let angle = f64::from((place / half) as f32 * self.frequencies[place % half]);
+            (T::real(angle.cos() * self.factor), T::real(angle.sin() * self.factor))
+        };
+        let larger = Arc::new(Table((0..positions.next_power_of_two() * half).into_par_iter().map(angle).collect()));
+        if let Ok(mut table) = self.table.write() {
+            *table = Arc::clone(&larger);
+        }
+        larger
     }
 
-    /// Rotates a gradient back: the backward pass of [`Rope::rotate`].
-    #[inline(always)]
-    pub(crate) fn rotate_back(&self, head: &mut [T], position: usize) {
-        let (first, second) = head.split_at_mut(self.half);
-        let range = position * self.half..(position + 1) * self.half;
-        for (((a, b), &c), &s) in first.iter_mut().zip(second).zip(&self.cos[range.clone()]).zip(&self.sin[range]) {
-            (*a, *b) = (*a * c + *b * s, *b * c - *a * s);
-        }
+    /// The angles of tokens at these positions.
+    pub(crate) fn angles(&self, positions: &[u32]) -> Angles<T> {
+        let half = self.frequencies.len();
+        let table = self.table(positions.iter().max().map_or(0, |last| *last as usize + 1));
+        let mut angles = Angles { cos: Panels::any(half, positions.len()), sin: Panels::any(half, positions.len()) };
+        let outputs = angles.cos.par_panels_mut().zip(angles.sin.par_panels_mut());
+        outputs.enumerate().for_each(|(panel, (cos, sin))| {
+            for lane in 0..LANES {
+                let position = positions.get(panel * LANES + lane).map_or(0, |position| *position as usize);
+                for (pair, (c, s)) in table.0[position * half..][..half].iter().enumerate() {
+                    (cos[pair * LANES + lane], sin[pair * LANES + lane]) = (*c, *s);
+                }
+            }
+        });
+        angles
+    }
+}
+
+impl<T: Real> Angles<T> {
+    /// Rotates every head of x [heads · width, tokens] in place.
+    pub(crate) fn rotate(&self, x: &mut Panels<T>) {
+        self.turn(x, T::ONE);
+    }
+
+    /// Rotates gradients back: the backward pass of [`Angles::rotate`].
+    pub(crate) fn rotate_back(&self, x: &mut Panels<T>) {
+        self.turn(x, -T::ONE);
+    }
+
+    fn turn(&self, x: &mut Panels<T>, sign: T) {
+        let half = self.cos.features() * LANES;
+        x.par_panels_mut().zip(self.cos.par_panels().zip(self.sin.par_panels())).for_each(|(x, (cos, sin))| {
+            vectorised(|| {
+                for head in x.chunks_exact_mut(2 * half) {
+                    let (first, second) = head.split_at_mut(half);
+                    let pairs = first.chunks_exact_mut(LANES).zip(second.chunks_exact_mut(LANES));
+                    for ((a, b), (c, s)) in pairs.zip(cos.chunks_exact(LANES).zip(sin.chunks_exact(LANES))) {
+                        let (a, b, c, s) = (lanes_mut(a), lanes_mut(b), lanes(c), lanes(s));
+                        for lane in 0..LANES {
+                            let (x, y, s) = (a[lane], b[lane], sign * s[lane]);
+                            a[lane] = x * c[lane] - y * s;
+                            b[lane] = y * c[lane] + x * s;
+                        }
+                    }
+                }
+            });
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{assert_gradient, random};
+    use super::super::check::{assert_panels_gradient, random_panels};
     use super::*;
-    use candle_core::Tensor;
+    use crate::rotary::Scaling;
+
+    fn rope() -> Rope<f64> {
+        Rope::new(&Rotary { theta: 10_000.0, scaling: Scaling::None }, 8)
+    }
 
     #[test]
     fn gradient_matches_finite_differences() {
-        let rope = Rope::<f64>::new(8, 10_000.0, 16);
-        let apply = |x: &Tensor, back: bool| {
-            let mut head = x.to_vec1::<f64>()?;
-            if back {
-                rope.rotate_back(&mut head, 11)
-            } else {
-                rope.rotate(&mut head, 11)
-            }
-            Tensor::from_vec(head, 8, x.device())
+        let positions: Vec<u32> = (0..35).map(|i| i * 7 % 20).collect();
+        let angles = rope().angles(&positions);
+        let (x, g) = (random_panels(16, 35, 1), random_panels(16, 35, 2));
+        let mut back = g.clone();
+        angles.rotate_back(&mut back);
+        let turned = |x: &Panels<f64>| {
+            let mut x = x.clone();
+            angles.rotate(&mut x);
+            x
         };
-        let (x, g) = (random(&[8], 1), random(&[8], 2));
-        assert_gradient(&x, &g, |x| apply(x, false), &apply(&g, true).unwrap());
+        assert_panels_gradient(&x, &g, turned, &back);
     }
 
     #[test]
     fn position_one_turns_the_first_pair_by_one_radian() {
-        let rope = Rope::<f64>::new(4, 10_000.0, 2);
-        let mut head = [1.0, 0.0, 0.0, 0.0];
-        rope.rotate(&mut head, 1);
-        assert!((head[0] - 1.0_f64.cos()).abs() < 1e-12 && (head[2] - 1.0_f64.sin()).abs() < 1e-12);
+        let mut x = Panels::zeros(8, 2);
+        x.set_token(1, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        rope().angles(&[0, 1]).rotate(&mut x);
+        let turned: Vec<f64> = x.token(1).collect();
+        assert!((turned[0] - 1.0_f64.cos()).abs() < 1e-12 && (turned[4] - 1.0_f64.sin()).abs() < 1e-12);
     }
 }

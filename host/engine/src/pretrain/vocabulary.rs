@@ -46,7 +46,7 @@ pub(super) fn train(text: &[String], vocab_size: usize) -> Result<Vec<(String, V
         "pad_token": "<|pad|>",
         "tokenizer_class": "PreTrainedTokenizerFast",
     });
-    let mut config = serde_json::to_vec_pretty(&config).map_err(|error| PretrainError::Compute(error.to_string()))?;
+    let mut config = serde_json::to_vec_pretty(&config).map_err(|error| PretrainError::Json(error.to_string()))?;
     config.push(b'\n');
     let tokenizer = tokenizer.to_string(true).map_err(error)?;
     Ok(vec![(TOKENIZER_FILE.into(), tokenizer.into_bytes()), (TOKENIZER_CONFIG_FILE.into(), config)])

@@ -1,150 +1,132 @@
 //! The backward pass of attention.
 
-use std::ops::Range;
-
-use candle_core::{Result, Tensor};
+use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, transpose_panel, vectorised};
 use rayon::prelude::*;
 
-use super::{AttentionShape, Input, blocks, covered, cut, gather, scatter, with_inputs};
-use crate::ops::real;
-use crate::ops::{Real, Rope, change_values, tensor_of, vectorised, with_values};
+use super::{Attended, AttentionShape, BLOCK, Spans, scores, visible};
+use crate::ops::{lanes, lanes_mut};
 
-/// Gradients of q, k and v, from that of the output `y` [N, heads · width] and what [`attention`] gave.
+/// Gradients of rotated q and k and of v, from that of the result.
 pub(crate) fn attention_backward<T: Real>(
-    gradient: &Tensor,
-    (y, logs): (&Tensor, &Tensor),
-    (q, k, v): (&Tensor, &Tensor, &Tensor),
-    segments: &[Range<usize>],
-    rope: &Rope<T>,
+    gradient: &Panels<T>,
+    attended: &Attended<T>,
+    (q, k, v): (&Panels<T>, &Panels<T>, &Panels<T>),
+    spans: &Spans,
     shape: AttentionShape,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    let tokens = q.dims2()?.0;
-    covered(segments, tokens)?;
-    let (width, key_width) = (shape.heads * shape.width, shape.key_heads * shape.width);
-    let mut dq = vec![T::real(0.0); tokens * width];
-    let mut dk = vec![T::real(0.0); tokens * key_width];
-    let mut dv = dk.clone();
-    with_inputs((q, k, v), rope, shape, |input| {
-        with_values(gradient, |g| {
-            with_values(y, |y| {
-                with_values(logs, |logs| {
-                    let keys = cut(&mut dk, segments, key_width).into_par_iter().zip(cut(&mut dv, segments, key_width));
-                    let tasks = cut(&mut dq, segments, width).into_par_iter().zip(keys).zip(segments);
-                    tasks.try_for_each(|((dq, (dk, dv)), segment)| {
-                        let given = Given { g, y, logs };
-                        (0..shape.key_heads)
-                            .try_for_each(|head| attend_back(input, &given, segment, head, (dq, dk, dv)))
-                    })
-                })
-            })
-        })
-    })?;
-    Ok((
-        tensor_of(dq, (tokens, width), q)?,
-        tensor_of(dk, (tokens, key_width), q)?,
-        tensor_of(dv, (tokens, key_width), q)?,
-    ))
-}
-
-/// What the forward pass gave, and the gradient of it.
-struct Given<'a, T> {
-    g: &'a [T],
-    y: &'a [T],
-    logs: &'a [T],
-}
-
-/// The backward pass of one segment and one key head.
-fn attend_back<T: Real>(
-    input: &Input<'_, T>,
-    given: &Given<'_, T>,
-    segment: &Range<usize>,
-    head: usize,
-    (dq, dk, dv): (&mut [T], &mut [T], &mut [T]),
-) -> Result<()> {
-    let (shape, width, length) = (input.shape, input.shape.width, segment.len());
-    let (mut keys, mut values) = (Vec::new(), Vec::new());
-    input.append(segment, head, &mut keys, &mut values, 0);
-    let keys = tensor_of(keys, (length, width), input.like)?;
-    let values = tensor_of(values, (length, width), input.like)?;
-    let (mut key_sum, mut value_sum) = (vec![T::real(0.0); length * width], vec![T::real(0.0); length * width]);
-    for block in blocks(length) {
-        let rows = shape.group() * block.len();
-        let (keys, values) = (keys.narrow(0, 0, block.end)?, values.narrow(0, 0, block.end)?);
-        let queries = tensor_of(input.queries(segment, &block, head, 0), (rows, width), input.like)?;
-        let g = gather(given.g, shape, segment, &block, head);
-        let y = gather(given.y, shape, segment, &block, head);
-        let delta: Vec<T> = g.chunks_exact(width).zip(y.chunks_exact(width)).map(|(g, y)| real::dot(g, y)).collect();
-        let g = tensor_of(g, (rows, width), input.like)?;
-
-        let weights = queries.matmul(&keys.t()?)?;
-        probabilities(&weights, given.logs, shape, segment, &block, head)?;
-        add_into(&mut value_sum, &weights.t()?.matmul(&g)?)?;
-        let scores = g.matmul(&values.t()?)?;
-        score_gradient(&scores, &weights, &delta)?;
-        add_into(&mut key_sum, &scores.t()?.matmul(&queries)?)?;
-
-        let scale = T::real(shape.scale());
-        let result = scores.matmul(&keys)?;
-        change_values::<T>(&result, |rows| {
-            for (index, row) in rows.chunks_exact_mut(width).enumerate() {
-                row.iter_mut().for_each(|x| *x *= scale);
-                input.rope.rotate_back(row, block.start + index % block.len());
+) -> [Panels<T>; 3] {
+    let (features, tokens) = (q.features(), q.tokens());
+    // Keys and values of a group of heads get a sum; each head has its own until the end, so that no two tasks share one.
+    let mut dq = Panels::any(features, tokens);
+    let mut dk = Panels::zeros(features, tokens);
+    let mut dv = Panels::zeros(features, tokens);
+    let size = shape.width * LANES;
+    let groups = spans.groups();
+    let mut parts: Vec<Vec<[&mut [T]; 3]>> = (0..groups.len() * shape.heads).map(|_| Vec::new()).collect();
+    let both = dk.values_mut().chunks_exact_mut(size).zip(dv.values_mut().chunks_exact_mut(size));
+    let mut all = dq.values_mut().chunks_exact_mut(size).zip(both);
+    for (index, group) in groups.iter().enumerate() {
+        for _ in group.clone() {
+            for (head, (dq, (dk, dv))) in all.by_ref().take(shape.heads).enumerate() {
+                parts[index * shape.heads + head].push([dq, dk, dv]);
             }
-            scatter(rows, dq, shape, &block, head);
-        })?;
+        }
     }
-    let stride = shape.key_heads * width;
-    for (i, row) in key_sum.chunks_exact_mut(width).enumerate() {
-        input.rope.rotate_back(row, i);
-        dk[i * stride + head * width..][..width].copy_from_slice(row);
-    }
-    for (i, row) in value_sum.chunks_exact(width).enumerate() {
-        dv[i * stride + head * width..][..width].copy_from_slice(row);
-    }
-    Ok(())
+    let tasks = parts.into_par_iter().enumerate().with_max_len(1);
+    tasks.for_each(|(task, panels)| {
+        let (group, head) = (&groups[task / shape.heads], task % shape.heads);
+        let head = Head { gradient, attended, q, k, v, spans, shape, head };
+        head.run(group.start, panels);
+    });
+    [dq, over_heads(dk, shape), over_heads(dv, shape)]
 }
 
-/// Scores to probabilities, in place, with the normalisers of the forward pass.
-fn probabilities<T: Real>(
-    scores: &Tensor,
-    logs: &[T],
-    shape: AttentionShape,
-    segment: &Range<usize>,
-    block: &Range<usize>,
-    head: usize,
-) -> Result<()> {
-    let keys = scores.dims2()?.1;
-    change_values::<T>(scores, |scores| {
+/// The sum over the query heads of each key head.
+fn over_heads<T: Real>(of_heads: Panels<T>, shape: AttentionShape) -> Panels<T> {
+    if shape.heads == shape.key_heads {
+        return of_heads;
+    }
+    let size = shape.width * LANES;
+    let mut sums = Panels::any(shape.key_heads * shape.width, of_heads.tokens());
+    let groups = of_heads.values().par_chunks_exact(shape.group() * size);
+    sums.values_mut().par_chunks_exact_mut(size).zip(groups).for_each(|(sum, group)| {
         vectorised(|| {
-            for (index, row) in scores.chunks_exact_mut(keys).enumerate() {
-                let (member, i) = (head * shape.group() + index / block.len(), block.start + index % block.len());
-                let log = logs[(segment.start + i) * shape.heads + member];
-                let (row, rest) = row.split_at_mut(i + 1);
-                row.iter_mut().for_each(|x| *x = (*x - log).exponential());
-                rest.fill(T::real(0.0));
+            sum.copy_from_slice(&group[..size]);
+            for head in group[size..].chunks_exact(size) {
+                sum.iter_mut().zip(head).for_each(|(sum, x)| *sum += *x);
             }
         });
-    })
+    });
+    sums
 }
 
-/// `P (g vᵀ - Σ g y)` in place of `g vᵀ`.
-fn score_gradient<T: Real>(scores: &Tensor, weights: &Tensor, delta: &[T]) -> Result<()> {
-    let keys = scores.dims2()?.1;
-    with_values::<T, _>(weights, |weights| {
-        change_values::<T>(scores, |scores| {
-            vectorised(|| {
-                let rows = scores.chunks_exact_mut(keys).zip(weights.chunks_exact(keys)).zip(delta);
-                for ((row, weights), &delta) in rows {
-                    row.iter_mut().zip(weights).for_each(|(x, &p)| *x = p * (*x - delta));
+/// One head in one group of panels.
+struct Head<'a, T: Real> {
+    gradient: &'a Panels<T>,
+    attended: &'a Attended<T>,
+    q: &'a Panels<T>,
+    k: &'a Panels<T>,
+    v: &'a Panels<T>,
+    spans: &'a Spans,
+    shape: AttentionShape,
+    head: usize,
+}
+
+impl<T: Real> Head<'_, T> {
+    fn run(&self, first: usize, mut panels: Vec<[&mut [T]; 3]>) {
+        let (own, key) = (self.shape.part(self.head), self.shape.part(self.head / self.shape.group()));
+        let width = self.shape.width;
+        let (mut p, mut ds, mut turned) = (Buffer::any(BLOCK), Buffer::any(BLOCK), Buffer::any(BLOCK));
+        for index in 0..panels.len() {
+            let queries = first + index;
+            let (q, g) = (&self.q.panel(queries)[own.clone()], &self.gradient.panel(queries)[own.clone()]);
+            let means = products(g, &self.attended.values.panel(queries)[own.clone()]);
+            for keys in self.spans.keys(queries) {
+                let (k, v) = (&self.k.panel(keys)[key.clone()], &self.v.panel(keys)[key.clone()]);
+                scores(k, q, width, &mut p);
+                scores(v, g, width, &mut ds);
+                self.differentiate(&mut p, &mut ds, &means, queries, keys);
+                let by_row = |values| Factor { values, row_stride: LANES, depth_stride: 1 };
+                let begun = keys > self.spans.keys(queries).start;
+                panel_product(by_row(k), [width, LANES], &ds, panels[index][0], begun);
+                let [_, dk, dv] = &mut panels[keys - first];
+                transpose_panel(&p, &mut turned);
+                panel_product(by_row(g), [width, LANES], &turned, dv, true);
+                transpose_panel(&ds, &mut turned);
+                panel_product(by_row(q), [width, LANES], &turned, dk, true);
+            }
+        }
+    }
+
+    /// Scores become probabilities; `ds`, the gradient of the probabilities, becomes that of the scores, scaled.
+    fn differentiate(&self, p: &mut [T], ds: &mut [T], means: &[T; LANES], queries: usize, keys: usize) {
+        let scale = T::real(self.shape.scale());
+        let logs = lanes(&self.attended.logs.panel(queries)[self.head * LANES..]);
+        let (open, starts) = (self.spans.is_open(queries, keys), self.spans.panel(queries));
+        vectorised(|| {
+            let rows = p.chunks_exact_mut(LANES).zip(ds.chunks_exact_mut(LANES));
+            for ((p, ds), key) in rows.zip(keys * LANES..) {
+                let (p, ds) = (lanes_mut(p), lanes_mut(ds));
+                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
+                for lane in 0..LANES {
+                    let probability = (p[lane] * scale - logs[lane]).exponential();
+                    p[lane] = if seen[lane] { probability } else { T::ZERO };
+                    ds[lane] = p[lane] * (ds[lane] - means[lane]) * scale;
                 }
-            });
-        })
-    })
+            }
+        });
+    }
 }
 
-fn add_into<T: Real>(sum: &mut [T], part: &Tensor) -> Result<()> {
-    with_values::<T, _>(part, |part| {
-        sum.iter_mut().zip(part).for_each(|(sum, &x)| *sum += x);
-        Ok(())
+/// The sum of products over the features, for each lane.
+fn products<T: Real>(a: &[T], b: &[T]) -> [T; LANES] {
+    vectorised(|| {
+        let mut sums = [T::ZERO; LANES];
+        for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+            let (a, b) = (lanes(a), lanes(b));
+            for lane in 0..LANES {
+                sums[lane] += a[lane] * b[lane];
+            }
+        }
+        sums
     })
 }

@@ -1,95 +1,94 @@
-use std::slice;
-
+use super::super::check::{assert_panels_gradient, random_panels};
 use super::*;
-use crate::ops::check::{assert_gradient, random};
 
-const SHAPE: AttentionShape = AttentionShape { heads: 4, key_heads: 2, width: 4 };
+const SHAPE: AttentionShape = AttentionShape { heads: 4, key_heads: 2, width: 6 };
 
-/// Attention written out, for one segment.
-fn plain(q: &Tensor, k: &Tensor, v: &Tensor, rope: &Rope<f64>) -> Vec<Vec<f64>> {
-    let (q, k, v) = (rows(q), rows(k), rows(v));
-    let head = |row: &[f64], head: usize, position: Option<usize>| {
-        let mut values = row[head * 4..][..4].to_vec();
-        if let Some(position) = position {
-            rope.rotate(&mut values, position);
-        }
-        values
-    };
-    let mut out = vec![vec![0.0; 16]; q.len()];
-    for h in 0..4 {
-        for i in 0..q.len() {
-            let query = head(&q[i], h, Some(i));
-            let score = |j: usize| real::dot(&query, &head(&k[j], h / 2, Some(j))) / 2.0;
-            let weights: Vec<f64> = (0..=i).map(|j| score(j).exp()).collect();
-            for (j, weight) in weights.iter().enumerate() {
-                for (c, x) in head(&v[j], h / 2, None).into_iter().enumerate() {
-                    out[i][h * 4 + c] += weight / weights.iter().sum::<f64>() * x;
+/// Segments that begin and end within panels.
+const SEGMENTS: [Range<usize>; 4] = [0..5, 5..45, 45..46, 46..75];
+
+fn inputs(tokens: usize) -> [Panels<f64>; 4] {
+    let (wide, narrow) = (SHAPE.heads * SHAPE.width, SHAPE.key_heads * SHAPE.width);
+    [(wide, 1), (narrow, 2), (narrow, 3), (wide, 4)].map(|(features, stream)| random_panels(features, tokens, stream))
+}
+
+/// Attention as the formula says, with a loop over everything.
+fn plain(q: &Panels<f64>, k: &Panels<f64>, v: &Panels<f64>, segments: &[Range<usize>], window: usize) -> Panels<f64> {
+    let mut out = Panels::zeros(q.features(), q.tokens());
+    let width = SHAPE.width;
+    for segment in segments {
+        for i in segment.clone() {
+            let mut values = Vec::new();
+            for head in 0..SHAPE.heads {
+                let keys = segment.start.max((i + 1).saturating_sub(window))..i + 1;
+                let key = |d: usize| head / SHAPE.group() * width + d;
+                let score = |j: usize| {
+                    let dot = |d: usize| q.values()[q.place(head * width + d, i)] * k.values()[k.place(key(d), j)];
+                    ((0..width).map(dot).sum::<f64>() / (width as f64).sqrt()).exp()
+                };
+                let total: f64 = keys.clone().map(score).sum();
+                for d in 0..width {
+                    values.push(keys.clone().map(|j| score(j) / total * v.values()[v.place(key(d), j)]).sum());
                 }
             }
+            out.set_token(i, values);
         }
     }
     out
 }
 
-fn rows(t: &Tensor) -> Vec<Vec<f64>> {
-    t.to_vec2().unwrap()
-}
-
-fn assert_close(a: &[Vec<f64>], b: &[Vec<f64>]) {
-    assert_eq!(a.len(), b.len());
-    let pairs = a.iter().flatten().zip(b.iter().flatten());
-    pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-10, "{a} {b}"));
+fn attended(q: &Panels<f64>, k: &Panels<f64>, v: &Panels<f64>, spans: &Spans) -> Panels<f64> {
+    let mut values = attention((q, k, v), spans, SHAPE).values;
+    values.clear_padding();
+    values
 }
 
 #[test]
-fn segments_are_as_if_alone() -> Result<()> {
-    let rope = Rope::<f64>::new(4, 100.0, 200);
-    let (q, k, v) = (random(&[140, 16], 1), random(&[140, 8], 2), random(&[140, 8], 3));
-    let got = rows(&attention((&q, &k, &v), &[0..5, 5..140], &rope, SHAPE)?.0);
-    for (start, length) in [(0, 5), (5, 135)] {
-        let part = |t: &Tensor| t.narrow(0, start, length);
-        assert_close(&got[start..start + length], &plain(&part(&q)?, &part(&k)?, &part(&v)?, &rope));
+fn attention_is_that_of_the_formula_within_segments_and_windows() {
+    let [q, k, v, _] = inputs(75);
+    for window in [None, Some(1), Some(7), Some(33)] {
+        let got = attended(&q, &k, &v, &Spans::new(&SEGMENTS, window));
+        let want = plain(&q, &k, &v, &SEGMENTS, window.unwrap_or(1000));
+        for (got, want) in got.values().iter().zip(want.values()) {
+            assert!((got - want).abs() < 1e-12, "{got} {want}");
+        }
     }
-    Ok(())
 }
 
 #[test]
-fn a_cache_gives_the_same() -> Result<()> {
-    let rope = Rope::<f64>::new(4, 100.0, 200);
-    let (q, k, v) = (random(&[140, 16], 1), random(&[140, 8], 2), random(&[140, 8], 3));
-    let want = rows(&attention((&q, &k, &v), slice::from_ref(&(0..140)), &rope, SHAPE)?.0);
-    let mut past = KeyValues::new(SHAPE);
-    let mut got = Vec::new();
-    for (start, length) in [(0, 3), (3, 1), (4, 130), (134, 1), (135, 5)] {
-        let part = |t: &Tensor| t.narrow(0, start, length)?.contiguous();
-        let step = (&part(&q)?, &part(&k)?, &part(&v)?);
-        got.extend(rows(&attention_cached(step, slice::from_ref(&(0..length)), &mut [&mut past], &rope, SHAPE)?));
+fn a_segment_does_not_depend_on_what_it_is_packed_with() {
+    let single = |panels: &Panels<f64>, range: Range<usize>| {
+        let mut some = Panels::<f32>::zeros(panels.features(), range.len());
+        for (to, from) in range.enumerate() {
+            some.set_token(to, panels.token(from).map(|x| x as f32));
+        }
+        some
+    };
+    let [q, k, v, _] = inputs(75);
+    let run = |range: Range<usize>, segments: &[Range<usize>]| {
+        let [q, k, v] = [&q, &k, &v].map(|x| single(x, range.clone()));
+        attention((&q, &k, &v), &Spans::new(segments, None), SHAPE).values
+    };
+    let (packed, alone) = (run(0..75, &SEGMENTS), run(5..45, std::slice::from_ref(&(0..40))));
+    assert!((0..40).all(|token| packed.token(5 + token).eq(alone.token(token))));
+}
+
+#[test]
+fn gradients_match_finite_differences() {
+    let [q, k, v, g] = inputs(75);
+    for window in [None, Some(9)] {
+        let spans = Spans::new(&SEGMENTS, window);
+        let given = attention((&q, &k, &v), &spans, SHAPE);
+        let [dq, dk, dv] = attention_backward(&g, &given, (&q, &k, &v), &spans, SHAPE);
+        assert_panels_gradient(&q, &g, |q| attended(q, &k, &v, &spans), &dq);
+        assert_panels_gradient(&k, &g, |k| attended(&q, k, &v, &spans), &dk);
+        assert_panels_gradient(&v, &g, |v| attended(&q, &k, v, &spans), &dv);
     }
-    assert_close(&got, &want);
-    assert_eq!(past.length, 140);
-    Ok(())
 }
 
 #[test]
-fn gradients_match_finite_differences() -> Result<()> {
-    let rope = Rope::<f64>::new(4, 100.0, 200);
-    // The second segment has two blocks.
-    let segments = [0..3, 3..3 + BLOCK + 2];
-    let n = segments[1].end;
-    let (q, k, v, g) = (random(&[n, 16], 1), random(&[n, 8], 2), random(&[n, 8], 3), random(&[n, 16], 4));
-    let f = |q: &Tensor, k: &Tensor, v: &Tensor| Ok(attention((q, k, v), &segments, &rope, SHAPE)?.0);
-    let (y, logs) = attention((&q, &k, &v), &segments, &rope, SHAPE)?;
-    let (dq, dk, dv) = attention_backward(&g, (&y, &logs), (&q, &k, &v), &segments, &rope, SHAPE)?;
-    assert_gradient(&q, &g, |q| f(q, &k, &v), &dq);
-    assert_gradient(&k, &g, |k| f(&q, k, &v), &dk);
-    assert_gradient(&v, &g, |v| f(&q, &k, v), &dv);
-    Ok(())
-}
-
-#[test]
-fn segments_must_cover_the_tokens() {
-    let bad: [&[Range<usize>]; 3] = [slice::from_ref(&(0..3)), &[0..3, 4..5], slice::from_ref(&(1..5))];
-    for bad in bad {
-        assert!(covered(bad, 5).is_err(), "{bad:?}");
-    }
+fn groups_of_panels_that_share_nothing_are_found() {
+    let groups = |segments: &[Range<usize>]| Spans::new(segments, None).groups();
+    assert_eq!(groups(&[0..64, 64..128]), [0..2, 2..4]);
+    assert_eq!(groups(&[0..40, 40..128]), [0..4]);
+    assert_eq!(groups(&[0..32, 32..64, 64..80]), [0..1, 1..2, 2..3]);
 }

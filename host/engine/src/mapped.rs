@@ -1,0 +1,29 @@
+//! Files of weights, mapped into memory: what is not used is never read, and nothing is copied.
+
+#![allow(unsafe_code, reason = "a file can be mapped only by promising that nobody cuts it off meanwhile")]
+
+use cap_std::fs::File;
+use memmap2::Mmap;
+
+/// A file as bytes.
+#[derive(Debug)]
+pub(crate) struct Mapped(Option<Mmap>);
+
+impl Mapped {
+    /// Maps an open file. Whoever changes the file in place while it is mapped changes the weights too: model folders are
+    /// replaced, not written over. What is mapped is digested after mapping.
+    pub(crate) fn open(file: File) -> std::io::Result<Self> {
+        let file = file.into_std();
+        if file.metadata()?.len() == 0 {
+            return Ok(Self(None));
+        }
+        // SAFETY: the file is opened for reading; see above for what is asked of others.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(Self(Some(map)))
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,86 @@
+//! Passes without a backward pass: logits of whole sequences, and generation that goes on from a past.
+
+use std::ops::Range;
+
+use freehold_kernels::{Job, Operand, Panels, Real, Side, multiply};
+
+use super::forward::{Network, Packing};
+use crate::ops::{KeyValues, attention, attention_cached, embed, gather_tokens, rms_norm};
+
+/// The past of one row in generation.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    layers: Vec<KeyValues<f32>>,
+}
+
+impl Row {
+    /// No past.
+    pub(crate) fn new(layers: usize) -> Self {
+        Self { layers: (0..layers).map(|_| KeyValues::new()).collect() }
+    }
+
+    /// Number of tokens of the past.
+    pub(crate) fn tokens(&self) -> usize {
+        self.layers.first().map_or(0, KeyValues::tokens)
+    }
+}
+
+impl<T: Real> Network<'_, T> {
+    /// Logits [V, tokens] of the stream that comes out of the last block.
+    fn head(&self, stream: &Panels<T>) -> Panels<T> {
+        let normed = rms_norm(stream, &self.weights.norm.vector(), self.model.config.norm_eps).normed;
+        let head = self.weights.head().matrix();
+        let mut logits = Panels::any(head.rows(), stream.tokens());
+        multiply(Job::new(head, Side::Plain, &Operand::new(&normed, self.precision), &mut logits));
+        logits
+    }
+}
+
+/// Logits [V, tokens] at all positions of segments that cover `ids` in order.
+pub(crate) fn logits<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usize>]) -> Panels<T> {
+    let packing = Packing::new(network, segments);
+    let mut stream = embed(&network.weights.embedding, ids);
+    for layer in 0..network.model.config.layers {
+        let (spans, shape) = (packing.spans(layer), network.model.attention_shape());
+        network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| attention((q, k, v), &spans, shape).values);
+    }
+    network.head(&stream)
+}
+
+/// Logits [V, rows] behind the last token of each row, whose new tokens are `next`; the past of each row grows by them.
+///
+/// Rows either have no past, or one new token.
+pub(crate) fn last_logits(network: &Network<'_, f32>, rows: &mut [&mut Row], next: &[&[u32]]) -> Panels<f32> {
+    let ids: Vec<u32> = next.concat();
+    let mut segments: Vec<Range<usize>> = Vec::with_capacity(next.len());
+    for ids in next {
+        let start = segments.last().map_or(0, |last| last.end);
+        segments.push(start..start + ids.len());
+    }
+    let mut stream = embed(&network.weights.embedding, &ids);
+    let (config, shape) = (&network.model.config, network.model.attention_shape());
+    if rows.iter().all(|row| row.tokens() > 0) {
+        let positions: Vec<u32> = rows.iter().map(|row| row.tokens() as u32).collect();
+        let angles = network.rope.angles(&positions);
+        for layer in 0..config.layers {
+            network.block_with(layer, &mut stream, &angles, |[q, k, v]| {
+                rows.iter_mut().enumerate().for_each(|(token, row)| row.layers[layer].push(k, v, token));
+                let past: Vec<_> = rows.iter().map(|row| &row.layers[layer]).collect();
+                attention_cached(q, &past, config.windows[layer], shape)
+            });
+        }
+        return network.head(&stream);
+    }
+    let packing = Packing::new(network, &segments);
+    for layer in 0..config.layers {
+        let spans = packing.spans(layer);
+        network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| {
+            for (row, segment) in rows.iter_mut().zip(&segments) {
+                segment.clone().for_each(|token| row.layers[layer].push(k, v, token));
+            }
+            attention((q, k, v), &spans, shape).values
+        });
+    }
+    let last: Vec<u32> = segments.iter().map(|segment| segment.end as u32 - 1).collect();
+    network.head(&gather_tokens(&stream, &last))
+}

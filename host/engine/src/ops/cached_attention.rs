@@ -1,0 +1,132 @@
+//! Attention of one new token of each row to the keys and values of its past, as generation needs it.
+//!
+//! The order of every sum is that of [`super::attention()`]: what is generated has the bits of a pass over the whole.
+
+use freehold_kernels::{LANES, Panels, Real, vectorised};
+use rayon::prelude::*;
+
+use super::AttentionShape;
+
+/// Rotated keys and values of the past of one row, for one layer.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyValues<T> {
+    /// Panels of 32 tokens: [key_heads · width, 32] each.
+    keys: Vec<T>,
+    /// Token after token: [key_heads · width] each.
+    values: Vec<T>,
+    tokens: usize,
+}
+
+impl<T: Real> KeyValues<T> {
+    /// No past.
+    pub(crate) fn new() -> Self {
+        Self { keys: Vec::new(), values: Vec::new(), tokens: 0 }
+    }
+
+    /// Number of tokens of the past.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Appends one token of rotated keys and of values.
+    pub(crate) fn push(&mut self, k: &Panels<T>, v: &Panels<T>, token: usize) {
+        let (lane, size) = (self.tokens % LANES, k.features() * LANES);
+        if lane == 0 {
+            self.keys.resize(self.keys.len() + size, T::ZERO);
+        }
+        let start = self.keys.len() - size;
+        let keys = self.keys[start..].iter_mut().skip(lane).step_by(LANES);
+        keys.zip(k.token(token)).for_each(|(to, from)| *to = from);
+        self.values.extend(v.token(token));
+        self.tokens += 1;
+    }
+
+    /// The result of one head for query `q` [width], written to `out` [width].
+    fn attend(&self, q: &[T], out: &mut [T], head: usize, window: Option<usize>, shape: AttentionShape) {
+        let (width, features) = (shape.width, shape.key_heads * shape.width);
+        let key_head = head / shape.group();
+        let first = window.map_or(0, |window| self.tokens.saturating_sub(window));
+        let scale = T::real(shape.scale());
+        let mut scores = vec![T::ZERO; self.tokens.next_multiple_of(LANES)];
+        vectorised(|| {
+            let panels = scores.chunks_exact_mut(LANES).zip(self.keys.chunks_exact(features * LANES));
+            for (scores, keys) in panels.skip(first / LANES) {
+                let keys = &keys[key_head * width * LANES..][..width * LANES];
+                for (keys, &q) in keys.chunks_exact(LANES).zip(q) {
+                    scores.iter_mut().zip(keys).for_each(|(score, &key)| *score = key.fused(q, *score));
+                }
+            }
+            let scores = &mut scores[first..self.tokens];
+            let mut max = T::real(f64::NEG_INFINITY);
+            for score in scores.iter_mut() {
+                *score *= scale;
+                max = if *score > max { *score } else { max };
+            }
+            scores.iter_mut().for_each(|score| *score = (*score - max).exponential());
+            let mut sum = T::ZERO;
+            scores.iter().for_each(|e| sum += *e);
+            out.fill(T::ZERO);
+            let values = self.values.chunks_exact(features).skip(first);
+            for (values, &p) in values.zip(scores.iter()) {
+                let values = &values[key_head * width..][..width];
+                out.iter_mut().zip(values).for_each(|(out, &value)| *out = value.fused(p, *out));
+            }
+            let inverse = T::ONE / sum;
+            out.iter_mut().for_each(|out| *out *= inverse);
+        });
+    }
+}
+
+/// Attention of token r of q [heads · width, rows] to the past of row r, its own key and value included.
+pub(crate) fn attention_cached<T: Real>(
+    q: &Panels<T>,
+    past: &[&KeyValues<T>],
+    window: Option<usize>,
+    shape: AttentionShape,
+) -> Panels<T> {
+    let mut out = Panels::zeros(q.features(), q.tokens());
+    let results: Vec<Vec<T>> = (0..past.len() * shape.heads)
+        .into_par_iter()
+        .map(|task| {
+            let (row, head) = (task / shape.heads, task % shape.heads);
+            let q: Vec<T> = q.token(row).skip(head * shape.width).take(shape.width).collect();
+            let mut out = vec![T::ZERO; shape.width];
+            past[row].attend(&q, &mut out, head, window, shape);
+            out
+        })
+        .collect();
+    for (row, heads) in results.chunks_exact(shape.heads).enumerate() {
+        out.set_token(row, heads.iter().flatten().copied());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::random_panels;
+    use super::super::{Spans, attention};
+    use super::*;
+
+    #[test]
+    fn tokens_one_by_one_have_the_bits_of_a_pass_over_all() {
+        let shape = AttentionShape { heads: 4, key_heads: 2, width: 6 };
+        let single = |features, stream| {
+            let double = random_panels(features, 70, stream);
+            let mut single = Panels::<f32>::zeros(features, 70);
+            (0..70).for_each(|token| single.set_token(token, double.token(token).map(|x| x as f32)));
+            single
+        };
+        let (q, k, v) = (single(24, 1), single(12, 2), single(12, 3));
+        for window in [None, Some(5), Some(40)] {
+            let all = attention((&q, &k, &v), &Spans::new(std::slice::from_ref(&(0..70)), window), shape).values;
+            let mut past = KeyValues::new();
+            for token in 0..70 {
+                past.push(&k, &v, token);
+                let mut one = Panels::zeros(24, 1);
+                one.set_token(0, q.token(token));
+                let got = attention_cached(&one, &[&past], window, shape);
+                assert!(got.token(0).eq(all.token(token)), "{token}");
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Sums over all tokens of products of features: the gradients of weights.
+//!
+//! Lanes are summed apart over ascending panels and folded at the end, so the order is fixed. Tokens that do not exist
+//! have to have a gradient of zero.
+
+use freehold_kernels::{Factor, LANES, Panels, Real, panel_product, transpose_panel, vectorised};
+use rayon::prelude::*;
+
+use super::{fold, lanes};
+
+/// Ranks that are summed at once: their sums fit the registers.
+const RANKS: usize = 8;
+/// Features of a task.
+const BLOCK: usize = 16;
+
+/// For each feature of `x` [F, tokens], the sums of its products with each of the few features of `low` [r, tokens]:
+/// [F, r].
+pub(crate) fn rows_by_ranks<T: Real>(x: &Panels<T>, low: &Panels<T>) -> Vec<T> {
+    let rank = low.features();
+    let mut out = vec![T::ZERO; x.features() * rank];
+    out.par_chunks_mut(BLOCK * rank).enumerate().for_each(|(block, out)| {
+        vectorised(|| {
+            for (index, out) in out.chunks_exact_mut(rank).enumerate() {
+                let feature = block * BLOCK + index;
+                for (first, out) in (0..rank).step_by(RANKS).zip(out.chunks_mut(RANKS)) {
+                    sums(x, feature, low, first, out);
+                }
+            }
+        });
+    });
+    out
+}
+
+#[inline(always)]
+fn sums<T: Real>(x: &Panels<T>, feature: usize, low: &Panels<T>, first: usize, out: &mut [T]) {
+    let mut sums = [[T::ZERO; LANES]; RANKS];
+    for panel in 0..x.count() {
+        let x = lanes(&x.panel(panel)[feature * LANES..]);
+        let low = &low.panel(panel)[first * LANES..];
+        if out.len() == RANKS {
+            for (sum, low) in sums.iter_mut().zip(low.chunks_exact(LANES)) {
+                let low = lanes(low);
+                for lane in 0..LANES {
+                    sum[lane] = x[lane].fused(low[lane], sum[lane]);
+                }
+            }
+        } else {
+            for (sum, low) in sums.iter_mut().zip(low.chunks_exact(LANES)).take(out.len()) {
+                for lane in 0..LANES {
+                    sum[lane] = x[lane].fused(low[lane], sum[lane]);
+                }
+            }
+        }
+    }
+    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = fold(sum));
+}
+
+/// As [`rows_by_ranks`], the other way round: [r, F].
+pub(crate) fn ranks_by_features<T: Real>(low: &Panels<T>, x: &Panels<T>) -> Vec<T> {
+    let (rank, features) = (low.features(), x.features());
+    let rows = rows_by_ranks(x, low);
+    let mut out = vec![T::ZERO; rows.len()];
+    for (feature, row) in rows.chunks_exact(rank.max(1)).enumerate() {
+        for (r, value) in row.iter().enumerate() {
+            out[r * features + feature] = *value;
+        }
+    }
+    out
+}
+
+/// For each feature of `g` [M, tokens], the sums of its products with each feature of `x` [F, tokens]: [M, F].
+pub(crate) fn features_by_features<T: Real>(g: &Panels<T>, x: &Panels<T>) -> Vec<T> {
+    let (rows, columns) = (g.features(), x.features());
+    let blocks: Vec<Vec<T>> = (0..columns.div_ceil(LANES))
+        .into_par_iter()
+        .map(|block| {
+            let first = block * LANES;
+            let count = LANES.min(columns - first);
+            let mut sums = vec![T::ZERO; rows * LANES];
+            let (mut some, mut turned) = (vec![T::ZERO; LANES * LANES], vec![T::ZERO; LANES * LANES]);
+            for panel in 0..x.count() {
+                some[..count * LANES].copy_from_slice(&x.panel(panel)[first * LANES..][..count * LANES]);
+                transpose_panel(&some, &mut turned);
+                let factor = Factor { values: g.panel(panel), row_stride: LANES, depth_stride: 1 };
+                panel_product(factor, [rows, LANES], &turned, &mut sums, true);
+            }
+            sums
+        })
+        .collect();
+    let mut out = vec![T::ZERO; rows * columns];
+    out.par_chunks_exact_mut(columns.max(1)).enumerate().for_each(|(row, out)| {
+        for (block, out) in blocks.iter().zip(out.chunks_mut(LANES)) {
+            out.copy_from_slice(&block[row * LANES..][..out.len()]);
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::random_panels;
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_the_formula() {
+        for (many, few, tokens) in [(37, 3, 70), (5, 8, 32), (20, 19, 1), (40, 40, 65)] {
+            let (x, low) = (random_panels(many, tokens, 1), random_panels(few, tokens, 2));
+            let want = |i: usize, j: usize| {
+                (0..tokens).map(|t| x.values()[x.place(i, t)] * low.values()[low.place(j, t)]).sum::<f64>()
+            };
+            let (rows, across, all) =
+                (rows_by_ranks(&x, &low), ranks_by_features(&low, &x), features_by_features(&x, &low));
+            for i in 0..many {
+                for j in 0..few {
+                    assert!((rows[i * few + j] - want(i, j)).abs() < 1e-12);
+                    assert_eq!(rows[i * few + j], across[j * many + i]);
+                    assert!((all[i * few + j] - want(i, j)).abs() < 1e-12);
+                }
+            }
+        }
+    }
+}
