@@ -70,7 +70,8 @@ impl FromStr for HubModel {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let expected = "a model on a hub; expected `hf:org/name@revision`, with a branch, a tag or a commit as revision";
+        let expected =
+            "a model on a hub; expected `hf:org/name@revision`, with a branch, a tag or a commit as revision";
         let failed = || error(text, expected);
         let rest = text.strip_prefix(PREFIX).ok_or_else(failed)?;
         let (path, revision) = rest.split_once('@').unwrap_or((rest, DEFAULT_REVISION));
@@ -110,7 +111,11 @@ impl FromStr for Commit {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let digits = text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if digits { Ok(Self(text.into())) } else { Err(error(text, "a commit; expected 40 lowercase hexadecimal digits")) }
+        if digits {
+            Ok(Self(text.into()))
+        } else {
+            Err(error(text, "a commit; expected 40 lowercase hexadecimal digits"))
+        }
     }
 }
 

@@ -121,7 +121,12 @@ impl Lockfile {
             (self.base.name == before.base.name, &before.base.commit, &self.base.commit)
             && from != to
         {
-            moved.push(format!("base model `{}` is another commit: {} -> {}", self.base.name, from.short(), to.short()));
+            moved.push(format!(
+                "base model `{}` is another commit: {} -> {}",
+                self.base.name,
+                from.short(),
+                to.short()
+            ));
         }
         files("base model", &base(&self.base), &base(&before.base), &mut moved);
         files("dataset", &self.data, &before.data, &mut moved);

@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn an_endpoint_holds_no_secrets() {
         let endpoint: Endpoint = "https://hub.example:8443/mirror/".parse().unwrap();
-        assert_eq!((endpoint.to_string().as_str(), endpoint.origin()), ("https://hub.example:8443/mirror", "https://hub.example:8443"));
+        assert_eq!(
+            (endpoint.to_string().as_str(), endpoint.origin()),
+            ("https://hub.example:8443/mirror", "https://hub.example:8443")
+        );
         for text in [
             "",
             "huggingface.co",
@@ -142,7 +145,9 @@ mod tests {
         for endpoint in ["https://hub.example", "http://127.0.0.1:80", "http://localhost", "http://[::1]:8080/x"] {
             assert!(access(endpoint).is_ok(), "{endpoint}");
         }
-        for endpoint in ["http://hub.example", "http://127.0.0.1.example", "http://localhost.example:80", "http://10.0.0.1"] {
+        for endpoint in
+            ["http://hub.example", "http://127.0.0.1.example", "http://localhost.example:80", "http://10.0.0.1"]
+        {
             assert!(access(endpoint).is_err(), "{endpoint}");
         }
         assert!(!format!("{:?}", access("https://hub.example").unwrap()).contains("secret"));

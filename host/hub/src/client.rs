@@ -11,6 +11,7 @@ use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::WithoutBody;
 use ureq::{Body, RequestBuilder};
 
@@ -95,6 +96,8 @@ impl Client {
             .config()
             .http_status_as_error(false)
             .https_only(self.access.endpoint.is_encrypted())
+            // Whom the machine trusts decides, so that a mirror may have a certificate of its owner's own authority.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             // Lengths and ranges are those of the file.
             .accept_encoding("identity")
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -103,7 +106,8 @@ impl Client {
     }
 
     fn send(&self, request: RequestBuilder<WithoutBody>) -> Result<Response<Body>, HubError> {
-        let failed = |error| HubError::Unreachable { endpoint: self.access.endpoint.to_string(), reason: reason(&error) };
+        let failed =
+            |error| HubError::Unreachable { endpoint: self.access.endpoint.to_string(), reason: reason(&error) };
         request.call().map_err(failed)
     }
 

@@ -16,7 +16,9 @@ pub enum HubError {
         problem: &'static str,
     },
     /// The token cannot be sent.
-    #[error("the token for the hub cannot be one: it is empty, longer than 4096 characters, or has others than visible ASCII")]
+    #[error(
+        "the token for the hub cannot be one: it is empty, longer than 4096 characters, or has others than visible ASCII"
+    )]
     Token,
     /// The token would be sent in the open.
     #[error("the token is not sent to `{endpoint}`: everyone on the way could read it")]

@@ -14,8 +14,15 @@ const WEIGHTS: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 /// The model card.
 pub(crate) const CARD: &str = "README.md";
-const OTHERS: [&str; 7] =
-    ["generation_config.json", "tokenizer_config.json", "chat_template.jinja", "LICENSE", "LICENSE.md", "LICENSE.txt", CARD];
+const OTHERS: [&str; 7] = [
+    "generation_config.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "LICENSE",
+    "LICENSE.md",
+    "LICENSE.txt",
+    CARD,
+];
 
 /// The most files that an index may name.
 const SHARDS_MAX: usize = 4096;
@@ -105,7 +112,9 @@ mod tests {
             (&["config.json", "model.safetensors"], TOKENIZER),
             (&["config.json", "tokenizer.json", "pytorch_model.bin"], WEIGHTS),
         ] {
-            assert!(matches!(select("m", &names(listed)), Err(HubError::MissingFile { file: found, .. }) if found == file));
+            assert!(
+                matches!(select("m", &names(listed)), Err(HubError::MissingFile { file: found, .. }) if found == file)
+            );
         }
     }
 

@@ -280,8 +280,11 @@ fn folders(dir: &Dir, path: &str) -> Result<Vec<String>, WorkflowError> {
     };
     let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(path, &error))?;
     let is_folder = |entry: &cap_std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    let mut names: Vec<String> =
-        entries.iter().filter(|entry| is_folder(entry)).filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> = entries
+        .iter()
+        .filter(|entry| is_folder(entry))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
     Ok(names)
 }
