@@ -18,7 +18,7 @@ pub struct Access {
 impl Access {
     /// A token is only given to a hub that is asked under encryption, or is on this machine.
     pub fn new(endpoint: Endpoint, token: Option<Token>) -> Result<Self, HubError> {
-        if token.is_some() && !endpoint.is_private() {
+        if token.is_some() && !endpoint.is_encrypted() && !endpoint.is_local() {
             return Err(HubError::TokenInTheOpen { endpoint: endpoint.to_string() });
         }
         Ok(Self { endpoint, token })
@@ -49,11 +49,11 @@ impl Endpoint {
         self.text.starts_with("https://")
     }
 
-    /// Whether nobody on the way can read what is sent.
-    fn is_private(&self) -> bool {
+    /// Whether it is on this machine and asked in the open.
+    pub(crate) fn is_local(&self) -> bool {
         let host = self.origin().trim_start_matches("http://");
-        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-        self.is_encrypted() || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+        let host = if host.ends_with(']') { host } else { host.rsplit_once(':').map_or(host, |(host, _)| host) };
+        !self.is_encrypted() && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
     }
 }
 
@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn a_token_goes_only_where_nobody_listens() {
         let access = |endpoint: &str| Access::new(endpoint.parse().unwrap(), Some("hf_secret".parse().unwrap()));
-        for endpoint in ["https://hub.example", "http://127.0.0.1:80", "http://localhost", "http://[::1]:8080/x"] {
+        for endpoint in
+            ["https://hub.example", "http://127.0.0.1:80", "http://localhost", "http://[::1]:8080/x", "http://[::1]"]
+        {
             assert!(access(endpoint).is_ok(), "{endpoint}");
         }
         for endpoint in

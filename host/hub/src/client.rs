@@ -88,12 +88,13 @@ impl Client {
     /// none leads from an encrypted hub into the open.
     fn request(&self, repo: &ApiRepo, url: Option<&str>) -> RequestBuilder<WithoutBody> {
         let request = repo.info_request();
-        let request = match url {
-            Some(url) => request.uri(url),
-            None => request,
+        let config = match url {
+            Some(url) => request.uri(url).config(),
+            None => request.config(),
         };
-        request
-            .config()
+        // The proxy that the environment names is for other machines.
+        let config = if self.access.endpoint.is_local() { config.proxy(None) } else { config };
+        config
             .http_status_as_error(false)
             .https_only(self.access.endpoint.is_encrypted())
             // Whom the machine trusts decides, so that a mirror may have a certificate of its owner's own authority.

@@ -100,7 +100,7 @@ fn a_name_that_is_none_is_an_error_of_the_recipe() {
     let project = Project::new();
     for name in ["hf:base-1", "hf:../x@main", "hf:a/b@../../x"] {
         let recipe = Recipe { base: format!("model = \"{name}\""), ..Recipe::default() };
-        project.run_recipe(&recipe).expect(1).says(&["`base.model`", "is not a model on a hub"]);
+        project.run_recipe(&recipe).expect(1).says(&["`base.model`", "hf:org/name@revision"]);
     }
     project.assert_intact();
 }

@@ -25,7 +25,9 @@ fn a_token_is_sent_to_the_hub_alone_and_written_nowhere() {
     let pull = || -> Outcome {
         let mut command = hub.command(&project, "main");
         // Everything that any crate has to say.
-        command.env("HF_TOKEN", TOKEN).env("FREEHOLD_LOG", "trace").arg("-vvv").output().unwrap().into()
+        command.env("HF_TOKEN", TOKEN).env("FREEHOLD_LOG", "trace").arg("-vvv");
+        // A proxy would read what is sent to a hub on this machine.
+        command.env("ALL_PROXY", "http://127.0.0.1:9").output().unwrap().into()
     };
     let expected = format!("Bearer {TOKEN}");
     // First refused, so that errors are looked at as well.

@@ -172,9 +172,6 @@ impl Hub {
     pub(crate) fn command(&self, project: &Project, revision: &str) -> std::process::Command {
         let mut command = project.command(&["model", "pull", &format!("hf:{MODEL}@{revision}")]);
         command.env("HF_ENDPOINT", self.address()).env_remove("HF_TOKEN");
-        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-            command.env_remove(proxy);
-        }
         command
     }
 

@@ -36,9 +36,10 @@ pub(super) fn pull(
 
 pub(super) fn list(place: &Place<'_>, terminal: &Terminal) -> Result<ExitCode, Failure> {
     terminal.print(&place.open()?.models()?, |all| {
-        if all.models.is_empty() {
+        if all.models.is_empty() && all.unfinished.is_empty() {
             say("No models were pulled; `freehold model pull hf:org/name@revision` fetches one.");
-        } else {
+        }
+        if !all.models.is_empty() {
             let header = ["Model", "Revision", "Commit", "Digest", "Size", "License"];
             table(&header, all.models.iter().map(row).collect());
         }
