@@ -23,6 +23,7 @@ fn help_teaches_and_fits_the_page() {
         &["plugin", "pack", "--help"],
         &["plugin", "add", "--help"],
         &["model", "pretrain", "--help"],
+        &["model", "pull", "--help"],
         &["audit", "verify", "--help"],
     ] {
         let help = bare(arguments).expect(0);

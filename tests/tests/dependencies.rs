@@ -52,6 +52,7 @@ fn one_crate_names_each_heavy_thing() {
     // Who reads a component is who builds it, and who has to know what it costs before it is compiled.
     assert_eq!(naming(&["wasmparser"]), ["freehold-component", "freehold-sandbox"]);
     assert_eq!(naming(&["tar", "flate2"]), ["freehold-bundle"]);
+    assert_eq!(naming(&["hf-hub", "ureq"]), ["freehold-hub"]);
     assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
 }
 
@@ -92,7 +93,12 @@ fn arrows_point_one_way() {
         ("freehold-component", &[]),
         ("freehold-authoring", &["core", "files", "trust", "sandbox"]),
         ("freehold-engine", &["core"]),
-        ("freehold-workflow", &["core", "files", "bundle", "rows", "trust", "store", "ledger", "sandbox", "engine"]),
+        // The network: it sees no key, no data and no record.
+        ("freehold-hub", &["core", "files"]),
+        (
+            "freehold-workflow",
+            &["core", "files", "bundle", "rows", "trust", "store", "ledger", "sandbox", "engine", "hub"],
+        ),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
         ("freehold-sdk", &[]),
     ]
@@ -124,6 +130,7 @@ fn libraries_touch_neither_ambient_files_nor_the_environment() {
         "ledger",
         "sandbox",
         "engine",
+        "hub",
         "workflow",
         "component",
         "authoring",

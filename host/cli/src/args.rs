@@ -6,12 +6,17 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use freehold_core::hub::HubModel;
+use freehold_workflow::DEFAULT_HUB;
 
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
 
 /// Filter of the log, in the form of the `tracing` crates.
 pub(crate) const LOG_VARIABLE: &str = "FREEHOLD_LOG";
+
+/// A token for a Hugging Face hub.
+const TOKEN_VARIABLE: &str = "HF_TOKEN";
 
 /// Own your customised language models: train, judge, promote and audit them on your machines.
 ///
@@ -71,7 +76,7 @@ pub(crate) enum Command {
     /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Inspect model folders, and train small base models from scratch
+    /// Pull base models from a hub, inspect them, and train small ones from scratch
     #[command(subcommand)]
     Model(ModelCommand),
     /// List, show and verify the records of runs
@@ -96,6 +101,15 @@ pub(crate) struct RunArguments {
     pub(crate) roots: Vec<PathBuf>,
 }
 
+/// The token for the hub. It has no argument: those are seen by everyone on the machine.
+pub(crate) fn hub_token() -> Option<String> {
+    std::env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()).map(|token| token.to_string_lossy().into_owned())
+}
+
+fn parse_hub_model(text: &str) -> Result<HubModel, String> {
+    text.parse().map_err(|error: freehold_core::name::NameError| error.to_string())
+}
+
 fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=1024) => Ok(threads),
@@ -116,9 +130,25 @@ pub(crate) enum KeyCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
-    /// Load a Hugging Face model folder and show what it is
+    /// Fetch a base model from a Hugging Face hub, or what is missing of it
+    ///
+    /// Only the files that the engine uses are fetched, from the commit that the revision stands for now, into the folder
+    /// `models` of the home. This is the only command that uses the network. If it is interrupted, the same command goes on
+    /// from the bytes that are there, in files that end in `.part`. A token for private and gated models is read from
+    /// HF_TOKEN.
+    Pull {
+        /// The model: `hf:org/name@revision`, with a branch, a tag or a commit; `main` if none is named
+        #[arg(value_parser = parse_hub_model)]
+        model: HubModel,
+        /// Address of the hub
+        #[arg(long, env = "HF_ENDPOINT", default_value = DEFAULT_HUB, value_name = "URL", hide_env_values = true)]
+        endpoint: String,
+    },
+    /// List the models that were pulled
+    List,
+    /// Load a model and show what it is
     Inspect {
-        /// The folder
+        /// A Hugging Face model folder, or `hf:org/name@revision` that was pulled
         model: PathBuf,
     },
     /// Compute the logits of every position, for comparison with other implementations

@@ -7,6 +7,7 @@ use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
 use freehold_workflow::{ExitCode, WorkflowError};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use textwrap::{WordSeparator, WordSplitter};
 
 use crate::page::{Terminal, shown_in_place, shown_lines, shown_message};
 
@@ -65,7 +66,11 @@ impl Failure {
         let colors = anstream::stderr().current_choice() != anstream::ColorChoice::Never;
         let theme = if colors { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let mut text = String::new();
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
+        // Lines are broken at spaces alone: commands, paths and names of models are there to be copied.
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_word_separator(WordSeparator::AsciiSpace)
+            .with_word_splitter(WordSplitter::NoHyphenation);
         // Writing to a String does not fail.
         let _ = handler.render_report(&mut text, self);
         anstream::eprint!("{text}");

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod contract;
 pub mod digest;
 pub mod evidence;
+pub mod hub;
 pub mod limits;
 pub mod lock;
 pub mod manifest;

@@ -4,6 +4,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::hub::Commit;
 use crate::name::PluginName;
 use crate::recipe::Recipe;
 use crate::toml_text::{self, TomlError};
@@ -17,7 +18,7 @@ pub struct Lockfile {
     /// Digest of the recipe's canonical form.
     pub recipe: Digest,
     /// The base model.
-    pub base: LockedFile,
+    pub base: LockedBase,
     /// The datasets, in the recipe's order.
     pub data: Vec<LockedFile>,
     /// The plugins, by name and version.
@@ -34,6 +35,19 @@ pub struct Lockfile {
 pub struct LockedFile {
     /// Its name in the recipe.
     pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// The base model's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedBase {
+    /// Its name in the recipe.
+    pub name: String,
+    /// The commit that the revision in its name stood for, if it comes from a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     /// Its digest.
     pub digest: Digest,
 }
@@ -102,7 +116,19 @@ impl Lockfile {
                 moved.push(format!("{kind} `{}` is gone", file.name));
             }
         };
-        files("base model", std::slice::from_ref(&self.base), std::slice::from_ref(&before.base), &mut moved);
+        let base = |base: &LockedBase| [LockedFile { name: base.name.clone(), digest: base.digest }];
+        if let (true, Some(from), Some(to)) =
+            (self.base.name == before.base.name, &before.base.commit, &self.base.commit)
+            && from != to
+        {
+            moved.push(format!(
+                "base model `{}` is another commit: {} -> {}",
+                self.base.name,
+                from.short(),
+                to.short()
+            ));
+        }
+        files("base model", &base(&self.base), &base(&before.base), &mut moved);
         files("dataset", &self.data, &before.data, &mut moved);
         files("asset", &self.asset, &before.asset, &mut moved);
         plugins(&self.plugin, &before.plugin, &mut moved);
@@ -170,7 +196,7 @@ mod tests {
         Lockfile {
             version: 1,
             recipe: Digest::of(b"r"),
-            base: file("models/base-1", b"b"),
+            base: LockedBase { name: "models/base-1".into(), commit: None, digest: Digest::of(b"b") },
             data: vec![file("a", b"1"), file("b", b"2")],
             plugin: vec![plugin],
             asset: vec![],
@@ -182,6 +208,30 @@ mod tests {
         assert_eq!(Lockfile::parse(&lock().to_document().unwrap()).unwrap(), lock());
         let other = lock().to_document().unwrap().replace("version = 1\n", "version = 2\n");
         assert!(Lockfile::parse(&other).is_err());
+    }
+
+    /// A lockfile of a base model in a folder is what it was before there were hubs, byte for byte.
+    #[test]
+    fn only_a_model_of_a_hub_has_a_commit() {
+        assert!(!lock().to_document().unwrap().contains("commit"));
+        let at = |commit: &str, bytes: &[u8]| {
+            let base = LockedBase {
+                name: "hf:a/b@main".into(),
+                commit: Some(commit.repeat(40).parse().unwrap()),
+                digest: Digest::of(bytes),
+            };
+            Lockfile { base, ..lock() }
+        };
+        assert_eq!(Lockfile::parse(&at("1", b"b").to_document().unwrap()).unwrap(), at("1", b"b"));
+        assert_eq!(
+            at("2", b"c").moved_from(&at("1", b"b")),
+            [
+                "base model `hf:a/b@main` is another commit: 111111111111 -> 222222222222",
+                "base model `hf:a/b@main` has other bytes: 3e23e8160039 -> 2e7d2c03a950",
+            ]
+        );
+        // The license of a commit may change and its model not.
+        assert_eq!(at("2", b"b").moved_from(&at("1", b"b")).len(), 1);
     }
 
     #[test]

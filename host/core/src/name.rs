@@ -23,7 +23,7 @@ pub fn is_label(text: &str) -> bool {
         && !text.contains("--")
 }
 
-fn error(text: &str, expected: &'static str) -> NameError {
+pub(crate) fn error(text: &str, expected: &'static str) -> NameError {
     NameError { text: text.chars().take(100).collect(), expected }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
+use crate::hub::HubModel;
 use crate::name::{Alias, PluginName};
 use crate::verdict::Stage;
 
@@ -60,11 +61,18 @@ pub struct RunSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseSettings {
-    /// A Hugging Face model folder, relative to the recipe.
+    /// A Hugging Face model folder, relative to the recipe, or `hf:org/name@revision`: a model that was pulled from a hub.
     pub model: String,
     /// Its license, for policies; an SPDX expression.
     #[serde(default)]
     pub license: Option<String>,
+}
+
+impl BaseSettings {
+    /// The model on a hub, if it is one.
+    pub fn hub_model(&self) -> Option<HubModel> {
+        self.model.parse().ok()
+    }
 }
 
 /// `[plugins]`

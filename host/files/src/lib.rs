@@ -121,6 +121,15 @@ pub fn write_folder(dir: &Dir, path: impl AsRef<Path>, files: &[(&str, &[u8])]) 
     sync_folder(dir, parent)
 }
 
+/// Gives a file or folder another name below `dir`. When the call returns, both folders are on the disk; that the bytes are is
+/// the caller's to see to.
+pub fn rename(dir: &Dir, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), FileError> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    dir.rename(from, dir, to).map_err(failed("rename to", to))?;
+    sync_folder(dir, parent_of(to))?;
+    if parent_of(from) == parent_of(to) { Ok(()) } else { sync_folder(dir, parent_of(from)) }
+}
+
 /// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
 /// name is lost in a crash would be lost with it.
 pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError> {

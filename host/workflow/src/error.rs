@@ -1,10 +1,12 @@
 //! Everything that can stop a command, with the exit code and the remedy that belong to it.
 
 use freehold_bundle::BundleError;
+use freehold_core::digest::Digest;
 use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
 use freehold_engine::{AdapterError, ChatError, ExamplesError, GenerateError, ModelError, TrainError};
 use freehold_files::FileError;
+use freehold_hub::HubError;
 use freehold_ledger::LedgerError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
@@ -278,6 +280,24 @@ pub enum WorkflowError {
         /// Why not.
         source: ModelError,
     },
+    /// A model cannot be fetched from a hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A model of a hub was not pulled.
+    #[error("`{0}` was not pulled into this home")]
+    NotPulled(String),
+    /// A pulled model is not what was pulled.
+    #[error("`{model}` has other bytes in `{folder}` than were pulled: {expected} -> {found}")]
+    PulledChanged {
+        /// The model.
+        model: String,
+        /// Its folder, in the home.
+        folder: String,
+        /// Its digest when it was pulled.
+        expected: Digest,
+        /// Its digest now.
+        found: Digest,
+    },
     /// A dialogue cannot be turned into tokens.
     #[error("row {row} of split `{split}`: {source}")]
     Chat {
@@ -334,6 +354,9 @@ impl WorkflowError {
             | Self::RootOrder { .. }
             | Self::RootNotEntered(_) => ExitCode::Unverified,
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
+            Self::PulledChanged { .. } => ExitCode::Unverified,
+            Self::Hub(error) if error.is_unverified() => ExitCode::Unverified,
+            Self::Hub(error) if error.is_usage() => ExitCode::Usage,
             Self::Ledger(
                 LedgerError::TreeHead(_)
                 | LedgerError::Malformed { .. }
@@ -362,6 +385,13 @@ impl WorkflowError {
             Self::Yank(error) | Self::Wording(error) => error.remedy(),
             Self::Resolution(error) => error.remedy(),
             Self::Sandbox(error) => error.remedy(),
+            Self::Hub(error) => error.remedy()?,
+            Self::NotPulled(model) => {
+                format!("fetch it with `freehold model pull {model}`; nothing else uses the network, and runs never do")
+            }
+            Self::PulledChanged { model, folder, .. } => {
+                format!("remove the folder `{folder}` of the home and run `freehold model pull {model}`")
+            }
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),

@@ -12,6 +12,7 @@ mod error;
 mod home;
 mod host;
 mod keys;
+mod models;
 mod observe;
 mod occupant;
 mod project;
@@ -30,9 +31,13 @@ pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pa
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
 pub use error::{ExitCode, WorkflowError};
+pub use freehold_hub::{
+    Access as HubAccess, DEFAULT_ENDPOINT as DEFAULT_HUB, Endpoint as HubEndpoint, Token as HubToken,
+};
 pub use home::Home;
 pub use host::HOST_FILE;
 pub use keys::KeyEntry;
+pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
 pub use project::Project;
 pub use publish::{Publication, Signing, publish};

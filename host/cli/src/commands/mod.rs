@@ -6,6 +6,7 @@ mod key;
 mod logits;
 mod model;
 mod plugin;
+mod pulled;
 mod report;
 mod run;
 mod trust;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Key(command) => key::run(&home, command, terminal),
         Command::Trust(command) => trust::run(&home, command, terminal),
         Command::Plugin(command) => plugin::run(&home, command, terminal),
-        Command::Model(command) => model::run(command, terminal),
+        Command::Model(command) => model::run(&home, command, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }
 }

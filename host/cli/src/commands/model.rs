@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
+use freehold_core::digest::Digest;
+use freehold_core::hub::HubModel;
 use freehold_core::toml_text;
 use freehold_engine::{Model, ModelFolder, PretrainSpec, StepReport, pretrain};
 use freehold_workflow::{ExitCode, WorkflowError};
 use serde_json::{Value, json};
 
-use super::{make_folder, open_folder, read_file};
+use super::{Place, make_folder, open_folder, pulled, read_file};
 use crate::args::ModelCommand;
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs, say, table};
@@ -17,9 +19,14 @@ use crate::progress::bar;
 const SPEC_LIMIT: u64 = 1 << 20;
 const TEXT_LIMIT: u64 = 1 << 30;
 
-pub(super) fn run(command: ModelCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(super) fn run(place: &Place<'_>, command: ModelCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
     match command {
-        ModelCommand::Inspect { model } => inspect(&model, terminal),
+        ModelCommand::Pull { model, endpoint } => pulled::pull(place, &model, &endpoint, terminal),
+        ModelCommand::List => pulled::list(place, terminal),
+        ModelCommand::Inspect { model } => match model.to_str().filter(|model| HubModel::is_meant(model)) {
+            Some(model) => pulled::inspect(place, model, terminal),
+            None => inspect(&model, terminal),
+        },
         ModelCommand::Logits { model, ids, adapter, out } => {
             super::logits::run(&model, &ids, adapter.as_deref(), &out)?;
             Ok(ExitCode::Done)
@@ -49,12 +56,15 @@ fn inspect(path: &Path, terminal: &Terminal) -> Result<ExitCode, Failure> {
     });
     terminal.print(&value, |_| {
         pairs(&[("model", path.display().to_string()), ("digest", folder.digest().to_string())]);
-        let row = |file: &freehold_engine::FileDigest| {
-            vec![file.name.clone(), file.size.to_string(), file.digest.to_string()]
-        };
-        table(&["File", "Bytes", "Digest"], files.iter().map(row).collect());
+        files_table(files.iter().map(|file| (file.name.as_str(), file.size, file.digest)));
     });
     Ok(ExitCode::Done)
+}
+
+/// Name, size and digest of files.
+pub(super) fn files_table<'a>(files: impl Iterator<Item = (&'a str, u64, Digest)>) {
+    let row = |(name, bytes, digest): (&str, u64, Digest)| vec![name.to_owned(), bytes.to_string(), digest.to_string()];
+    table(&["File", "Bytes", "Digest"], files.map(row).collect());
 }
 
 fn train(spec: &Path, text: &Path, out: &Path, from: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Recipe, Split};
+use crate::hub::HubModel;
 use crate::name::is_label;
 use crate::toml_text::{self, TomlError};
 
@@ -37,6 +38,10 @@ impl Recipe {
 
     fn check_names(&self) -> Result<(), RecipeError> {
         require(is_label(&self.run.name), "run.name", "use lowercase letters, digits and hyphens")?;
+        let model = &self.base.model;
+        if let (true, Err(error)) = (HubModel::is_meant(model), model.parse::<HubModel>()) {
+            require(false, "base.model", &error.to_string())?;
+        }
         let mut names = BTreeSet::new();
         for data in &self.data {
             let key = format!("data.name = \"{}\"", data.name);

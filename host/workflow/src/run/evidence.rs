@@ -17,6 +17,7 @@ pub(crate) fn gather(
 ) -> Result<Evidence, WorkflowError> {
     let recipe = &project.recipe;
     let license = recipe.base.license.as_ref().map(|license| Attribute::text("license", license));
+    let commit = resolved.lock.base.commit.as_ref().map(|commit| Attribute::text("commit", commit.as_str()));
     let datasets = recipe.data.iter().map(|data| {
         let mut attributes = vec![Attribute::text("split", data.split.as_str())];
         attributes.extend(data.labels.iter().map(|(label, value)| Attribute::text(label, value)));
@@ -39,7 +40,7 @@ pub(crate) fn gather(
         base: Subject {
             name: recipe.base.model.clone(),
             digest: resolved.lock.base.digest.to_string(),
-            attributes: license.into_iter().collect(),
+            attributes: license.into_iter().chain(commit).collect(),
         },
         datasets: datasets.collect(),
         plugins: plugins.collect(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use freehold_core::digest::Digest;
-use freehold_core::lock::{LockedFile, Lockfile, recipe_digest};
+use freehold_core::lock::{LockedBase, LockedFile, Lockfile, recipe_digest};
 use freehold_core::manifest::World;
 use freehold_core::recipe::{Grant, Split};
 use freehold_core::record::Material;
@@ -85,9 +85,7 @@ pub(crate) fn resolve(
     observer: &mut dyn Observer,
 ) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
-    let model = &recipe.base.model;
-    let base = ModelFolder::open(project.open_dir("model", model)?)
-        .map_err(|source| WorkflowError::Model { model: model.clone(), source })?;
+    let (base, locked_base) = open_base(home, project, locked)?;
     let (mut data, mut columns): (Vec<LockedFile>, BTreeMap<Split, BatchBuilder>) = (Vec::new(), BTreeMap::new());
     for dataset in &recipe.data {
         let columns = columns.entry(dataset.split).or_default();
@@ -115,13 +113,33 @@ pub(crate) fn resolve(
     let lock = Lockfile {
         version: Lockfile::VERSION,
         recipe: recipe_digest(recipe),
-        base: LockedFile { name: model.clone(), digest: base.digest() },
+        base: locked_base,
         data,
         plugin: plugins.into_values().collect(),
         asset: loader.assets.into_values().collect(),
     };
     let schemas = columns.into_iter().map(|(split, columns)| (split, columns.schema())).collect();
     Ok(Resolved { lock, base, schemas, transforms, metrics, policies })
+}
+
+/// Opens the base model: a folder that the recipe names, or one that was pulled from a hub. With `locked`, that of the locked
+/// commit, whatever its branch stands for since.
+fn open_base(home: &Home, project: &Project, locked: bool) -> Result<(ModelFolder, LockedBase), WorkflowError> {
+    let name = project.recipe.base.model.clone();
+    let (folder, commit) = match project.recipe.base.hub_model() {
+        Some(model) => {
+            let before = if locked { project.lockfile()?.map(|lock| lock.base) } else { None };
+            let before = before.filter(|base| base.name == name).and_then(|base| base.commit);
+            let opened = home.open_model(&model, before.as_ref())?;
+            (opened.folder, Some(opened.pulled.commit))
+        }
+        None => {
+            let folder = ModelFolder::open(project.open_dir("model", &name)?);
+            (folder.map_err(|source| WorkflowError::Model { model: name.clone(), source })?, None)
+        }
+    };
+    let digest = folder.digest();
+    Ok((folder, LockedBase { name, commit, digest }))
 }
 
 /// Writes the lockfile if it is not what was found; says what moved. With `locked` nothing may.
