@@ -1,11 +1,18 @@
-//! Greedy generation, many rows at once.
+//! Generation, many rows at once.
 
-use freehold_kernels::{Panels, Precision};
+use freehold_core::recipe::Precision;
+use freehold_kernels::Panels;
 
 use crate::adapter::Adapter;
+use crate::chat::{ChatError, ChatTokenizer};
 use crate::model::{self, Model, Network, last_logits};
+use crate::train::kernel_precision;
 
-/// Rows that are generated at once.
+mod sample;
+
+use sample::Sampler;
+
+/// Rows that are generated at once: two panels.
 const ROWS: usize = 64;
 
 /// Generation is not possible.
@@ -41,6 +48,19 @@ pub enum GenerateError {
         /// The token.
         id: u32,
     },
+    /// A setting is not possible.
+    #[error("`{key}` is {found}; it has to be {expected}")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// What was generated so far cannot be read, to look for what stops it.
+    #[error(transparent)]
+    Text(#[from] ChatError),
     /// The prompts have to be of one length.
     #[error("prompts {0} and 0 are not of the same length")]
     Ragged(usize),
@@ -69,42 +89,108 @@ pub struct Logits {
     pub values: Vec<f32>,
 }
 
+/// How prompts are continued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateSettings {
+    /// Longest answer in tokens.
+    pub max_new_tokens: usize,
+    /// Zero takes the likeliest token; higher is more random.
+    pub temperature: f64,
+    /// How many of the likeliest tokens may be chosen.
+    pub top_k: Option<usize>,
+    /// Probability that the tokens which may be chosen have together.
+    pub top_p: f64,
+    /// Seed of what is chosen.
+    pub seed: u64,
+    /// Texts that end an answer.
+    pub stop: Vec<String>,
+    /// In what matrices are multiplied.
+    pub precision: Precision,
+}
+
+impl Default for GenerateSettings {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 64,
+            temperature: 0.0,
+            top_k: None,
+            top_p: 1.0,
+            seed: 0,
+            stop: Vec::new(),
+            precision: Precision::F32,
+        }
+    }
+}
+
+/// Why an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The model gave an end token, which is left out.
+    EndToken,
+    /// It has one of the texts that end an answer.
+    Stop,
+    /// It is as long as it may be.
+    Length,
+}
+
+/// What continues a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its tokens.
+    pub ids: Vec<u32>,
+    /// Its text up to what stopped it, where there are texts that stop it.
+    pub text: Option<String>,
+    /// Why it ends.
+    pub ending: Ending,
+}
+
 /// A row that is being generated.
 struct Row {
     index: usize,
     past: model::Row,
+    sampler: Sampler,
     /// Tokens that the model has not seen yet.
     next: Vec<u32>,
     answer: Vec<u32>,
 }
 
-/// Continues each prompt with the likeliest tokens, up to `max_new_tokens` or the first end token of the model, which
-/// is left out. Of equal tokens the lowest is taken. A row does not depend on the other rows. `observe` gets the number
-/// of rows done.
+/// Continues each prompt up to `max_new_tokens`, an end token of the model, or a text that stops it; `tokenizer` reads what
+/// was generated, and is needed only for such texts. A row does not depend on the other rows. `observe` gets the number of
+/// rows done.
 ///
 /// # Errors
-/// A prompt is empty, too long or has unknown tokens; the adapter belongs to another model.
+/// A prompt is empty, too long or has unknown tokens; a setting is not possible; the adapter belongs to another model.
 pub fn generate(
     model: &Model,
     adapter: Option<&Adapter>,
     prompts: &[Vec<u32>],
-    max_new_tokens: usize,
+    settings: &GenerateSettings,
+    tokenizer: Option<&ChatTokenizer>,
     observe: &mut dyn FnMut(usize),
-) -> Result<Vec<Vec<u32>>, GenerateError> {
-    check(model, prompts, max_new_tokens)?;
-    let network = network(model, adapter, Precision::F32)?;
-    let mut answers = vec![Vec::new(); prompts.len()];
-    if max_new_tokens == 0 {
+) -> Result<Vec<Answer>, GenerateError> {
+    check(model, prompts, settings.max_new_tokens)?;
+    check_settings(settings, tokenizer.is_some())?;
+    let network = network(model, adapter, settings.precision)?;
+    let empty = Answer { ids: Vec::new(), text: None, ending: Ending::Length };
+    let mut answers = vec![empty; prompts.len()];
+    if settings.max_new_tokens == 0 {
         return Ok(answers);
     }
     // Rows of like length finish together more often.
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|&index| prompts[index].len());
+    let start = |index: usize| Row {
+        index,
+        past: model::Row::new(model.config.layers),
+        sampler: Sampler::new(settings, index),
+        next: prompts[index].clone(),
+        answer: Vec::new(),
+    };
     let mut waiting = order.into_iter();
     let (mut rows, mut done): (Vec<Row>, usize) = (Vec::new(), 0);
     loop {
         let free = if rows.len() <= ROWS / 2 { ROWS - rows.len() } else { 0 };
-        let mut fresh: Vec<Row> = waiting.by_ref().take(free).map(|index| start(model, prompts, index)).collect();
+        let mut fresh: Vec<Row> = waiting.by_ref().take(free).map(start).collect();
         advance(&network, &mut rows)?;
         advance(&network, &mut fresh)?;
         rows.append(&mut fresh);
@@ -112,26 +198,47 @@ pub fn generate(
             return Ok(answers);
         }
         let before = done;
-        rows.retain_mut(|row| {
-            let ended = row.next.first().is_none_or(|id| model.config.end_ids.contains(id));
-            if !ended {
-                row.answer.extend(&row.next);
+        let mut going = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            match row.finish(model, settings, tokenizer)? {
+                Some(answer) => {
+                    answers[row.index] = answer;
+                    done += 1;
+                }
+                None => going.push(row),
             }
-            let finished = ended || row.answer.len() >= max_new_tokens;
-            if finished {
-                answers[row.index] = std::mem::take(&mut row.answer);
-                done += 1;
-            }
-            !finished
-        });
+        }
+        rows = going;
         if done > before {
             observe(done);
         }
     }
 }
 
-fn start(model: &Model, prompts: &[Vec<u32>], index: usize) -> Row {
-    Row { index, past: model::Row::new(model.config.layers), next: prompts[index].clone(), answer: Vec::new() }
+impl Row {
+    /// Takes the new token; gives the answer if it is complete.
+    fn finish(
+        &mut self,
+        model: &Model,
+        settings: &GenerateSettings,
+        tokenizer: Option<&ChatTokenizer>,
+    ) -> Result<Option<Answer>, GenerateError> {
+        let ended = self.next.first().is_none_or(|id| model.config.end_ids.contains(id));
+        if !ended {
+            self.answer.extend(&self.next);
+        }
+        let mut text = None;
+        let mut ending = if ended { Some(Ending::EndToken) } else { None };
+        if let Some(tokenizer) = tokenizer.filter(|_| !settings.stop.is_empty()) {
+            let whole = tokenizer.decode(&self.answer)?;
+            let first = settings.stop.iter().filter_map(|stop| whole.find(stop)).min();
+            text = Some(first.map_or_else(|| whole.clone(), |at| whole[..at].to_string()));
+            ending = ending.or(first.map(|_| Ending::Stop));
+        }
+        let full = self.answer.len() >= settings.max_new_tokens;
+        let ending = ending.or(full.then_some(Ending::Length));
+        Ok(ending.map(|ending| Answer { ids: std::mem::take(&mut self.answer), text, ending }))
+    }
 }
 
 /// Shows each row its new tokens and replaces them by the one that follows.
@@ -144,23 +251,9 @@ fn advance(network: &Network<'_, f32>, rows: &mut [Row]) -> Result<(), GenerateE
     let mut past: Vec<&mut model::Row> = rows.iter_mut().map(|row| &mut row.past).collect();
     let logits = last_logits(network, &mut past, &next);
     for (token, row) in rows.iter_mut().enumerate() {
-        row.next.push(likeliest(logits.token(token)).ok_or(GenerateError::NotFinite { index: row.index })?);
+        row.next.push(row.sampler.next(logits.token(token)).ok_or(GenerateError::NotFinite { index: row.index })?);
     }
     Ok(())
-}
-
-/// The highest logit; the first of equals. None if one is not a number.
-fn likeliest(logits: impl IntoIterator<Item = f32>) -> Option<u32> {
-    let (mut best, mut highest) = (0, f32::NEG_INFINITY);
-    for (id, logit) in logits.into_iter().enumerate() {
-        if !logit.is_finite() {
-            return None;
-        }
-        if logit > highest {
-            (best, highest) = (id as u32, logit);
-        }
-    }
-    Some(best)
 }
 
 fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), GenerateError> {
@@ -180,6 +273,19 @@ fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), Generate
     Ok(())
 }
 
+fn check_settings(settings: &GenerateSettings, readable: bool) -> Result<(), GenerateError> {
+    let require = |key, found: String, ok, expected| {
+        if ok { Ok(()) } else { Err(GenerateError::Setting { key, found, expected }) }
+    };
+    let GenerateSettings { temperature, top_k, top_p, stop, .. } = settings;
+    let warm = temperature.is_finite() && *temperature >= 0.0;
+    require("temperature", temperature.to_string(), warm, "0 or a positive number")?;
+    require("top_p", top_p.to_string(), *top_p > 0.0 && *top_p <= 1.0, "above 0 and at most 1")?;
+    require("top_k", "0".into(), *top_k != Some(0), "a positive number")?;
+    require("stop", "an empty text".into(), !stop.iter().any(String::is_empty), "a text that is not empty")?;
+    require("stop", format!("{stop:?}"), stop.is_empty() || readable, "empty where there is no tokenizer")
+}
+
 /// The model with what the adapter adds to it, as it was trained.
 fn network<'a>(
     model: &'a Model,
@@ -197,7 +303,7 @@ fn network<'a>(
         update,
         factors: update.map(|update| update.factors(&model.weights)),
         dropout: None,
-        precision,
+        precision: kernel_precision(precision),
         training: false,
         all: false,
     })
@@ -207,7 +313,12 @@ fn network<'a>(
 ///
 /// # Errors
 /// As [`generate`]; rows are of different lengths.
-pub fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Result<Logits, GenerateError> {
+pub fn logits(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    ids: &[Vec<u32>],
+    precision: Precision,
+) -> Result<Logits, GenerateError> {
     check(model, ids, 0)?;
     let length = ids.first().map_or(0, Vec::len);
     if let Some(index) = ids.iter().position(|row| row.len() != length) {
@@ -218,7 +329,7 @@ pub fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Res
     if ids.is_empty() {
         return Ok(Logits { shape, values: Vec::new() });
     }
-    let network = network(model, adapter, Precision::F32)?;
+    let network = network(model, adapter, precision)?;
     let mut values = Vec::with_capacity(shape.iter().product());
     // A row at a time: logits take more memory than everything else.
     for row in ids {

@@ -31,7 +31,7 @@ pub use chat::{ChatError, ChatTokenizer, Message};
 pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use folder::{FileDigest, ModelError, ModelFolder};
-pub use generate::{GenerateError, Logits, generate, logits};
+pub use generate::{Answer, Ending, GenerateError, GenerateSettings, Logits, generate, logits};
 pub use model::Model;
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
 pub use train::{StepReport, TrainError, TrainReport, Trained, train_adapter};

@@ -74,16 +74,8 @@ impl AdamW {
             let decay = if decays { (1.0 - size.learning_rate * size.weight_decay) as f32 } else { 1.0 };
             let state = moments.first.par_chunks_mut(CHUNK).zip(moments.second.par_chunks_mut(CHUNK));
             let tasks = tensor.change().par_chunks_mut(CHUNK).zip(state).zip(gradient.par_chunks(CHUNK));
-            tasks.for_each(|((value, (first, second)), gradient)| {
-                vectorised(|| {
-                    for (((x, m), v), &g) in value.iter_mut().zip(first).zip(second).zip(gradient) {
-                        let g = g * clip;
-                        *m = BETA1 * *m + (1.0 - BETA1) * g;
-                        *v = beta2 * *v + (1.0 - beta2) * g * g;
-                        *x = *x * decay - rate * *m / (v.sqrt() / root + EPSILON);
-                    }
-                });
-            });
+            let constants = [clip, beta2, decay, rate, root];
+            tasks.for_each(|((value, (first, second)), gradient)| step(value, first, second, gradient, constants));
         }
     }
 
@@ -98,11 +90,23 @@ impl AdamW {
     }
 }
 
+vectorised! {
+fn step(value: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], constants: [f32; 5]) {
+    let [clip, beta2, decay, rate, root] = constants;
+    for (((x, m), v), &g) in value.iter_mut().zip(first).zip(second).zip(gradient) {
+        let g = g * clip;
+        *m = BETA1 * *m + (1.0 - BETA1) * g;
+        *v = beta2 * *v + (1.0 - beta2) * g * g;
+        *x = *x * decay - rate * *m / (v.sqrt() / root + EPSILON);
+    }
+}
+}
+
 /// The norm of all gradients as one vector, summed in f64 in the order of names.
 pub(crate) fn global_norm(gradients: &Gradients<f32>) -> f64 {
     let mut sum = 0.0;
     for gradient in gradients.values() {
-        let square = |chunk: &[f32]| vectorised(|| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>());
+        let square = |chunk: &[f32]| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
         let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(square).collect();
         sum += parts.into_iter().sum::<f64>();
     }

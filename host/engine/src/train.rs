@@ -247,7 +247,7 @@ fn accumulate(
             segments: &part.segments,
             targets: &part.targets,
             total,
-            precision: precision(train),
+            precision: kernel_precision(train.precision),
             recompute: recompute(train, model, part.ids.len()),
         };
         let (part_loss, part_gradients) = trainee.gradients(&request, step, index);
@@ -266,8 +266,8 @@ fn accumulate(
 }
 
 /// In what the kernels multiply.
-pub(crate) fn precision(train: &TrainSettings) -> Precision {
-    match train.precision {
+pub(crate) fn kernel_precision(precision: freehold_core::recipe::Precision) -> Precision {
+    match precision {
         freehold_core::recipe::Precision::F32 => Precision::F32,
         freehold_core::recipe::Precision::Bf16 => Precision::Bf16,
     }

@@ -33,11 +33,13 @@ fn main() {
                     );
                 }
             }
-            let (x, mut y) = (vec![0.5; columns], vec![0.0; rows]);
+            let mut x = Panels::<f32>::any(columns, 1);
+            x.values_mut().fill(0.5);
+            let (operand, mut y) = (Operand::new(&x, Precision::F32), Panels::any(rows, 1));
             let mut best = f64::MAX;
             for _ in 0..50 {
                 let t = Instant::now();
-                multiply_vector(weight, &x, &mut y, false);
+                multiply(Job::new(weight, Side::Plain, &operand, &mut y));
                 best = best.min(t.elapsed().as_secs_f64());
             }
             println!("  vector: {:.1} GB/s", 1e-9 * (rows * columns * if name == "f32" { 4 } else { 2 }) as f64 / best);

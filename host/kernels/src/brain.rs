@@ -10,7 +10,6 @@ use crate::instructions::Bf16Path;
 use crate::matrix::round_to_bf16;
 use crate::pack::{DEPTH_STEP, Packed};
 use crate::panels::{LANES, Panels};
-use crate::vectorised;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -33,24 +32,7 @@ impl Pairs {
         let depth = panels.features().next_multiple_of(DEPTH_STEP);
         let mut values = Buffer::any(panels.count() * depth * LANES);
         let size = (depth * LANES).max(1);
-        values.par_chunks_exact_mut(size).zip(panels.par_panels()).for_each(|(to, from)| {
-            vectorised(|| {
-                let (pairs, last) = from.as_chunks::<{ 2 * LANES }>();
-                let (used, rest) = to.as_chunks_mut::<{ 2 * LANES }>().0.split_at_mut(pairs.len());
-                for (to, from) in used.iter_mut().zip(pairs) {
-                    for lane in 0..LANES {
-                        to[2 * lane] = round_to_bf16(from[lane]);
-                        to[2 * lane + 1] = round_to_bf16(from[LANES + lane]);
-                    }
-                }
-                for (index, to) in rest.iter_mut().enumerate() {
-                    to.fill(bf16::ZERO);
-                    if index == 0 {
-                        last.iter().enumerate().for_each(|(lane, &x)| to[2 * lane] = round_to_bf16(x));
-                    }
-                }
-            });
-        });
+        values.par_chunks_exact_mut(size).zip(panels.par_panels()).for_each(|(to, from)| interleave(from, to));
         Self { depth, values }
     }
 
@@ -58,6 +40,26 @@ impl Pairs {
     pub(crate) fn panel(&self, index: usize, from: usize) -> &[bf16] {
         &self.values[(index * self.depth + from) * LANES..(index + 1) * self.depth * LANES]
     }
+}
+
+vectorised! {
+/// Pairs of features become pairs of values, rounded; the rest is zero.
+fn interleave(from: &[f32], to: &mut [bf16]) {
+    let (pairs, last) = from.as_chunks::<{ 2 * LANES }>();
+    let (used, rest) = to.as_chunks_mut::<{ 2 * LANES }>().0.split_at_mut(pairs.len());
+    for (to, from) in used.iter_mut().zip(pairs) {
+        for lane in 0..LANES {
+            to[2 * lane] = round_to_bf16(from[lane]);
+            to[2 * lane + 1] = round_to_bf16(from[LANES + lane]);
+        }
+    }
+    for (index, to) in rest.iter_mut().enumerate() {
+        to.fill(bf16::ZERO);
+        if index == 0 {
+            last.iter().enumerate().for_each(|(lane, x)| to[2 * lane] = round_to_bf16(*x));
+        }
+    }
+}
 }
 
 /// The left factor with its sizes; `depth` is a multiple of [`DEPTH_STEP`].
@@ -89,11 +91,11 @@ pub(crate) fn product(
         Bf16Path::Amx => amx::product(a, panels, accumulate),
         #[cfg(target_arch = "x86_64")]
         Bf16Path::Avx512 => panels.iter_mut().for_each(|(b, c)| avx512::product(a, b, c, accumulate)),
-        _ => vectorised(|| panels.iter_mut().for_each(|(b, c)| portable(a, b, c, accumulate))),
+        _ => panels.iter_mut().for_each(|(b, c)| portable(a, b, c, accumulate)),
     }
 }
 
-#[inline(always)]
+vectorised! {
 fn portable(a: Rows<'_>, b: &[bf16], c: &mut [f32], accumulate: bool) {
     let single = |x: bf16| f32::from_bits(u32::from(x.to_bits()) << 16);
     for (row, c) in c.chunks_exact_mut(LANES).take(a.rows).enumerate() {
@@ -111,6 +113,7 @@ fn portable(a: Rows<'_>, b: &[bf16], c: &mut [f32], accumulate: bool) {
         }
         c.copy_from_slice(&sums);
     }
+}
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ pub(crate) fn f32_paths() -> Vec<F32Path> {
     {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             paths.push(F32Path::Avx2);
-            if is_x86_feature_detected!("avx512f") {
+            let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            let wide = wide && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl");
+            if wide && is_x86_feature_detected!("bmi2") {
                 paths.push(F32Path::Avx512);
             }
         }

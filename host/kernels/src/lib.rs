@@ -11,6 +11,9 @@
 //!
 //! This crate alone has `unsafe` code for computing. It knows nothing of models.
 
+#[macro_use]
+mod vectorised;
+
 mod brain;
 mod buffer;
 mod instructions;
@@ -20,6 +23,7 @@ mod panels;
 mod product;
 mod real;
 mod tile;
+mod token_sums;
 mod transpose;
 mod vector;
 
@@ -30,14 +34,5 @@ pub use panels::{LANES, Panels};
 pub use product::{Job, Operand, Precision, Side, Start, multiply, multiply_all};
 pub use real::Real;
 pub use tile::{Factor, Tiled, panel_product};
+pub use token_sums::{fold, token_sums};
 pub use transpose::transpose_panel;
-pub use vector::multiply_vector;
-
-/// Runs `f` compiled for the widest vector instructions of this processor.
-///
-/// Only what is inlined into `f` gains. Vectors are used across elements, never to reorder a sum beyond what the source
-/// says, so the result is the same with any instruction set.
-#[inline(always)]
-pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
-}

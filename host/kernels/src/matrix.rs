@@ -1,5 +1,8 @@
 //! Weights as they lie in their file.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
 use half::{bf16, f16};
 
 /// The values of a matrix, in the type of their file.
@@ -82,6 +85,109 @@ pub trait Stored: Copy + Send + Sync + 'static {
     fn double(self) -> f64;
     /// As bf16, rounded to nearest.
     fn brain(self) -> bf16;
+    /// Sixteen values as f32.
+    ///
+    /// # Safety
+    /// There are sixteen values, and the processor has the instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code, reason = "vector instructions")]
+    #[doc(hidden)]
+    unsafe fn singles_16(from: *const Self) -> __m512;
+    /// Sixteen values as bf16.
+    ///
+    /// # Safety
+    /// There are sixteen values, and the processor has the instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code, reason = "vector instructions")]
+    #[doc(hidden)]
+    unsafe fn brains_16(from: *const Self) -> __m256i;
+}
+
+/// Loads of sixteen values at once.
+#[cfg(target_arch = "x86_64")]
+mod sixteen {
+    #![allow(unsafe_code, reason = "vector instructions")]
+
+    use super::*;
+
+    macro_rules! loads {
+        ($type:ty, |$from:ident| $singles:expr, |$source:ident| $brains:expr) => {
+            impl Sixteen for $type {
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+                #[inline]
+                unsafe fn singles($from: *const Self) -> __m512 {
+                    // SAFETY: as the caller says.
+                    unsafe { $singles }
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+                #[inline]
+                unsafe fn brains($source: *const Self) -> __m256i {
+                    // SAFETY: as the caller says.
+                    unsafe { $brains }
+                }
+            }
+        };
+    }
+
+    pub(super) trait Sixteen {
+        unsafe fn singles(from: *const Self) -> __m512;
+        unsafe fn brains(from: *const Self) -> __m256i;
+    }
+
+    /// To nearest, ties to even; what is not a number stays so, as in [`round_to_bf16`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[inline]
+    fn rounded(x: __m512) -> __m256i {
+        let bits = _mm512_castps_si512(x);
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        let nearest = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+        let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+        _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(_mm512_mask_mov_epi32(nearest, nan, quiet)))
+    }
+
+    loads!(f32, |from| _mm512_loadu_ps(from), |from| rounded(_mm512_loadu_ps(from)));
+    loads!(
+        bf16,
+        |from| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))),
+        |from| _mm256_loadu_si256(from.cast())
+    );
+    loads!(
+        f16,
+        |from| _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())),
+        |from| rounded(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())))
+    );
+    loads!(f64, |from| halves(from), |from| rounded(halves(from)));
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[inline]
+    unsafe fn halves(from: *const f64) -> __m512 {
+        // SAFETY: as the caller says.
+        let (low, high) = unsafe { (_mm512_loadu_pd(from), _mm512_loadu_pd(from.add(8))) };
+        let low = _mm512_castps256_ps512(_mm512_cvtpd_ps(low));
+        let high = _mm256_castps_pd(_mm512_cvtpd_ps(high));
+        _mm512_castpd_ps(_mm512_insertf64x4::<1>(_mm512_castps_pd(low), high))
+    }
+}
+
+/// The loads of a type, as methods of [`Stored`].
+macro_rules! sixteen {
+    () => {
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "vector instructions")]
+        #[inline(always)]
+        unsafe fn singles_16(from: *const Self) -> __m512 {
+            // SAFETY: as the caller says.
+            unsafe { <Self as sixteen::Sixteen>::singles(from) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "vector instructions")]
+        #[inline(always)]
+        unsafe fn brains_16(from: *const Self) -> __m256i {
+            // SAFETY: as the caller says.
+            unsafe { <Self as sixteen::Sixteen>::brains(from) }
+        }
+    };
 }
 
 impl Stored for f32 {
@@ -97,6 +203,7 @@ impl Stored for f32 {
     fn brain(self) -> bf16 {
         round_to_bf16(self)
     }
+    sixteen!();
 }
 
 impl Stored for bf16 {
@@ -112,6 +219,7 @@ impl Stored for bf16 {
     fn brain(self) -> bf16 {
         self
     }
+    sixteen!();
 }
 
 impl Stored for f16 {
@@ -140,6 +248,7 @@ impl Stored for f16 {
     fn brain(self) -> bf16 {
         round_to_bf16(self.single())
     }
+    sixteen!();
 }
 
 impl Stored for f64 {
@@ -155,6 +264,7 @@ impl Stored for f64 {
     fn brain(self) -> bf16 {
         round_to_bf16(self as f32)
     }
+    sixteen!();
 }
 
 /// To nearest, ties to even; what is not a number stays so.
@@ -182,6 +292,34 @@ pub(crate) use with_stored;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    #[allow(unsafe_code, reason = "vector instructions")]
+    fn sixteen_at_once_are_as_one_by_one() {
+        fn check<S: Stored>(values: [S; 16]) {
+            // SAFETY: there are sixteen values, and the instructions were found; arrays and vectors have the same size.
+            let (singles, brains): ([f32; 16], [u16; 16]) = unsafe {
+                (std::mem::transmute(S::singles_16(values.as_ptr())), std::mem::transmute(S::brains_16(values.as_ptr())))
+            };
+            for (i, value) in values.into_iter().enumerate() {
+                assert_eq!(singles[i].to_bits(), value.single().to_bits());
+                assert_eq!(brains[i], value.brain().to_bits());
+            }
+        }
+        if !crate::instructions::f32_paths().contains(&crate::F32Path::Avx512) {
+            return;
+        }
+        for start in (0..=u16::MAX - 15).step_by(16) {
+            let bits: [u16; 16] = std::array::from_fn(|i| start + i as u16);
+            check(bits.map(bf16::from_bits));
+            if !bits.iter().any(|bits| f16::from_bits(*bits).is_nan()) {
+                check(bits.map(f16::from_bits));
+                check(bits.map(|bits| f64::from(f16::from_bits(bits)) * 1.000_1));
+            }
+            check(bits.map(|bits| f32::from_bits(u32::from(bits) << 16 | 0x8000)));
+        }
+    }
 
     #[test]
     fn conversions_are_those_of_the_library() {

@@ -7,7 +7,6 @@ use crate::matrix::{Matrix, Stored, Values, with_stored};
 use crate::product::Side;
 use crate::real::Real;
 use crate::tile::Factor;
-use crate::vectorised;
 
 /// A part of a product's left factor.
 #[derive(Debug, Clone, Copy)]
@@ -51,17 +50,17 @@ pub(crate) fn factor<'a, T: Real>(
     }
 }
 
+vectorised! {
 fn convert<S: Stored, T: Real>(values: &[S], columns: usize, side: Side, block: Block, packed: &mut [T]) {
     let (lines, first, count, from) = match side {
         Side::Plain => (block.rows, block.first, block.depth, block.from),
         Side::Transposed => (block.depth, block.from, block.rows, block.first),
     };
-    vectorised(|| {
-        for (line, packed) in (first..first + lines).zip(packed.chunks_exact_mut(count)) {
-            let values = &values[line * columns + from..][..count];
-            packed.iter_mut().zip(values).for_each(|(to, from)| *to = T::stored(*from));
-        }
-    });
+    for (line, packed) in (first..first + lines).zip(packed.chunks_exact_mut(count)) {
+        let values = &values[line * columns + from..][..count];
+        packed.iter_mut().zip(values).for_each(|(to, from)| *to = T::stored(*from));
+    }
+}
 }
 
 /// Depth is filled up with zeros to a multiple of this: what a tile of AMX takes.
@@ -96,15 +95,15 @@ pub(crate) fn factor_bf16<'a>(
     Packed { values: packed, stride }
 }
 
+vectorised! {
 fn rows_bf16<S: Stored>(values: &[S], columns: usize, block: Block, stride: usize, packed: &mut [bf16]) {
-    vectorised(|| {
-        for (row, packed) in packed.chunks_exact_mut(stride).enumerate() {
-            let values = &values[(block.first + row) * columns + block.from..][..block.depth];
-            let (packed, rest) = packed.split_at_mut(block.depth);
-            packed.iter_mut().zip(values).for_each(|(to, from)| *to = from.brain());
-            rest.fill(bf16::ZERO);
-        }
-    });
+    for (row, packed) in packed.chunks_exact_mut(stride).enumerate() {
+        let values = &values[(block.first + row) * columns + block.from..][..block.depth];
+        let (packed, rest) = packed.split_at_mut(block.depth);
+        packed.iter_mut().zip(values).for_each(|(to, from)| *to = from.brain());
+        rest.fill(bf16::ZERO);
+    }
+}
 }
 
 fn columns_bf16<S: Stored>(values: &[S], columns: usize, block: Block, stride: usize, packed: &mut [bf16]) {
@@ -129,7 +128,7 @@ mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
 
     use std::arch::x86_64::{
-        __m512i, _mm256_loadu_si256, _mm512_cvtepu16_epi32, _mm512_or_si512, _mm512_setzero_si512, _mm512_slli_epi32,
+        __m512i, _mm512_cvtepu16_epi32, _mm512_or_si512, _mm512_setzero_si512, _mm512_slli_epi32,
         _mm512_storeu_si512,
     };
 
@@ -150,24 +149,21 @@ mod avx512 {
         let (rows, depth) = (block.rows / 16 * 16, block.depth / DEPTH_STEP * DEPTH_STEP);
         for i in (0..rows).step_by(16) {
             for o in (0..depth).step_by(DEPTH_STEP) {
-                let mut lines = [[bf16::ZERO; 16]; DEPTH_STEP];
-                for (line, to) in lines.iter_mut().enumerate() {
-                    let from = &values[(block.from + o + line) * columns + block.first + i..][..16];
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to = from.brain());
-                }
+                let from = &values[(block.from + o) * columns + block.first + i..][..(DEPTH_STEP - 1) * columns + 16];
                 let to = &mut packed[i * stride + o..][..15 * stride + DEPTH_STEP];
-                // SAFETY: the instructions were found; `to` reaches to the end of the sixteenth row's 32 values.
-                unsafe { block_32_16(&lines, stride, to.as_mut_ptr()) }
+                // SAFETY: the instructions were found; `from` reaches to the sixteenth value of the last line, `to` to the
+                // end of the sixteenth row's 32 values.
+                unsafe { block_32_16(from.as_ptr(), columns, stride, to.as_mut_ptr()) }
             }
         }
         rows
     }
 
-    #[target_feature(enable = "avx512f")]
-    unsafe fn block_32_16(lines: &[[bf16; 16]; DEPTH_STEP], stride: usize, to: *mut bf16) {
-        // SAFETY: a line has 32 bytes; the caller gives room for 16 rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn block_32_16<S: Stored>(from: *const S, columns: usize, stride: usize, to: *mut bf16) {
+        // SAFETY: the caller gives 32 lines of 16 values, and room for 16 rows.
         unsafe {
-            let line = |i: usize| _mm512_cvtepu16_epi32(_mm256_loadu_si256(lines[i].as_ptr().cast()));
+            let line = |i: usize| _mm512_cvtepu16_epi32(S::brains_16(from.add(i * columns)));
             let mut pairs: [__m512i; 16] = [_mm512_setzero_si512(); 16];
             for (p, pair) in pairs.iter_mut().enumerate() {
                 *pair = _mm512_or_si512(line(2 * p), _mm512_slli_epi32::<16>(line(2 * p + 1)));

@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use crate::brain::{self, Pairs};
 use crate::buffer::Buffer;
 use crate::instructions::{bf16_path, f32_path};
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, round_to_bf16};
 use crate::pack::{self, Block};
 use crate::panels::{LANES, Panels};
 use crate::real::Real;
+use crate::vector;
 
 /// In what factors are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,9 +53,10 @@ impl<'a, T: Real> Operand<'a, T> {
         Self { panels, pairs }
     }
 
-    /// What was given.
-    pub fn panels(&self) -> &'a Panels<T> {
-        self.panels
+    /// The only token, as it is multiplied.
+    pub(crate) fn vector(&self) -> Vec<f32> {
+        let values = self.panels.token(0).map(|x| x.to_f64() as f32);
+        if self.pairs.is_some() { values.map(|x| round_to_bf16(x).to_f32()).collect() } else { values.collect() }
     }
 }
 
@@ -86,6 +88,17 @@ impl<'a, T: Real> Job<'a, T> {
     /// `out = W x` or `out = Wᵀ x`.
     pub fn new(weight: Matrix<'a>, side: Side, x: &'a Operand<'a, T>, out: &'a mut Panels<T>) -> Self {
         Self { side, terms: vec![(weight, x)], out, start: Start::Zero }
+    }
+
+    fn check(&self) {
+        for (weight, x) in &self.terms {
+            let sizes = (self.out.features(), x.panels.features());
+            assert_eq!(sizes, self.side.sizes(*weight), "the sizes of a product");
+            assert_eq!(self.out.tokens(), x.panels.tokens(), "the tokens of a product");
+        }
+        if let Start::Bias(bias) = self.start {
+            assert_eq!(bias.len(), self.out.features(), "the size of a bias");
+        }
     }
 
     /// The same, starting from something.
@@ -132,17 +145,18 @@ pub fn multiply<T: Real>(job: Job<'_, T>) {
 /// # Panics
 /// The sizes of one do not fit together.
 pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
+    if vector::are_vectors(&jobs) {
+        jobs.iter().for_each(Job::check);
+        return vector::multiply_vectors(jobs);
+    }
     let threads = rayon::current_num_threads();
     let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(BLOCK)).sum();
     // Where there are few blocks, panels are shared out as well.
     let shares = if threads == 1 { 1 } else { (4 * threads).div_ceil(blocks.max(1)) };
     let mut tasks = Vec::new();
     for job in jobs {
+        job.check();
         let Job { side, terms, out, start } = job;
-        for (weight, x) in &terms {
-            assert_eq!((out.features(), x.panels.features()), side.sizes(*weight), "the sizes of a product");
-            assert_eq!(out.tokens(), x.panels.tokens(), "the tokens of a product");
-        }
         let terms = Arc::new(terms);
         let (features, count) = (out.features(), out.count());
         let share = count.div_ceil(shares).max(1);

@@ -7,27 +7,54 @@ use rayon::prelude::*;
 
 use crate::instructions::{F32Path, f32_path};
 use crate::matrix::{Matrix, Stored, with_stored};
+use crate::panels::LANES;
+use crate::product::{Job, Side, Start};
+use crate::real::Real;
 
-/// Outputs of a task.
+/// Outputs of a task, at least: what goes on at once in registers.
 const BLOCK: usize = 64;
 
-/// `y = W x`, or `y += W x`, in f32.
-///
-/// # Panics
-/// The sizes do not fit together.
-pub fn multiply_vector(weight: Matrix<'_>, x: &[f32], y: &mut [f32], accumulate: bool) {
-    assert_eq!((weight.rows(), weight.columns()), (y.len(), x.len()), "the sizes of a product");
-    let columns = weight.columns();
-    if !accumulate {
-        y.fill(0.0);
+/// `y += W x`, all in f32.
+struct Product<'a> {
+    weight: Matrix<'a>,
+    x: Vec<f32>,
+}
+
+/// Whether sums are those of single tokens, with the weights used as they lie.
+pub(crate) fn are_vectors<T: Real>(jobs: &[Job<'_, T>]) -> bool {
+    let single = |job: &Job<'_, T>| job.out.tokens() == 1 && job.side == Side::Plain && T::singles(job.out).is_some();
+    !jobs.is_empty() && jobs.iter().all(single)
+}
+
+/// Computes sums of single tokens. In bf16 the token is rounded, and sums have the order of f32.
+pub(crate) fn multiply_vectors<T: Real>(jobs: Vec<Job<'_, T>>) {
+    let outputs: usize = jobs.iter().map(|job| job.out.features()).sum();
+    let share = outputs.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK);
+    let mut sums = Vec::with_capacity(jobs.len());
+    for job in &jobs {
+        let products: Vec<Product<'_>> = job.terms.iter().map(|(weight, x)| Product { weight: *weight, x: x.vector() }).collect();
+        let y: Vec<f32> = match job.start {
+            Start::Zero => vec![0.0; job.out.features()],
+            Start::Bias(bias) => bias.iter().map(|x| x.to_f64() as f32).collect(),
+            Start::Output => job.out.token(0).map(|x| x.to_f64() as f32).collect(),
+        };
+        sums.push((products, y));
     }
-    with_stored!(weight.values(), values => {
-        let per_task = y.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(BLOCK);
-        y.par_chunks_mut(per_task).enumerate().for_each(|(task, y)| {
-            let values = &values[task * per_task * columns..][..y.len() * columns];
-            rows(f32_path(), values, x, y);
-        });
+    let tasks = sums.iter_mut().flat_map(|(products, y)| {
+        let products = &*products;
+        y.chunks_mut(share).enumerate().map(move |(task, y)| (products, task * share, y))
     });
+    tasks.collect::<Vec<_>>().into_par_iter().with_max_len(1).for_each(|(products, first, y)| {
+        for Product { weight, x } in products {
+            let columns = weight.columns();
+            with_stored!(weight.values(), values => {
+                rows(f32_path(), &values[first * columns..][..y.len() * columns], x, y);
+            });
+        }
+    });
+    for (job, (_, y)) in jobs.into_iter().zip(sums) {
+        job.out.values_mut().chunks_exact_mut(LANES).zip(y).for_each(|(lanes, y)| lanes.fill(T::real(f64::from(y))));
+    }
 }
 
 /// `y += W x` on one thread.
@@ -49,7 +76,7 @@ mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
 
     use std::arch::x86_64::{
-        __m512, __m512i, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        __m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
         _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
     };
 
@@ -73,7 +100,7 @@ mod avx512 {
         row
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,fma")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,fma")]
     unsafe fn group<S: Stored, const G: usize>(values: &[S], x: &[f32], y: &mut [f32]) {
         let columns = x.len();
         // SAFETY: `y` has 16 G values, `values` 16 G rows of `columns`.
@@ -87,7 +114,7 @@ mod avx512 {
                 let mut blocks = [[_mm512_setzero_si512(); 16]; G];
                 for (g, block) in blocks.iter_mut().enumerate() {
                     for (r, row) in block.iter_mut().enumerate() {
-                        *row = load(values.as_ptr().add((16 * g + r) * columns + k));
+                        *row = _mm512_castps_si512(S::singles_16(values.as_ptr().add((16 * g + r) * columns + k)));
                     }
                     *block = transpose(*block);
                 }
@@ -108,27 +135,14 @@ mod avx512 {
             }
         }
     }
-
-    /// Sixteen values as f32.
-    #[target_feature(enable = "avx512f,avx512bw")]
-    #[inline]
-    unsafe fn load<S: Stored>(from: *const S) -> __m512i {
-        let mut values = [0.0_f32; 16];
-        for (i, to) in values.iter_mut().enumerate() {
-            // SAFETY: the caller has 16 values.
-            *to = unsafe { from.add(i).read_unaligned() }.single();
-        }
-        // SAFETY: sixteen values were just written.
-        unsafe { _mm512_castps_si512(_mm512_loadu_ps(values.as_ptr())) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::matrix::Values;
-    use crate::panels::{LANES, Panels};
-    use crate::product::{Job, Operand, Precision, Side, multiply};
+    use crate::panels::Panels;
+    use crate::product::{Operand, Precision, multiply};
     use crate::tile::tests::values;
 
     #[test]
@@ -144,10 +158,12 @@ mod tests {
                 let mut out = Panels::any(outputs, LANES);
                 let operand = Operand::new(&x, Precision::F32);
                 multiply(Job::new(weight, Side::Plain, &operand, &mut out));
-                let mut y = vec![7.0; outputs];
-                multiply_vector(weight, &values(inputs, 2), &mut y, false);
-                assert!(out.token(9).eq(y.iter().copied()), "{outputs}x{inputs}");
-                let want: Vec<f32> = y.clone();
+                let mut single = Panels::any(inputs, 1);
+                single.set_token(0, values(inputs, 2));
+                let mut alone = Panels::any(outputs, 1);
+                multiply(Job::new(weight, Side::Plain, &Operand::new(&single, Precision::F32), &mut alone));
+                let want: Vec<f32> = alone.token(0).collect();
+                assert!(out.token(9).eq(want.iter().copied()), "{outputs}x{inputs}");
                 for path in crate::instructions::f32_paths() {
                     let mut y = vec![0.0; outputs];
                     with_stored!(stored, values => rows(path, values, &self::values(inputs, 2), &mut y));

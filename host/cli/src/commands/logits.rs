@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use freehold_core::recipe::Precision;
 use freehold_engine::{Adapter, logits, read_ids, write_logits};
 use freehold_workflow::WorkflowError;
 
@@ -22,7 +23,7 @@ pub(super) fn run(model: &Path, ids: &Path, adapter: Option<&Path>, out: &Path) 
             Some(Adapter::from_files(&config, &tensors, &loaded).map_err(WorkflowError::from)?)
         }
     };
-    let computed = logits(&loaded, adapter.as_ref(), &rows).map_err(WorkflowError::from)?;
+    let computed = logits(&loaded, adapter.as_ref(), &rows, Precision::F32).map_err(WorkflowError::from)?;
     let bytes = write_logits(&computed).map_err(|error| Failure::file("write", out, &error))?;
     let (folder, name) = split(out)?;
     freehold_files::write(&make_folder(folder)?, name, &bytes).map_err(|error| Failure::file("write", out, &error))

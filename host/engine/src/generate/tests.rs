@@ -46,6 +46,23 @@ fn examples() -> Vec<Example> {
     dialogues().into_iter().map(example).collect()
 }
 
+/// The likeliest tokens.
+fn answers(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    prompts: &[Vec<u32>],
+    max_new_tokens: usize,
+    observe: &mut dyn FnMut(usize),
+) -> Result<Vec<Vec<u32>>, GenerateError> {
+    let settings = GenerateSettings { max_new_tokens, ..GenerateSettings::default() };
+    let answers = generate(model, adapter, prompts, &settings, None, observe)?;
+    Ok(answers.into_iter().map(|answer| answer.ids).collect())
+}
+
+fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Result<Logits, GenerateError> {
+    super::logits(model, adapter, ids, Precision::F32)
+}
+
 fn train() -> Trained {
     let (adapter, train) = settings();
     train_adapter(&tiny::<f32>(config()), &examples(), &adapter, &train, 5, &mut |_| ()).unwrap()
@@ -58,7 +75,7 @@ fn an_adapter_learns_by_heart_and_stops() {
     assert_eq!((trained.report.tensors, trained.report.parameters), (28, trained.adapter.parameters()));
     let (prompts, answers): (Vec<_>, Vec<_>) = dialogues().into_iter().unzip();
     let mut done = Vec::new();
-    let got = generate(&model, Some(&trained.adapter), &prompts, 10, &mut |rows| done.push(rows)).unwrap();
+    let got = answers(&model, Some(&trained.adapter), &prompts, 10, &mut |rows| done.push(rows)).unwrap();
     for (got, want) in got.iter().zip(&answers) {
         assert_eq!(got[..], want[..want.len() - 1]);
     }
@@ -83,16 +100,16 @@ fn generation_is_the_argmax_of_the_whole_forward_pass() {
     let model = tiny::<f32>(config());
     let prompts: Vec<Vec<u32>> =
         (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
-    let together = generate(&model, None, &prompts, 9, &mut |_| ()).unwrap();
+    let together = answers(&model, None, &prompts, 9, &mut |_| ()).unwrap();
     for (index, (prompt, answer)) in prompts.iter().zip(&together).enumerate() {
         // Alone and together are the same.
         if index % 7 == 0 {
-            assert_eq!(&generate(&model, None, std::slice::from_ref(prompt), 9, &mut |_| ()).unwrap()[0], answer);
+            assert_eq!(&answers(&model, None, std::slice::from_ref(prompt), 9, &mut |_| ()).unwrap()[0], answer);
         }
         let mut ids = prompt.clone();
         for step in 0..9 {
             let all = logits(&model, None, std::slice::from_ref(&ids)).unwrap();
-            let best = likeliest(all.values[all.values.len() - 40..].iter().copied()).unwrap();
+            let best = super::sample::likeliest(all.values[all.values.len() - 40..].iter().copied()).unwrap();
             if best == 1 {
                 assert_eq!(answer.len(), step);
                 break;
@@ -101,12 +118,6 @@ fn generation_is_the_argmax_of_the_whole_forward_pass() {
             ids.push(best);
         }
     }
-}
-
-#[test]
-fn equal_logits_give_the_lowest_token() {
-    assert_eq!(likeliest([0.0, 2.0, 2.0, 1.0]), Some(1));
-    assert_eq!(likeliest([0.0, f32::NAN]), None);
 }
 
 #[test]
@@ -138,7 +149,7 @@ fn adapters_that_do_not_fit_are_refused() {
     other.origin.digest = freehold_core::digest::Digest::of(b"other");
     let error = Adapter::from_files(config.as_bytes(), tensors, &other).unwrap_err();
     assert!(matches!(error, AdapterError::OtherBase { what: "base model", .. }), "{error}");
-    let error = generate(&other, Some(&trained.adapter), &[vec![1]], 1, &mut |_| ()).unwrap_err();
+    let error = answers(&other, Some(&trained.adapter), &[vec![1]], 1, &mut |_| ()).unwrap_err();
     assert!(matches!(error, GenerateError::OtherBase { .. }), "{error}");
 
     assert!(matches!(load(&config, &tensors[..tensors.len() - 4]), AdapterError::File(_)));
@@ -185,7 +196,7 @@ fn a_train_that_cannot_be_is_told() {
 #[test]
 fn prompts_that_cannot_be_continued_are_told() {
     let model = tiny::<f32>(config());
-    let run = |prompt: Vec<u32>, new| generate(&model, None, &[prompt], new, &mut |_| ()).unwrap_err();
+    let run = |prompt: Vec<u32>, new| answers(&model, None, &[prompt], new, &mut |_| ()).unwrap_err();
     assert!(matches!(run(vec![], 1), GenerateError::Empty { index: 0 }));
     assert!(matches!(run(vec![2; 60], 5), GenerateError::TooLong { length: 60, new: 5, positions: 64, .. }));
     assert!(matches!(run(vec![40], 1), GenerateError::UnknownToken { id: 40, .. }));

@@ -17,7 +17,7 @@ use std::ops::Range;
 use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, vectorised};
 use rayon::prelude::*;
 
-use super::{lanes, lanes_mut};
+use super::{lanes, lanes_mut, scale_lanes};
 
 mod backward;
 
@@ -101,14 +101,6 @@ impl Spans {
     }
 }
 
-/// Which queries of a panel may attend to a key.
-#[inline(always)]
-fn visible(starts: &[u32; LANES], queries: usize, key: usize) -> [bool; LANES] {
-    let first = (queries * LANES) as u32;
-    let key = key as u32;
-    std::array::from_fn(|lane| (starts[lane] <= key) & (key <= first + lane as u32))
-}
-
 /// What the forward pass gives.
 #[derive(Debug)]
 pub(crate) struct Attended<T: Real> {
@@ -155,18 +147,10 @@ pub(crate) fn attention<T: Real>(
 
 /// Divides by the normalisers and notes their logarithms.
 fn normalise<T: Real>(out: &mut [T], log: &mut [T; LANES], max: [T; LANES], sum: [T; LANES]) {
-    vectorised(|| {
-        let inverse = sum.map(|sum| T::ONE / sum);
-        for row in out.chunks_exact_mut(LANES) {
-            let row = lanes_mut(row);
-            for lane in 0..LANES {
-                row[lane] *= inverse[lane];
-            }
-        }
-        for lane in 0..LANES {
-            log[lane] = max[lane] + T::real(sum[lane].to_f64().ln());
-        }
-    });
+    scale_lanes(out, &sum.map(|sum| T::ONE / sum));
+    for lane in 0..LANES {
+        log[lane] = max[lane] + T::real(sum[lane].to_f64().ln());
+    }
 }
 
 /// Scores of some panels of keys, not yet scaled, become exponentials; gives the largest score and the sum of the
@@ -174,34 +158,70 @@ fn normalise<T: Real>(out: &mut [T], log: &mut [T; LANES], max: [T; LANES], sum:
 fn softmax<T: Real>(p: &mut [T], spans: &Spans, queries: usize, scale: f64) -> ([T; LANES], [T; LANES]) {
     let (scale, lowest) = (T::real(scale), T::real(f64::NEG_INFINITY));
     let (keys, starts) = (spans.keys(queries), spans.panel(queries));
-    vectorised(|| {
-        let (mut max, mut sum) = ([lowest; LANES], [T::ZERO; LANES]);
-        for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys.clone()) {
-            let open = spans.is_open(queries, panel);
-            for (row, key) in block.chunks_exact_mut(LANES).zip(panel * LANES..) {
-                let row = lanes_mut(row);
-                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
-                for lane in 0..LANES {
-                    row[lane] *= scale;
-                    let x = if seen[lane] { row[lane] } else { lowest };
-                    max[lane] = if x > max[lane] { x } else { max[lane] };
-                }
-            }
+    let (mut max, mut sum) = ([lowest; LANES], [T::ZERO; LANES]);
+    for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys.clone()) {
+        if !spans.is_open(queries, panel) {
+            hide(block, starts, queries, panel, lowest);
         }
-        for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys) {
-            let open = spans.is_open(queries, panel);
-            for (row, key) in block.chunks_exact_mut(LANES).zip(panel * LANES..) {
-                let row = lanes_mut(row);
-                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
-                for lane in 0..LANES {
-                    let e = (row[lane] - max[lane]).exponential();
-                    row[lane] = if seen[lane] { e } else { T::ZERO };
-                    sum[lane] += row[lane];
-                }
-            }
+        largest(block, scale, &mut max);
+    }
+    for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys) {
+        exponentials(block, &max);
+        if !spans.is_open(queries, panel) {
+            hide(block, starts, queries, panel, T::ZERO);
         }
-        (max, sum)
-    })
+        add_rows(block, &mut sum);
+    }
+    (max, sum)
+}
+
+vectorised! {
+/// Replaces what a query may not attend to.
+fn hide<T: Real>(block: &mut [T], starts: &[u32; LANES], queries: usize, keys: usize, by: T) {
+    let first = (queries * LANES) as u32;
+    for (row, key) in block.chunks_exact_mut(LANES).zip((keys * LANES) as u32..) {
+        let row = lanes_mut(row);
+        for lane in 0..LANES {
+            let seen = (starts[lane] <= key) & (key <= first + lane as u32);
+            row[lane] = if seen { row[lane] } else { by };
+        }
+    }
+}
+}
+
+vectorised! {
+/// Scales scores, and notes the largest of each query.
+fn largest<T: Real>(block: &mut [T], scale: T, max: &mut [T; LANES]) {
+    for row in block.chunks_exact_mut(LANES) {
+        let row = lanes_mut(row);
+        for lane in 0..LANES {
+            row[lane] *= scale;
+            max[lane] = if row[lane] > max[lane] { row[lane] } else { max[lane] };
+        }
+    }
+}
+}
+
+vectorised! {
+fn exponentials<T: Real>(block: &mut [T], max: &[T; LANES]) {
+    for row in block.chunks_exact_mut(LANES) {
+        let row = lanes_mut(row);
+        for lane in 0..LANES {
+            row[lane] = (row[lane] - max[lane]).exponential();
+        }
+    }
+}
+}
+
+vectorised! {
+fn add_rows<T: Real>(block: &[T], sum: &mut [T; LANES]) {
+    for row in block.chunks_exact(LANES) {
+        let row = lanes(row);
+        for lane in 0..LANES {
+            sum[lane] += row[lane];
+        }
+    }
+}
 }
 
 #[cfg(test)]

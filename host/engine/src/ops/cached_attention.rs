@@ -5,7 +5,7 @@
 use freehold_kernels::{LANES, Panels, Real, vectorised};
 use rayon::prelude::*;
 
-use super::AttentionShape;
+use super::{AttentionShape, lanes, lanes_mut};
 
 /// Rotated keys and values of the past of one row, for one layer.
 #[derive(Debug, Clone)]
@@ -48,33 +48,57 @@ impl<T: Real> KeyValues<T> {
         let first = window.map_or(0, |window| self.tokens.saturating_sub(window));
         let scale = T::real(shape.scale());
         let mut scores = vec![T::ZERO; self.tokens.next_multiple_of(LANES)];
-        vectorised(|| {
-            let panels = scores.chunks_exact_mut(LANES).zip(self.keys.chunks_exact(features * LANES));
-            for (scores, keys) in panels.skip(first / LANES) {
-                let keys = &keys[key_head * width * LANES..][..width * LANES];
-                for (keys, &q) in keys.chunks_exact(LANES).zip(q) {
-                    scores.iter_mut().zip(keys).for_each(|(score, &key)| *score = key.fused(q, *score));
-                }
-            }
-            let scores = &mut scores[first..self.tokens];
-            let mut max = T::real(f64::NEG_INFINITY);
-            for score in scores.iter_mut() {
-                *score *= scale;
-                max = if *score > max { *score } else { max };
-            }
-            scores.iter_mut().for_each(|score| *score = (*score - max).exponential());
-            let mut sum = T::ZERO;
-            scores.iter().for_each(|e| sum += *e);
-            out.fill(T::ZERO);
-            let values = self.values.chunks_exact(features).skip(first);
-            for (values, &p) in values.zip(scores.iter()) {
-                let values = &values[key_head * width..][..width];
-                out.iter_mut().zip(values).for_each(|(out, &value)| *out = value.fused(p, *out));
-            }
-            let inverse = T::ONE / sum;
-            out.iter_mut().for_each(|out| *out *= inverse);
-        });
+        let panels = scores.chunks_exact_mut(LANES).zip(self.keys.chunks_exact(features * LANES));
+        for (scores, keys) in panels.skip(first / LANES) {
+            score(scores, &keys[key_head * width * LANES..][..width * LANES], q);
+        }
+        let scores = &mut scores[first..self.tokens];
+        let inverse = T::ONE / exponentials(scores, scale);
+        out.fill(T::ZERO);
+        weighted(out, &self.values[first * features + key_head * width..], features, scores);
+        out.iter_mut().for_each(|out| *out *= inverse);
     }
+}
+
+vectorised! {
+/// Scores of 32 keys [width, 32].
+fn score<T: Real>(scores: &mut [T], keys: &[T], q: &[T]) {
+    let scores = lanes_mut(scores);
+    let mut sums = *scores;
+    for (keys, &q) in keys.chunks_exact(LANES).zip(q) {
+        let keys = lanes(keys);
+        for lane in 0..LANES {
+            sums[lane] = keys[lane].fused(q, sums[lane]);
+        }
+    }
+    *scores = sums;
+}
+}
+
+vectorised! {
+/// Replaces scores by exponentials; gives their sum.
+fn exponentials<T: Real>(scores: &mut [T], scale: T) -> T {
+    let mut max = T::real(f64::NEG_INFINITY);
+    for score in scores.iter_mut() {
+        *score *= scale;
+        max = if *score > max { *score } else { max };
+    }
+    scores.iter_mut().for_each(|score| *score = (*score - max).exponential());
+    let mut sum = T::ZERO;
+    scores.iter().for_each(|e| sum += *e);
+    sum
+}
+}
+
+vectorised! {
+/// The sum of values, each `stride` behind the one before, with their weights.
+fn weighted<T: Real>(out: &mut [T], values: &[T], stride: usize, weights: &[T]) {
+    for (values, &weight) in values.chunks(stride).zip(weights) {
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = value.fused(weight, *out);
+        }
+    }
+}
 }
 
 /// Attention of token r of q [heads · width, rows] to the past of row r, its own key and value included.

@@ -7,7 +7,7 @@
 use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, multiply, vectorised};
 use rayon::prelude::*;
 
-use super::{features_by_features, lanes, lanes_mut};
+use super::{features_by_features, lanes, lanes_mut, scale_lanes};
 use crate::tensor::Tensor;
 
 /// Tokens whose logits exist at once.
@@ -85,47 +85,53 @@ fn exponentials<T: Real>(logits: &mut Panels<T>, targets: &[u32]) -> Vec<Softmax
     let softmax = |(panel, logits): (usize, &mut [T])| {
         let target = |lane: usize| targets.get(panel * LANES + lane).map_or(0, |id| *id as usize);
         let target = std::array::from_fn(|lane| logits[target(lane) * LANES + lane]);
-        vectorised(|| {
-            let (mut max, mut sum) = ([T::real(f64::NEG_INFINITY); LANES], [T::ZERO; LANES]);
-            for row in logits.chunks_exact(LANES) {
-                let row = lanes(row);
-                for lane in 0..LANES {
-                    max[lane] = if row[lane] > max[lane] { row[lane] } else { max[lane] };
-                }
-            }
-            // In parts, so that a small value is never added to the sum of a whole vocabulary.
-            for rows in logits.chunks_mut(256 * LANES) {
-                let mut part = [T::ZERO; LANES];
-                for row in rows.chunks_exact_mut(LANES) {
-                    let row = lanes_mut(row);
-                    for lane in 0..LANES {
-                        row[lane] = (row[lane] - max[lane]).exponential();
-                        part[lane] += row[lane];
-                    }
-                }
-                for lane in 0..LANES {
-                    sum[lane] += part[lane];
-                }
-            }
-            Softmax { max, sum, target }
-        })
+        let max = largest(logits);
+        Softmax { max, sum: below(logits, &max), target }
     };
     logits.par_panels_mut().enumerate().map(softmax).collect()
+}
+
+vectorised! {
+/// The largest logit of each token.
+fn largest<T: Real>(logits: &[T]) -> [T; LANES] {
+    let mut max = [T::real(f64::NEG_INFINITY); LANES];
+    for row in logits.chunks_exact(LANES) {
+        let row = lanes(row);
+        for lane in 0..LANES {
+            max[lane] = if row[lane] > max[lane] { row[lane] } else { max[lane] };
+        }
+    }
+    max
+}
+}
+
+vectorised! {
+/// Replaces logits by the exponentials of what they are below the largest; gives the sums.
+fn below<T: Real>(logits: &mut [T], max: &[T; LANES]) -> [T; LANES] {
+    let mut sum = [T::ZERO; LANES];
+    // In parts, so that a small value is never added to the sum of a whole vocabulary.
+    for rows in logits.chunks_mut(256 * LANES) {
+        let mut part = [T::ZERO; LANES];
+        for row in rows.chunks_exact_mut(LANES) {
+            let row = lanes_mut(row);
+            for lane in 0..LANES {
+                row[lane] = (row[lane] - max[lane]).exponential();
+                part[lane] += row[lane];
+            }
+        }
+        for lane in 0..LANES {
+            sum[lane] += part[lane];
+        }
+    }
+    sum
+}
 }
 
 /// Exponentials become `(softmax - onehot) / N`.
 fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targets: &[u32], total: f64) {
     let share = T::real(1.0 / total);
     exponentials.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
-        vectorised(|| {
-            let factor: [T; LANES] = std::array::from_fn(|lane| share / part.sum[lane]);
-            for row in values.chunks_exact_mut(LANES) {
-                let row = lanes_mut(row);
-                for lane in 0..LANES {
-                    row[lane] *= factor[lane];
-                }
-            }
-        });
+        scale_lanes(values, &part.sum.map(|sum| share / sum));
         for lane in 0..LANES {
             match targets.get(panel * LANES + lane) {
                 Some(id) => values[*id as usize * LANES + lane] -= share,
@@ -139,15 +145,7 @@ fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targ
 fn minus_targets<T: Real>(back: &mut Panels<T>, parts: &[Softmax<T>], head: &Tensor, targets: &[u32], total: f64) {
     let (share, features) = (T::real(1.0 / total), back.features());
     back.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
-        vectorised(|| {
-            let factor: [T; LANES] = std::array::from_fn(|lane| share / part.sum[lane]);
-            for row in values.chunks_exact_mut(LANES) {
-                let row = lanes_mut(row);
-                for lane in 0..LANES {
-                    row[lane] *= factor[lane];
-                }
-            }
-        });
+        scale_lanes(values, &part.sum.map(|sum| share / sum));
         for (lane, id) in targets.iter().skip(panel * LANES).take(LANES).enumerate() {
             let row: Vec<T> = head.range(*id as usize * features..(*id as usize + 1) * features);
             let values = values.iter_mut().skip(lane).step_by(LANES);

@@ -16,41 +16,46 @@ fn sigmoid<T: Real>(x: T) -> T {
 pub(crate) fn gated<T: Real>(gate: &Panels<T>, up: &Panels<T>) -> Panels<T> {
     let mut out = Panels::any(gate.features(), gate.tokens());
     let inputs = gate.par_panels().zip(up.par_panels());
-    out.par_panels_mut().zip(inputs).for_each(|(out, (gate, up))| {
-        vectorised(|| {
-            let inputs = gate.chunks_exact(LANES).zip(up.chunks_exact(LANES));
-            for (out, (gate, up)) in out.chunks_exact_mut(LANES).zip(inputs) {
-                let (out, gate, up) = (lanes_mut(out), lanes(gate), lanes(up));
-                for lane in 0..LANES {
-                    out[lane] = gate[lane] * sigmoid(gate[lane]) * up[lane];
-                }
-            }
-        });
-    });
+    out.par_panels_mut().zip(inputs).for_each(|(out, (gate, up))| forward(out, gate, up));
     out
+}
+
+vectorised! {
+fn forward<T: Real>(out: &mut [T], gate: &[T], up: &[T]) {
+    let inputs = gate.chunks_exact(LANES).zip(up.chunks_exact(LANES));
+    for (out, (gate, up)) in out.chunks_exact_mut(LANES).zip(inputs) {
+        let (out, gate, up) = (lanes_mut(out), lanes(gate), lanes(up));
+        for lane in 0..LANES {
+            out[lane] = gate[lane] * sigmoid(gate[lane]) * up[lane];
+        }
+    }
+}
 }
 
 /// Replaces `gradient` by that of the gate; gives that of `up`.
 pub(crate) fn gated_backward<T: Real>(gradient: &mut Panels<T>, gate: &Panels<T>, up: &Panels<T>) -> Panels<T> {
     let mut up_gradient = Panels::any(gate.features(), gate.tokens());
     let outputs = gradient.par_panels_mut().zip(up_gradient.par_panels_mut());
-    outputs.zip(gate.par_panels().zip(up.par_panels())).for_each(|((gradient, up_gradient), (gate, up))| {
-        vectorised(|| {
-            let outputs = gradient.chunks_exact_mut(LANES).zip(up_gradient.chunks_exact_mut(LANES));
-            let inputs = gate.chunks_exact(LANES).zip(up.chunks_exact(LANES));
-            for ((gradient, up_gradient), (gate, up)) in outputs.zip(inputs) {
-                let (gradient, up_gradient) = (lanes_mut(gradient), lanes_mut(up_gradient));
-                let (gate, up) = (lanes(gate), lanes(up));
-                for lane in 0..LANES {
-                    let (g, a) = (gradient[lane], gate[lane]);
-                    let s = sigmoid(a);
-                    gradient[lane] = g * up[lane] * s * (T::ONE + a * (T::ONE - s));
-                    up_gradient[lane] = g * a * s;
-                }
-            }
-        });
-    });
+    let inputs = gate.par_panels().zip(up.par_panels());
+    outputs.zip(inputs).for_each(|((gradient, up_gradient), (gate, up))| backward(gradient, up_gradient, gate, up));
     up_gradient
+}
+
+vectorised! {
+fn backward<T: Real>(gradient: &mut [T], up_gradient: &mut [T], gate: &[T], up: &[T]) {
+    let outputs = gradient.chunks_exact_mut(LANES).zip(up_gradient.chunks_exact_mut(LANES));
+    let inputs = gate.chunks_exact(LANES).zip(up.chunks_exact(LANES));
+    for ((gradient, up_gradient), (gate, up)) in outputs.zip(inputs) {
+        let (gradient, up_gradient) = (lanes_mut(gradient), lanes_mut(up_gradient));
+        let (gate, up) = (lanes(gate), lanes(up));
+        for lane in 0..LANES {
+            let (g, a) = (gradient[lane], gate[lane]);
+            let s = sigmoid(a);
+            gradient[lane] = g * up[lane] * s * (T::ONE + a * (T::ONE - s));
+            up_gradient[lane] = g * a * s;
+        }
+    }
+}
 }
 
 #[cfg(test)]

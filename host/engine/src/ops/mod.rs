@@ -29,24 +29,45 @@ pub(crate) use token_sum::{features_by_features, ranks_by_features, rows_by_rank
 
 /// Adds `other` into `sum`, element by element.
 pub(crate) fn add<T: Real>(sum: &mut Panels<T>, other: &Panels<T>) {
-    sum.par_panels_mut().zip(other.par_panels()).for_each(|(sum, other)| {
-        vectorised(|| sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += *other));
-    });
+    sum.par_panels_mut().zip(other.par_panels()).for_each(|(sum, other)| add_values(sum, other));
+}
+
+vectorised! {
+/// Adds `other` into `sum`, element by element.
+pub(crate) fn add_values<T: Real>(sum: &mut [T], other: &[T]) {
+    sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += *other);
+}
 }
 
 /// Multiplies all values by a number.
 pub(crate) fn scale<T: Real>(values: &mut Panels<T>, factor: T) {
-    values.par_panels_mut().for_each(|values| vectorised(|| values.iter_mut().for_each(|value| *value *= factor)));
+    values.par_panels_mut().for_each(|values| scale_values(values, factor));
+}
+
+vectorised! {
+fn scale_values<T: Real>(values: &mut [T], factor: T) {
+    values.iter_mut().for_each(|value| *value *= factor);
+}
+}
+
+vectorised! {
+/// Multiplies each token of a panel by a number of its own.
+pub(crate) fn scale_lanes<T: Real>(values: &mut [T], factors: &[T; LANES]) {
+    for row in values.chunks_exact_mut(LANES) {
+        let row = lanes_mut(row);
+        for lane in 0..LANES {
+            row[lane] *= factors[lane];
+        }
+    }
+}
 }
 
 /// Multiplies each feature of all tokens by a number of its own.
 pub(crate) fn scale_features<T: Real>(values: &mut Panels<T>, factors: &[T]) {
     values.par_panels_mut().for_each(|values| {
-        vectorised(|| {
-            for (row, factor) in values.chunks_exact_mut(LANES).zip(factors) {
-                row.iter_mut().for_each(|value| *value *= *factor);
-            }
-        });
+        for (row, factor) in values.chunks_exact_mut(LANES).zip(factors) {
+            scale_values(row, *factor);
+        }
     });
 }
 
@@ -72,20 +93,6 @@ pub(crate) fn lanes_mut<T>(values: &mut [T]) -> &mut [T; LANES] {
 #[allow(clippy::panic, reason = "as an index out of bounds: panels have whole lanes")]
 fn panic_short() -> ! {
     panic!("a panel with less than 32 lanes")
-}
-
-/// The sum of the lanes, pairwise.
-#[inline(always)]
-pub(crate) fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            let other = lanes[lane + half];
-            lanes[lane] += other;
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

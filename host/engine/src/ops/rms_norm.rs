@@ -2,10 +2,10 @@
 //!
 //! With `i = 1 / sqrt(mean(x²) + ε)`: `y = x i w`. Backward: `dx = i (g w - x i² mean(g w x))`, `dw = Σ g x i`.
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
+use freehold_kernels::{LANES, Panels, Real, fold, vectorised};
 use rayon::prelude::*;
 
-use super::{fold, lanes, lanes_mut};
+use super::{lanes, lanes_mut};
 
 /// What [`rms_norm`] gives.
 #[derive(Debug)]
@@ -19,56 +19,53 @@ pub(crate) struct Normed<T: Real> {
 /// Sums that go on at once, so that none waits for its own last addition.
 const CHAINS: usize = 4;
 
-/// The sum of `f` over the features of a group, for each lane.
+/// The sum of the chains.
 #[inline(always)]
-fn sum_over<T: Real>(features: usize, f: impl Fn(usize, usize) -> T) -> [T; LANES] {
-    let mut sums = [[T::ZERO; LANES]; CHAINS];
-    let whole = features / CHAINS * CHAINS;
-    for feature in (0..whole).step_by(CHAINS) {
-        for (chain, sum) in sums.iter_mut().enumerate() {
-            for (lane, sum) in sum.iter_mut().enumerate() {
-                *sum += f(feature + chain, lane);
-            }
-        }
-    }
-    for feature in whole..features {
-        for (lane, sum) in sums[0].iter_mut().enumerate() {
-            *sum += f(feature, lane);
-        }
-    }
+fn joined<T: Real>(sums: &[[T; LANES]; CHAINS]) -> [T; LANES] {
     let [a, b, c, d] = sums;
-    std::array::from_fn(|lane| (a[lane] + b[lane]) + (c[lane] + d[lane]))
+    let mut sum = [T::ZERO; LANES];
+    for lane in 0..LANES {
+        sum[lane] = (a[lane] + b[lane]) + (c[lane] + d[lane]);
+    }
+    sum
 }
 
 /// Normalises each group of as many features as `weight` has, and scales them by `weight`.
 pub(crate) fn rms_norm<T: Real>(x: &Panels<T>, weight: &[T], eps: f64) -> Normed<T> {
     let (features, group) = (x.features(), weight.len());
-    let (eps, scale) = (T::real(eps), T::real(1.0 / group as f64));
     let mut normed = Panels::any(features, x.tokens());
     let mut inverse = Panels::any(features / group, x.tokens());
     let outputs = normed.par_panels_mut().zip(inverse.par_panels_mut());
-    outputs.zip(x.par_panels()).for_each(|((normed, inverse), x)| {
-        vectorised(|| {
-            let groups = normed.chunks_exact_mut(group * LANES).zip(x.chunks_exact(group * LANES));
-            for ((normed, x), inverse) in groups.zip(inverse.chunks_exact_mut(LANES)) {
-                let squares = sum_over(group, |feature, lane| {
-                    let x = x[feature * LANES + lane];
-                    x * x
-                });
-                let inverse = lanes_mut(inverse);
-                for lane in 0..LANES {
-                    inverse[lane] = T::ONE / (squares[lane] * scale + eps).root();
-                }
-                for ((normed, x), &w) in normed.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)).zip(weight) {
-                    let (normed, x) = (lanes_mut(normed), lanes(x));
-                    for lane in 0..LANES {
-                        normed[lane] = x[lane] * inverse[lane] * w;
-                    }
-                }
-            }
-        });
-    });
+    let eps = T::real(eps);
+    outputs.zip(x.par_panels()).for_each(|((normed, inverse), x)| forward(normed, inverse, x, weight, eps));
     Normed { normed, inverse }
+}
+
+vectorised! {
+fn forward<T: Real>(normed: &mut [T], inverse: &mut [T], x: &[T], weight: &[T], eps: T) {
+    let group = weight.len();
+    let scale = T::real(1.0 / group as f64);
+    let groups = normed.chunks_exact_mut(group * LANES).zip(x.chunks_exact(group * LANES));
+    for ((normed, x), inverse) in groups.zip(inverse.chunks_exact_mut(LANES)) {
+        let mut sums = [[T::ZERO; LANES]; CHAINS];
+        for (feature, x) in x.chunks_exact(LANES).enumerate() {
+            let (x, sum) = (lanes(x), &mut sums[feature % CHAINS]);
+            for lane in 0..LANES {
+                sum[lane] += x[lane] * x[lane];
+            }
+        }
+        let (squares, inverse) = (joined(&sums), lanes_mut(inverse));
+        for lane in 0..LANES {
+            inverse[lane] = T::ONE / (squares[lane] * scale + eps).root();
+        }
+        for ((normed, x), &w) in normed.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)).zip(weight) {
+            let (normed, x) = (lanes_mut(normed), lanes(x));
+            for lane in 0..LANES {
+                normed[lane] = x[lane] * inverse[lane] * w;
+            }
+        }
+    }
+}
 }
 
 /// The gradient of `x`: written to `out`, or added to what is there.
@@ -80,31 +77,45 @@ pub(crate) fn rms_norm_backward<T: Real>(
     out: &mut Panels<T>,
     accumulate: bool,
 ) {
-    let group = weight.len();
-    let scale = T::real(1.0 / group as f64);
     let inputs = gradient.par_panels().zip(x.par_panels()).zip(inverse.par_panels());
     out.par_panels_mut().zip(inputs).for_each(|(out, ((gradient, x), inverse))| {
-        vectorised(|| {
-            let inputs = gradient.chunks_exact(group * LANES).zip(x.chunks_exact(group * LANES));
-            let groups = out.chunks_exact_mut(group * LANES).zip(inputs).zip(inverse.chunks_exact(LANES));
-            for ((out, (g, x)), inverse) in groups {
-                let inverse = lanes(inverse);
-                let products = sum_over(group, |feature, lane| {
-                    g[feature * LANES + lane] * weight[feature] * x[feature * LANES + lane]
-                });
-                let mean: [T; LANES] =
-                    std::array::from_fn(|lane| products[lane] * scale * inverse[lane] * inverse[lane]);
-                let rows = out.chunks_exact_mut(LANES).zip(g.chunks_exact(LANES)).zip(x.chunks_exact(LANES));
-                for (((out, g), x), &w) in rows.zip(weight) {
-                    let (out, g, x) = (lanes_mut(out), lanes(g), lanes(x));
-                    for lane in 0..LANES {
-                        let dx = inverse[lane] * (g[lane] * w - x[lane] * mean[lane]);
-                        out[lane] = if accumulate { out[lane] + dx } else { dx };
-                    }
-                }
-            }
-        });
+        if !accumulate {
+            out.fill(T::ZERO);
+        }
+        backward(out, gradient, x, inverse, weight);
     });
+}
+
+vectorised! {
+/// Adds the gradient of a panel.
+fn backward<T: Real>(out: &mut [T], gradient: &[T], x: &[T], inverse: &[T], weight: &[T]) {
+    let group = weight.len();
+    let scale = T::real(1.0 / group as f64);
+    let inputs = gradient.chunks_exact(group * LANES).zip(x.chunks_exact(group * LANES));
+    let groups = out.chunks_exact_mut(group * LANES).zip(inputs).zip(inverse.chunks_exact(LANES));
+    for ((out, (g, x)), inverse) in groups {
+        let inverse = lanes(inverse);
+        let mut sums = [[T::ZERO; LANES]; CHAINS];
+        let rows = g.chunks_exact(LANES).zip(x.chunks_exact(LANES));
+        for (feature, ((g, x), &w)) in rows.zip(weight).enumerate() {
+            let (g, x, sum) = (lanes(g), lanes(x), &mut sums[feature % CHAINS]);
+            for lane in 0..LANES {
+                sum[lane] += g[lane] * w * x[lane];
+            }
+        }
+        let mut mean = joined(&sums);
+        for lane in 0..LANES {
+            mean[lane] = mean[lane] * scale * inverse[lane] * inverse[lane];
+        }
+        let rows = out.chunks_exact_mut(LANES).zip(g.chunks_exact(LANES)).zip(x.chunks_exact(LANES));
+        for (((out, g), x), &w) in rows.zip(weight) {
+            let (out, g, x) = (lanes_mut(out), lanes(g), lanes(x));
+            for lane in 0..LANES {
+                out[lane] += inverse[lane] * (g[lane] * w - x[lane] * mean[lane]);
+            }
+        }
+    }
+}
 }
 
 /// The gradient of the weight, over all groups and tokens.
@@ -114,20 +125,24 @@ pub(crate) fn rms_norm_weight_gradient<T: Real>(
     inverse: &Panels<T>,
     group: usize,
 ) -> Vec<T> {
-    let sums = |feature: usize| {
-        let mut sum = [T::ZERO; LANES];
-        for panel in 0..x.count() {
-            let (g, x, inverse) = (gradient.panel(panel), x.panel(panel), inverse.panel(panel));
-            for (index, inverse) in inverse.chunks_exact(LANES).enumerate() {
-                let at = (index * group + feature) * LANES;
-                for lane in 0..LANES {
-                    sum[lane] += g[at + lane] * x[at + lane] * inverse[lane];
-                }
+    (0..group).into_par_iter().map(|feature| weight_sum(gradient, x, inverse, group, feature)).collect()
+}
+
+vectorised! {
+fn weight_sum<T: Real>(gradient: &Panels<T>, x: &Panels<T>, inverse: &Panels<T>, group: usize, feature: usize) -> T {
+    let mut sum = [T::ZERO; LANES];
+    for panel in 0..x.count() {
+        let (g, x, inverse) = (gradient.panel(panel), x.panel(panel), inverse.panel(panel));
+        for (index, inverse) in inverse.chunks_exact(LANES).enumerate() {
+            let at = (index * group + feature) * LANES;
+            let (g, x, inverse) = (lanes(&g[at..]), lanes(&x[at..]), lanes(inverse));
+            for lane in 0..LANES {
+                sum[lane] += g[lane] * x[lane] * inverse[lane];
             }
         }
-        fold(sum)
-    };
-    (0..group).into_par_iter().map(|feature| vectorised(|| sums(feature))).collect()
+    }
+    fold(sum)
+}
 }
 
 #[cfg(test)]

@@ -88,22 +88,26 @@ impl<T: Real> Angles<T> {
     fn turn(&self, x: &mut Panels<T>, sign: T) {
         let half = self.cos.features() * LANES;
         x.par_panels_mut().zip(self.cos.par_panels().zip(self.sin.par_panels())).for_each(|(x, (cos, sin))| {
-            vectorised(|| {
-                for head in x.chunks_exact_mut(2 * half) {
-                    let (first, second) = head.split_at_mut(half);
-                    let pairs = first.chunks_exact_mut(LANES).zip(second.chunks_exact_mut(LANES));
-                    for ((a, b), (c, s)) in pairs.zip(cos.chunks_exact(LANES).zip(sin.chunks_exact(LANES))) {
-                        let (a, b, c, s) = (lanes_mut(a), lanes_mut(b), lanes(c), lanes(s));
-                        for lane in 0..LANES {
-                            let (x, y, s) = (a[lane], b[lane], sign * s[lane]);
-                            a[lane] = x * c[lane] - y * s;
-                            b[lane] = y * c[lane] + x * s;
-                        }
-                    }
-                }
-            });
+            for head in x.chunks_exact_mut(2 * half) {
+                let (first, second) = head.split_at_mut(half);
+                turn(first, second, cos, sin, sign);
+            }
         });
     }
+}
+
+vectorised! {
+fn turn<T: Real>(first: &mut [T], second: &mut [T], cos: &[T], sin: &[T], sign: T) {
+    let pairs = first.chunks_exact_mut(LANES).zip(second.chunks_exact_mut(LANES));
+    for ((a, b), (c, s)) in pairs.zip(cos.chunks_exact(LANES).zip(sin.chunks_exact(LANES))) {
+        let (a, b, c, s) = (lanes_mut(a), lanes_mut(b), lanes(c), lanes(s));
+        for lane in 0..LANES {
+            let (x, y, s) = (a[lane], b[lane], sign * s[lane]);
+            a[lane] = x * c[lane] - y * s;
+            b[lane] = y * c[lane] + x * s;
+        }
+    }
+}
 }
 
 #[cfg(test)]

@@ -3,13 +3,9 @@
 //! Lanes are summed apart over ascending panels and folded at the end, so the order is fixed. Tokens that do not exist
 //! have to have a gradient of zero.
 
-use freehold_kernels::{Factor, LANES, Panels, Real, panel_product, transpose_panel, vectorised};
+use freehold_kernels::{Factor, LANES, Panels, Real, panel_product, token_sums, transpose_panel};
 use rayon::prelude::*;
 
-use super::{fold, lanes};
-
-/// Ranks that are summed at once: their sums fit the registers.
-const RANKS: usize = 8;
 /// Features of a task.
 const BLOCK: usize = 16;
 
@@ -19,40 +15,11 @@ pub(crate) fn rows_by_ranks<T: Real>(x: &Panels<T>, low: &Panels<T>) -> Vec<T> {
     let rank = low.features();
     let mut out = vec![T::ZERO; x.features() * rank];
     out.par_chunks_mut(BLOCK * rank).enumerate().for_each(|(block, out)| {
-        vectorised(|| {
-            for (index, out) in out.chunks_exact_mut(rank).enumerate() {
-                let feature = block * BLOCK + index;
-                for (first, out) in (0..rank).step_by(RANKS).zip(out.chunks_mut(RANKS)) {
-                    sums(x, feature, low, first, out);
-                }
-            }
-        });
+        for (index, out) in out.chunks_exact_mut(rank).enumerate() {
+            token_sums(x, block * BLOCK + index, low, out);
+        }
     });
     out
-}
-
-#[inline(always)]
-fn sums<T: Real>(x: &Panels<T>, feature: usize, low: &Panels<T>, first: usize, out: &mut [T]) {
-    let mut sums = [[T::ZERO; LANES]; RANKS];
-    for panel in 0..x.count() {
-        let x = lanes(&x.panel(panel)[feature * LANES..]);
-        let low = &low.panel(panel)[first * LANES..];
-        if out.len() == RANKS {
-            for (sum, low) in sums.iter_mut().zip(low.chunks_exact(LANES)) {
-                let low = lanes(low);
-                for lane in 0..LANES {
-                    sum[lane] = x[lane].fused(low[lane], sum[lane]);
-                }
-            }
-        } else {
-            for (sum, low) in sums.iter_mut().zip(low.chunks_exact(LANES)).take(out.len()) {
-                for lane in 0..LANES {
-                    sum[lane] = x[lane].fused(low[lane], sum[lane]);
-                }
-            }
-        }
-    }
-    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = fold(sum));
 }
 
 /// As [`rows_by_ranks`], the other way round: [r, F].

@@ -6,7 +6,7 @@ use freehold_core::evidence::Measurement;
 use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
-use freehold_engine::{Adapter, ChatTokenizer, Model, generate};
+use freehold_engine::{Adapter, ChatTokenizer, GenerateSettings, Model, generate};
 use freehold_rows::{BATCH_BYTES, BATCH_ROWS};
 use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
@@ -117,11 +117,12 @@ impl Examiner<'_> {
         let total = self.prompts.len();
         let task = format!("answer ({name})");
         let mut observe = |done: usize| progress(work.observer, &task, done, total, String::new());
-        let generated = generate(&self.model, adapter, &self.prompts, self.max_new_tokens, &mut observe)?;
+        let settings = GenerateSettings { max_new_tokens: self.max_new_tokens, ..GenerateSettings::default() };
+        let generated = generate(&self.model, adapter, &self.prompts, &settings, None, &mut observe)?;
         let mut texts = Vec::with_capacity(total);
-        for (row, ids) in generated.iter().enumerate() {
+        for (row, answer) in generated.iter().enumerate() {
             let failed = |source| WorkflowError::Chat { row, split: Split::Eval.as_str(), source };
-            texts.push(self.tokenizer.decode(ids).map_err(failed)?);
+            texts.push(self.tokenizer.decode(&answer.ids).map_err(failed)?);
         }
         Ok(Answers { name, texts })
     }

@@ -3,8 +3,8 @@
 use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, transpose_panel, vectorised};
 use rayon::prelude::*;
 
-use super::{Attended, AttentionShape, BLOCK, Spans, scores, visible};
-use crate::ops::{lanes, lanes_mut};
+use super::{Attended, AttentionShape, BLOCK, Spans, hide, scores};
+use crate::ops::{add_values, lanes, lanes_mut};
 
 /// Gradients of rotated q and k and of v, from that of the result.
 pub(crate) fn attention_backward<T: Real>(
@@ -49,12 +49,8 @@ fn over_heads<T: Real>(of_heads: Panels<T>, shape: AttentionShape) -> Panels<T> 
     let mut sums = Panels::any(shape.key_heads * shape.width, of_heads.tokens());
     let groups = of_heads.values().par_chunks_exact(shape.group() * size);
     sums.values_mut().par_chunks_exact_mut(size).zip(groups).for_each(|(sum, group)| {
-        vectorised(|| {
-            sum.copy_from_slice(&group[..size]);
-            for head in group[size..].chunks_exact(size) {
-                sum.iter_mut().zip(head).for_each(|(sum, x)| *sum += *x);
-            }
-        });
+        sum.copy_from_slice(&group[..size]);
+        group[size..].chunks_exact(size).for_each(|head| add_values(sum, head));
     });
     sums
 }
@@ -101,32 +97,46 @@ impl<T: Real> Head<'_, T> {
     fn differentiate(&self, p: &mut [T], ds: &mut [T], means: &[T; LANES], queries: usize, keys: usize) {
         let scale = T::real(self.shape.scale());
         let logs = lanes(&self.attended.logs.panel(queries)[self.head * LANES..]);
-        let (open, starts) = (self.spans.is_open(queries, keys), self.spans.panel(queries));
-        vectorised(|| {
-            let rows = p.chunks_exact_mut(LANES).zip(ds.chunks_exact_mut(LANES));
-            for ((p, ds), key) in rows.zip(keys * LANES..) {
-                let (p, ds) = (lanes_mut(p), lanes_mut(ds));
-                let seen = if open { [true; LANES] } else { visible(starts, queries, key) };
-                for lane in 0..LANES {
-                    let probability = (p[lane] * scale - logs[lane]).exponential();
-                    p[lane] = if seen[lane] { probability } else { T::ZERO };
-                    ds[lane] = p[lane] * (ds[lane] - means[lane]) * scale;
-                }
-            }
-        });
+        probabilities(p, scale, logs);
+        if !self.spans.is_open(queries, keys) {
+            hide(p, self.spans.panel(queries), queries, keys, T::ZERO);
+        }
+        score_gradients(p, ds, means, scale);
     }
 }
 
+vectorised! {
+fn probabilities<T: Real>(scores: &mut [T], scale: T, logs: &[T; LANES]) {
+    for row in scores.chunks_exact_mut(LANES) {
+        let row = lanes_mut(row);
+        for lane in 0..LANES {
+            row[lane] = (row[lane] * scale - logs[lane]).exponential();
+        }
+    }
+}
+}
+
+vectorised! {
+fn score_gradients<T: Real>(p: &[T], ds: &mut [T], means: &[T; LANES], scale: T) {
+    for (p, ds) in p.chunks_exact(LANES).zip(ds.chunks_exact_mut(LANES)) {
+        let (p, ds) = (lanes(p), lanes_mut(ds));
+        for lane in 0..LANES {
+            ds[lane] = p[lane] * (ds[lane] - means[lane]) * scale;
+        }
+    }
+}
+}
+
+vectorised! {
 /// The sum of products over the features, for each lane.
 fn products<T: Real>(a: &[T], b: &[T]) -> [T; LANES] {
-    vectorised(|| {
-        let mut sums = [T::ZERO; LANES];
-        for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-            let (a, b) = (lanes(a), lanes(b));
-            for lane in 0..LANES {
-                sums[lane] += a[lane] * b[lane];
-            }
+    let mut sums = [T::ZERO; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        let (a, b) = (lanes(a), lanes(b));
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
         }
-        sums
-    })
+    }
+    sums
+}
 }
