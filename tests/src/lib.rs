@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up has to fail")]
 
 mod recipe;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use recipe::Recipe;
+pub use table::{FILE_KINDS, table};
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
@@ -171,10 +173,10 @@ impl Project {
     }
 
     /// Writes a file.
-    pub fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, content).unwrap();
     }
 
     /// Reads a file.

@@ -23,6 +23,8 @@ pub(crate) const MAGIC: &[u8] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xff; 4];
 /// Bytes that are asked for at a time.
 const READ_BYTES: usize = 1 << 20;
+/// Bytes between the magic bytes of a file and its first message at most.
+const PADDING_BYTES_MAX: usize = 128;
 /// The length of the footer and the magic bytes.
 const TAIL_BYTES: usize = 10;
 
@@ -50,13 +52,8 @@ pub struct ArrowReader<S> {
 impl<S: Source> ArrowReader<S> {
     /// Reads as far as the schema.
     pub fn new(mut source: S, is_file: bool) -> Result<Self, ReadError<S::Error>> {
-        if is_file {
-            let magic = exactly(&mut source, MAGIC.len() + 2)?;
-            if !magic.starts_with(MAGIC) {
-                return Err(TableError::damaged("it does not begin as an Arrow file").into());
-            }
-        }
-        let Some((metadata, body)) = next_message(&mut source)? else {
+        let mark = if is_file { after_magic(&mut source)? } else { at_most(&mut source, CONTINUATION.len())? };
+        let Some((metadata, body)) = message(&mut source, &mark)? else {
             return Err(TableError::damaged("it has no schema").into());
         };
         if !body.is_empty() {
@@ -86,7 +83,8 @@ impl<S: Source> ArrowReader<S> {
             if self.ended {
                 return Ok(false);
             }
-            match next_message(&mut self.source)? {
+            let mark = at_most(&mut self.source, CONTINUATION.len())?;
+            match message(&mut self.source, &mark)? {
                 Some((metadata, body)) => {
                     let decoder = &mut self.decoder;
                     match guarded(|| decoder.take(&metadata, body))? {
@@ -184,9 +182,23 @@ impl Decoder {
     }
 }
 
-/// The next message: its metadata and its body. `None` at the end of the stream.
-fn next_message<S: Source>(source: &mut S) -> Result<Option<(Buffer, Vec<u8>)>, ReadError<S::Error>> {
-    let mark = at_most(source, CONTINUATION.len())?;
+/// The first bytes behind the magic bytes of a file, which writers fill up with zeros to 8 bytes or to 64.
+fn after_magic<S: Source>(source: &mut S) -> Result<Vec<u8>, ReadError<S::Error>> {
+    let magic = exactly(source, MAGIC.len() + 2)?;
+    if !magic.starts_with(MAGIC) {
+        return Err(TableError::damaged("it does not begin as an Arrow file").into());
+    }
+    for _ in 0..PADDING_BYTES_MAX / CONTINUATION.len() {
+        let mark = at_most(source, CONTINUATION.len())?;
+        if mark != [0; CONTINUATION.len()] {
+            return Ok(mark);
+        }
+    }
+    Err(TableError::damaged("it has no schema").into())
+}
+
+/// The message that begins with `mark`: its metadata and its body. `None` at the end of the stream.
+fn message<S: Source>(source: &mut S, mark: &[u8]) -> Result<Option<(Buffer, Vec<u8>)>, ReadError<S::Error>> {
     if mark.is_empty() {
         return Ok(None);
     }

@@ -12,6 +12,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 use crate::codec::Codec;
+use crate::table::TableError;
 
 /// Bytes of a page at most, compressed or not.
 pub(crate) const PAGE_BYTES_MAX: usize = 64 << 20;
@@ -125,29 +126,40 @@ impl<R: RandomAccess> Read for Head<R> {
     }
 }
 
-/// What the pages of a batch weigh; the columns of a row group share it.
+/// What the pages of a batch weigh, and why one was refused; the columns of a row group share it.
 #[derive(Debug, Default)]
-pub(crate) struct Weight(AtomicUsize);
+pub(crate) struct Weight {
+    bytes: AtomicUsize,
+    refused: Mutex<Option<TableError>>,
+}
 
 impl Weight {
     /// Begins with the next batch.
     pub(crate) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
     }
 
-    fn add(&self, bytes: usize) -> Result<()> {
-        match self.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) {
-            all if all <= BATCH_PAGES_BYTES_MAX => Ok(()),
-            all => Err(ParquetError::General(format!(
-                "a few rows take {all} bytes of pages, at most {BATCH_PAGES_BYTES_MAX} are decoded at a time"
-            ))),
-        }
+    /// Why a page was refused, if that is what an error was about.
+    pub(crate) fn take_refusal(&self) -> Option<TableError> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn refuse(&self, error: TableError) -> ParquetError {
+        let told = ParquetError::General(error.to_string());
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        told
+    }
+
+    /// Bytes of all pages since the batch began, with those of one more.
+    fn add(&self, bytes: usize) -> usize {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
     }
 }
 
 /// The pages of a column in a row group.
 pub(crate) struct Pages<R: RandomAccess> {
     pages: SerializedPageReader<Shared<R>>,
+    name: String,
     codec: Option<Codec>,
     /// Whether its values are in lists.
     is_nested: bool,
@@ -178,13 +190,15 @@ impl<R: RandomAccess> Pages<R> {
         // To the crate below nothing is compressed: its codecs are not built in, and know no limits.
         let builder = column.clone().into_builder().set_compression_codec(CompressionCodec::UNCOMPRESSED);
         let pages = SerializedPageReader::new(Arc::new(Shared(access)), &builder.build()?, rows, None)?;
-        Ok(Self { pages, codec, is_nested: column.column_descr().max_rep_level() > 0, weight })
+        let name = column.column_descr().path().string();
+        Ok(Self { pages, name, codec, is_nested: column.column_descr().max_rep_level() > 0, weight })
     }
 
     fn plain(&self, bytes: &[u8]) -> Result<Bytes> {
         match self.codec {
             Some(codec) if !bytes.is_empty() => {
-                codec.decompress(bytes, PAGE_BYTES_MAX).map(Bytes::from).map_err(ParquetError::General)
+                let plain = codec.decompress(bytes, PAGE_BYTES_MAX).map_err(ParquetError::General)?;
+                Ok(plain.into())
             }
             _ => Ok(Bytes::copy_from_slice(bytes)),
         }
@@ -239,12 +253,22 @@ impl<R: RandomAccess> Pages<R> {
         if page.is_dictionary_page() && values > bytes {
             return Err(ParquetError::General("a dictionary has more values than bytes".into()));
         }
+        let refused = |problem: &str, expected: String| {
+            Err(self.weight.refuse(TableError::of_column(&self.name, problem, expected)))
+        };
         // Texts that repeat the beginning of the one before: a page can stand for any number of bytes.
         if page.encoding() == Encoding::DELTA_BYTE_ARRAY {
-            return Err(ParquetError::NYI("a page has the encoding DELTA_BYTE_ARRAY".into()));
+            let expected = "plain values, a dictionary or DELTA_LENGTH_BYTE_ARRAY".into();
+            return refused("its values have the encoding DELTA_BYTE_ARRAY", expected);
         }
         let nested = if self.is_nested { values.saturating_mul(NESTED_VALUE_BYTES) } else { 0 };
-        self.weight.add(bytes.saturating_add(nested))
+        match self.weight.add(bytes.saturating_add(nested)) {
+            all if all <= BATCH_PAGES_BYTES_MAX => Ok(()),
+            all => refused(
+                &format!("the pages of a few rows take {all} bytes"),
+                format!("at most {BATCH_PAGES_BYTES_MAX}; write smaller pages"),
+            ),
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl<R: RandomAccess> ParquetReader<R> {
     /// Adds the next row to `columns`; `false` at the end.
     pub fn next_row(&mut self, columns: &mut BatchBuilder) -> std::result::Result<bool, ReadError<R::Error>> {
         let read = guarded(|| self.read_row(columns));
-        read.map_err(|error| failed(&self.access, error))
+        read.map_err(|error| failed(&self.access, self.weight.take_refusal().unwrap_or(error)))
     }
 
     fn read_row(&mut self, columns: &mut BatchBuilder) -> std::result::Result<bool, TableError> {

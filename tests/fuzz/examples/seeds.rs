@@ -25,6 +25,9 @@ fn main() {
     for (name, bytes) in components() {
         seeds.push(("component", name.into(), bytes));
     }
+    for (target, name, bytes) in tables() {
+        seeds.push((target, name, bytes));
+    }
     for (target, name, bytes) in seeds {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder).unwrap();
@@ -111,4 +114,28 @@ fn components() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("nested.wasm", parsed(&nested)),
     ]
+}
+
+/// Tables of this project's writers, and those that another wrote.
+fn tables() -> Vec<(&'static str, String, Vec<u8>)> {
+    let say = |names: [&str; 2], who: &str| serde_json::json!({ names[0]: who, names[1]: "hi" });
+    let shared = [say(["from", "value"], "human"), say(["from", "value"], "gpt")];
+    let messages = [say(["role", "content"], "user"), say(["role", "content"], "tool")];
+    let rows = [
+        ("messages", serde_json::json!({ "id": 1, "messages": messages, "ok": true, "x": 0.5, "n": null })),
+        ("sharegpt", serde_json::json!({ "conversations": shared, "system": "s" })),
+        ("alpaca", serde_json::json!({ "instruction": "a", "output": "b", "input": "", "history": [["q", "r"]] })),
+    ];
+    let mut seeds = Vec::new();
+    for (name, row) in rows {
+        for (kind, target) in [("parquet", "parquet"), ("arrow", "arrow"), ("arrow-stream", "arrow")] {
+            let rows = vec![row.clone(); 9];
+            seeds.push((target, format!("{name}.{kind}"), freehold_tests::table(kind, &rows)));
+        }
+    }
+    for file in ["codecs.parquet", "version-2.parquet", "zstd.arrow", "lz4.arrows"] {
+        let bytes = std::fs::read(workspace().join("tests/fixtures/tables").join(file)).unwrap();
+        seeds.push((if file.ends_with("parquet") { "parquet" } else { "arrow" }, file.into(), bytes));
+    }
+    seeds
 }
