@@ -161,8 +161,8 @@ pub(crate) struct Pages<R: RandomAccess> {
     pages: SerializedPageReader<Shared<R>>,
     name: String,
     codec: Option<Codec>,
-    /// Whether its values are in lists.
-    is_nested: bool,
+    /// How deep its values are in lists, and how deep they can be missing.
+    levels: (i16, i16),
     weight: Arc<Weight>,
 }
 
@@ -191,7 +191,8 @@ impl<R: RandomAccess> Pages<R> {
         let builder = column.clone().into_builder().set_compression_codec(CompressionCodec::UNCOMPRESSED);
         let pages = SerializedPageReader::new(Arc::new(Shared(access)), &builder.build()?, rows, None)?;
         let name = column.column_descr().path().string();
-        Ok(Self { pages, name, codec, is_nested: column.column_descr().max_rep_level() > 0, weight })
+        let levels = (column.column_descr().max_rep_level(), column.column_descr().max_def_level());
+        Ok(Self { pages, name, codec, levels, weight })
     }
 
     fn plain(&self, bytes: &[u8]) -> Result<Bytes> {
@@ -253,6 +254,11 @@ impl<R: RandomAccess> Pages<R> {
         if page.is_dictionary_page() && values > bytes {
             return Err(ParquetError::General("a dictionary has more values than bytes".into()));
         }
+        // As many values as the page says it has, whatever it says of itself, take memory at once.
+        if page.encoding() == Encoding::DELTA_LENGTH_BYTE_ARRAY && self.lengths(page).is_none_or(|count| count > values)
+        {
+            return Err(ParquetError::General("a page has other values than its head says".into()));
+        }
         let refused = |problem: &str, expected: String| {
             Err(self.weight.refuse(TableError::of_column(&self.name, problem, expected)))
         };
@@ -261,7 +267,7 @@ impl<R: RandomAccess> Pages<R> {
             let expected = "plain values, a dictionary or DELTA_LENGTH_BYTE_ARRAY".into();
             return refused("its values have the encoding DELTA_BYTE_ARRAY", expected);
         }
-        let nested = if self.is_nested { values.saturating_mul(NESTED_VALUE_BYTES) } else { 0 };
+        let nested = if self.levels.0 > 0 { values.saturating_mul(NESTED_VALUE_BYTES) } else { 0 };
         match self.weight.add(bytes.saturating_add(nested)) {
             all if all <= BATCH_PAGES_BYTES_MAX => Ok(()),
             all => refused(
@@ -270,6 +276,45 @@ impl<R: RandomAccess> Pages<R> {
             ),
         }
     }
+}
+
+impl<R: RandomAccess> Pages<R> {
+    /// How many lengths of texts a page in DELTA_LENGTH_BYTE_ARRAY says that it has: behind the levels are the size of a block,
+    /// its parts, and the number of lengths.
+    fn lengths(&self, page: &Page) -> Option<usize> {
+        let mut rest = &page.buffer()[..];
+        match page {
+            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
+                let levels = (*def_levels_byte_len as usize).checked_add(*rep_levels_byte_len as usize)?;
+                rest = rest.get(levels..)?;
+            }
+            Page::DataPage { def_level_encoding, rep_level_encoding, .. } => {
+                for (level, encoding) in [(self.levels.0, rep_level_encoding), (self.levels.1, def_level_encoding)] {
+                    if level > 0 {
+                        let (length, levels) = rest.split_first_chunk::<4>().filter(|_| *encoding == Encoding::RLE)?;
+                        rest = levels.get(usize::try_from(u32::from_le_bytes(*length)).ok()?..)?;
+                    }
+                }
+            }
+            Page::DictionaryPage { .. } => return None,
+        }
+        let (_block, _parts, count) = (varint(&mut rest)?, varint(&mut rest)?, varint(&mut rest)?);
+        usize::try_from(count).ok()
+    }
+}
+
+/// A number in 7 bits a byte, the lowest first.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 impl<R: RandomAccess> Iterator for Pages<R> {

@@ -254,3 +254,94 @@ impl Iterator for OneChunk {
 }
 
 impl PageIterator for OneChunk {}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    struct Bytes(Vec<u8>);
+
+    impl RandomAccess for Bytes {
+        type Error = &'static str;
+
+        fn length(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::result::Result<(), Self::Error> {
+            let from = usize::try_from(offset).map_err(|_| "far")?;
+            let bytes = self.0.get(from..from + buffer.len()).ok_or("behind the end")?;
+            if bytes.starts_with(b"fail") { Err("fails") } else { Ok(buffer.copy_from_slice(bytes)) }
+        }
+    }
+
+    fn written(column: ArrayRef) -> Vec<u8> {
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn open(bytes: &[u8]) -> std::result::Result<ParquetReader<Bytes>, String> {
+        ParquetReader::new(Bytes(bytes.to_vec())).map_err(|error| match error {
+            ReadError::Table(error) => error.to_string(),
+            ReadError::Source(error) => error.to_owned(),
+        })
+    }
+
+    /// A file of less than 1 MiB stands for 1 GiB of text. Nothing but the rows that are asked for is made of it.
+    #[test]
+    fn a_text_that_many_rows_share_is_in_memory_once() {
+        let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(1 << 18)]));
+        let keys = vec![0; 4096];
+        let bytes = written(Arc::new(DictionaryArray::<Int32Type>::new(keys.into(), long)));
+        assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+        let (mut reader, mut columns, mut batches) = (open(&bytes).unwrap(), BatchBuilder::default(), Vec::new());
+        for _ in 0..200 {
+            assert!(reader.next_row(&mut columns).is_ok_and(|is_row| is_row));
+            if columns.is_full() {
+                batches.push(columns.take().unwrap().unwrap().rows());
+            }
+        }
+        assert_eq!(batches, [32; 6]);
+    }
+
+    #[test]
+    fn a_footer_that_lies_is_named() {
+        let bytes = written(Arc::new(StringArray::from(vec!["a", "b"])));
+        let footer_at = bytes.len() - 8;
+        let with = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = bytes.clone();
+            change(&mut bytes);
+            open(&bytes).err().unwrap_or_default()
+        };
+        assert_eq!(with(&|_| {}), "");
+        for length in [u32::MAX, i32::MAX as u32, footer_at as u32] {
+            let lie = with(&|bytes| bytes[footer_at..footer_at + 4].copy_from_slice(&length.to_le_bytes()));
+            assert!(lie.contains("its footer has an absurd length"), "{lie}");
+        }
+        for length in [0_u32, 1, 40] {
+            let lie = with(&|bytes| bytes[footer_at..footer_at + 4].copy_from_slice(&length.to_le_bytes()));
+            assert!(lie.contains("the file is damaged"), "{lie}");
+        }
+        assert!(with(&|bytes| bytes.truncate(11)).contains("it ends too early"));
+        assert!(with(&|bytes| bytes[footer_at + 7] = b'E').contains("encrypted"));
+    }
+
+    /// What went wrong with the file is told, and not what the crate below made of it.
+    #[test]
+    fn the_file_s_own_failure_comes_through() {
+        let mut bytes = written(Arc::new(StringArray::from(vec!["a", "b"])));
+        let mut reader = open(&bytes).unwrap();
+        let mut columns = BatchBuilder::default();
+        while reader.next_row(&mut columns).unwrap() {}
+        assert_eq!(columns.rows(), 2);
+        bytes[4..8].copy_from_slice(b"fail");
+        let failed = open(&bytes).unwrap().next_row(&mut BatchBuilder::default());
+        assert!(matches!(failed, Err(ReadError::Source("fails"))));
+    }
+}

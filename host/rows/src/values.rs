@@ -6,7 +6,7 @@ use arrow_array::types::{
     UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, LargeListArray, LargeStringArray, ListArray, StringArray, StringViewArray,
+    Array, ArrayRef, BinaryViewArray, BooleanArray, LargeListArray, LargeStringArray, ListArray, StringArray,
     StructArray,
 };
 use arrow_schema::{DataType, Field};
@@ -82,7 +82,7 @@ impl Values {
         let too_long = || (format!("the row has more than {ROW_BYTES_MAX} bytes"), "shorter texts".to_owned());
         Ok(match self {
             Self::Nothing => None,
-            Self::Text(texts) => match texts.get(row) {
+            Self::Text(texts) => match texts.get(row)? {
                 Some(text) if text.len() > room => return Err(too_long()),
                 text => text.map(Value::Text),
             },
@@ -112,8 +112,8 @@ impl Values {
                 let broken = || (NO_DIALOGUE.to_owned(), "pairs of a question and its answer".to_owned());
                 for at in range {
                     let pair = pairs.get(at).filter(|pair| pair.len() == 2).ok_or_else(broken)?;
-                    let question = texts.get(pair.start).ok_or_else(broken)?;
-                    let answer = texts.get(pair.start + 1).ok_or_else(broken)?;
+                    let question = texts.get(pair.start)?.ok_or_else(broken)?;
+                    let answer = texts.get(pair.start + 1)?.ok_or_else(broken)?;
                     bytes = bytes.saturating_add(question.len() + answer.len() + MESSAGE_BYTES);
                     if bytes > room {
                         return Err(too_long());
@@ -152,7 +152,8 @@ fn number(array: &ArrayRef, row: usize) -> f64 {
 pub(crate) enum Texts {
     Small(StringArray),
     Large(LargeStringArray),
-    View(StringViewArray),
+    /// As bytes: what reads Parquet checks texts that follow each other as one, and not where one ends and the next begins.
+    View(BinaryViewArray),
     /// Where each text is among the values, and the values.
     Dictionary(Vec<Option<usize>>, Box<Texts>),
 }
@@ -170,7 +171,10 @@ impl Texts {
         Some(match array.data_type() {
             DataType::Utf8 => Self::Small(array.as_string_opt::<i32>()?.clone()),
             DataType::LargeUtf8 => Self::Large(array.as_string_opt::<i64>()?.clone()),
-            DataType::Utf8View => Self::View(array.as_string_view_opt()?.clone()),
+            DataType::Utf8View => {
+                let (views, buffers, nulls) = array.as_string_view_opt()?.clone().to_binary_view().into_parts();
+                Self::View(BinaryViewArray::try_new(views, buffers, nulls).ok()?)
+            }
             kind @ DataType::Dictionary(..) if Self::takes(kind) => {
                 let dictionary = array.as_any_dictionary_opt()?;
                 let values = Self::new(dictionary.values().as_ref())?;
@@ -189,13 +193,20 @@ impl Texts {
     }
 
     /// `None` if it is null.
-    fn get(&self, row: usize) -> Option<&str> {
-        match self {
+    fn get(&self, row: usize) -> Result<Option<&str>, Problem> {
+        Ok(match self {
             Self::Small(texts) => texts.is_valid(row).then(|| texts.value(row)),
             Self::Large(texts) => texts.is_valid(row).then(|| texts.value(row)),
-            Self::View(texts) => texts.is_valid(row).then(|| texts.value(row)),
-            Self::Dictionary(places, texts) => texts.get((*places.get(row)?)?),
-        }
+            Self::View(texts) if texts.is_null(row) => None,
+            Self::View(texts) => {
+                let text = simdutf8::basic::from_utf8(texts.value(row));
+                Some(text.map_err(|_| ("the text is not valid UTF-8".to_owned(), "UTF-8".to_owned()))?)
+            }
+            Self::Dictionary(places, texts) => match places.get(row).copied().flatten() {
+                Some(place) => texts.get(place)?,
+                None => None,
+            },
+        })
     }
 }
 
@@ -264,8 +275,8 @@ impl Messages {
         if self.all.is_null(at) {
             return Err(broken());
         }
-        let speaker = self.speakers.get(at).ok_or_else(broken)?;
+        let speaker = self.speakers.get(at)?.ok_or_else(broken)?;
         let role = self.keys.role(speaker).map_err(|(problem, expected)| (format!("it has {problem}"), expected))?;
-        Ok((role, self.texts.get(at).ok_or_else(broken)?))
+        Ok((role, self.texts.get(at)?.ok_or_else(broken)?))
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use freehold_fuzz::Seed;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -15,6 +16,7 @@ fn workspace() -> PathBuf {
 
 fn main() {
     let corpus = workspace().join("fuzz/corpus");
+    write(&corpus, tables());
     std::fs::write(workspace().join("tests/fuzz/guest/echo.wasm"), component("transform", &guest("echo"))).unwrap();
     let mut seeds = freehold_fuzz::seeds(&sources());
     for name in ["demo/freehold.toml", "demo/denied.toml", "demo/changelogs.toml"] {
@@ -25,9 +27,10 @@ fn main() {
     for (name, bytes) in components() {
         seeds.push(("component", name.into(), bytes));
     }
-    for (target, name, bytes) in tables() {
-        seeds.push((target, name, bytes));
-    }
+    write(&corpus, seeds);
+}
+
+fn write(corpus: &Path, seeds: Vec<Seed>) {
     for (target, name, bytes) in seeds {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder).unwrap();
@@ -117,7 +120,7 @@ fn components() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Tables of this project's writers, and those that another wrote.
-fn tables() -> Vec<(&'static str, String, Vec<u8>)> {
+fn tables() -> Vec<Seed> {
     let say = |names: [&str; 2], who: &str| serde_json::json!({ names[0]: who, names[1]: "hi" });
     let shared = [say(["from", "value"], "human"), say(["from", "value"], "gpt")];
     let messages = [say(["role", "content"], "user"), say(["role", "content"], "tool")];

@@ -130,3 +130,39 @@ impl RandomAccess for Blocks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use cap_std::fs::{Dir, OpenOptions};
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_of_the_digest_wherever_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let bytes: Vec<u8> = (0..2 * BLOCK_BYTES + 5).map(|at| (at / 7) as u8).collect();
+        dir.write("file", &bytes).unwrap();
+        let place = Place::in_dir(dir.try_clone().unwrap(), "file");
+        let blocks = Blocks::new(place, dir.open("file").unwrap()).unwrap();
+        assert_eq!((blocks.digest(), blocks.bytes()), (Digest::of(&bytes), bytes.len() as u64));
+        for (at, length) in [(0, 4), (BLOCK_BYTES - 3, 9), (3, 2 * BLOCK_BYTES), (bytes.len() - 4, 4), (9, 0)] {
+            let mut buffer = vec![0; length];
+            blocks.read_at(at as u64, &mut buffer).unwrap();
+            assert!(buffer == bytes[at..at + length], "{at} {length}");
+        }
+        // A block that is in memory is what it was; one that has to be read again is not.
+        let mut file = dir.open_with("file", OpenOptions::new().write(true)).unwrap();
+        file.write_all(b"other").unwrap();
+        assert!(blocks.read_at(0, &mut [0; 4]).is_ok());
+        let blocks = Blocks {
+            state: Mutex::new(State { kept: VecDeque::new(), ..blocks.state.into_inner().unwrap() }),
+            ..blocks
+        };
+        let error = blocks.read_at(0, &mut [0; 4]).unwrap_err().to_string();
+        assert!(error.contains("the file changed while it was read"), "{error}");
+        assert!(blocks.read_at(BLOCK_BYTES as u64, &mut [0; 4]).is_ok());
+    }
+}
