@@ -172,8 +172,13 @@ impl Project {
         copy_folder(&workspace().join("demo/models").join(name), &self.path().join("models").join(name));
     }
 
+    /// Writes a file of text.
+    pub fn write(&self, file: &str, text: &str) {
+        self.write_bytes(file, text.as_bytes());
+    }
+
     /// Writes a file.
-    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+    pub fn write_bytes(&self, file: &str, content: &[u8]) {
         let path = self.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();

@@ -1,6 +1,6 @@
 //! Datasets are read whatever they are written in and whatever the form of their dialogues, and give the same adapter.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use freehold_tests::{FILE_KINDS, Outcome, Project, Recipe, head, table, workspace};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn project() -> Project {
         project.sign(plugin);
     }
     project.copy_model("base-1");
-    project.write("eval.jsonl", table("jsonl", &rows(10, "messages")));
+    project.write_bytes("eval.jsonl", &table("jsonl", &rows(10, "messages")));
     project
 }
 
@@ -74,19 +74,19 @@ fn row(at: usize, ticket: &Value, form: &str) -> Value {
 }
 
 fn run(project: &Project, recipe: &Recipe) -> Value {
-    project.write("freehold.toml", recipe.to_string());
+    project.write("freehold.toml", &recipe.to_string());
     project.run(&["run", "--json"]).expect(0).json()
 }
 
 /// The adapter of a form in every kind of file is that of `messages` in lines of JSON.
 fn gives_the_same_adapter(forms: &[(&str, &str)], as_messages: &str) {
     let project = project();
-    project.write("train.jsonl", table("jsonl", &rows(15, as_messages)));
+    project.write_bytes("train.jsonl", &table("jsonl", &rows(15, as_messages)));
     let expected = run(&project, &recipe(&["train.jsonl"], ""));
     for (form, named) in forms {
         for kind in FILE_KINDS {
             // A name says nothing of what is in a file.
-            project.write("train.data", table(kind, &rows(15, form)));
+            project.write_bytes("train.data", &table(kind, &rows(15, form)));
             let report = run(&project, &recipe(&["train.data"], ""));
             assert_eq!(report["adapter"], expected["adapter"], "{form} in {kind}");
             let dataset = json!({ "dataset": "train0", "split": "train", "file": kind, "form": named, "rows": 15 });
@@ -122,7 +122,7 @@ fn one_turn_in_every_file() {
 fn files_of_pyarrow_are_read() {
     let project = project();
     let fixture = |name: &str| std::fs::read(workspace().join("tests/fixtures/tables").join(name)).unwrap();
-    project.write("train.jsonl", fixture("messages.jsonl"));
+    project.write_bytes("train.jsonl", &fixture("messages.jsonl"));
     let expected = run(&project, &recipe(&["train.jsonl"], ""));
     for (name, kind) in [
         ("codecs.parquet", "parquet"),
@@ -130,7 +130,7 @@ fn files_of_pyarrow_are_read() {
         ("zstd.arrow", "arrow"),
         ("lz4.arrows", "arrow-stream"),
     ] {
-        project.write("train.data", fixture(name));
+        project.write_bytes("train.data", &fixture(name));
         let report = run(&project, &recipe(&["train.data"], ""));
         assert_eq!(
             (&report["adapter"], &report["datasets"][0]["file"]),
@@ -144,12 +144,12 @@ fn files_of_pyarrow_are_read() {
 fn datasets_of_several_forms_make_one_split() {
     let project = project();
     let all = rows(30, "messages");
-    project.write("all.jsonl", table("jsonl", &all));
+    project.write_bytes("all.jsonl", &table("jsonl", &all));
     let expected = run(&project, &recipe(&["all.jsonl"], ""));
     let part = |form: &str, from: usize| rows(30, form)[from..from + 10].to_vec();
-    project.write("one.arrow", table("arrow", &part("sharegpt-system", 0)));
-    project.write("two.jsonl", table("jsonl", &part("messages", 10)));
-    project.write("three.parquet", table("parquet", &part("alpaca", 20)));
+    project.write_bytes("one.arrow", &table("arrow", &part("sharegpt-system", 0)));
+    project.write_bytes("two.jsonl", &table("jsonl", &part("messages", 10)));
+    project.write_bytes("three.parquet", &table("parquet", &part("alpaca", 20)));
     let several = recipe(&["one.arrow", "two.jsonl", "three.parquet"], "");
     let report = run(&project, &several);
     assert_eq!(report["adapter"], expected["adapter"]);
@@ -169,7 +169,7 @@ fn datasets_of_several_forms_make_one_split() {
     // Columns that are left have to be of one kind in all of them.
     let mut other = part("alpaca", 20);
     other.iter_mut().for_each(|row| row["odd"] = json!("no"));
-    project.write("three.parquet", table("parquet", &other));
+    project.write_bytes("three.parquet", &table("parquet", &other));
     let refused = project.run(&["run"]).expect(1);
     drop(refused.says(&[
         "`three.parquet`: row 1",
@@ -194,7 +194,7 @@ fn transforms_see_dialogues() {
     let mut train = rows(10, "one-turn-alpaca");
     train[3]["instruction"] = json!("Write to somebody@example.org");
     train[4]["input"] = json!("or to nobody@example.org");
-    project.write("train.parquet", table("parquet", &train));
+    project.write_bytes("train.parquet", &table("parquet", &train));
     let report = run(&project, &recipe(&["train.parquet"], redact));
     assert_eq!(report["datasets"][0]["form"], "alpaca");
     let kept = blob(&project, "desk-1", "rows/train");
@@ -211,9 +211,9 @@ fn columns_stay_columns_where_a_transform_makes_the_dialogues() {
     let project = project();
     let format = "[[transform]]\nplugin = \"freehold/chat-format\"\nversion = \"^1.0\"\nsplits = [\"train\"]\n\
                   settings = { user = \"{instruction}\", assistant = \"{output}\" }\n";
-    project.write("train.jsonl", table("jsonl", &rows(15, "one-turn")));
+    project.write_bytes("train.jsonl", &table("jsonl", &rows(15, "one-turn")));
     let expected = run(&project, &recipe(&["train.jsonl"], ""));
-    project.write("train.jsonl", table("jsonl", &rows(15, "one-turn-alpaca")));
+    project.write_bytes("train.jsonl", &table("jsonl", &rows(15, "one-turn-alpaca")));
     let report = run(&project, &recipe(&["train.jsonl"], format));
     assert_eq!(report["adapter"], expected["adapter"]);
     assert_eq!(
@@ -229,7 +229,7 @@ fn tools_pass_through() {
     let say = |role: &str, content: &str| json!({ "role": role, "content": content });
     let dialogue =
         [say("user", "time?"), say("tool", "12:00"), say("function", "noon"), say("assistant", "It is noon.")];
-    project.write("train.jsonl", table("jsonl", &vec![json!({ "messages": dialogue }); 10]));
+    project.write_bytes("train.jsonl", &table("jsonl", &vec![json!({ "messages": dialogue }); 10]));
     let redact = "[[transform]]\nplugin = \"freehold/redact-pii\"\nversion = \"^1.0\"\nsettings = { columns = [\"messages\"] }\n";
     run(&project, &recipe(&["train.jsonl"], redact));
     assert!(blob(&project, "desk-1", "rows/train").contains(r#"{"content":"12:00","role":"tool"}"#));
@@ -238,7 +238,7 @@ fn tools_pass_through() {
 /// Runs a recipe with a file that cannot be used, and checks that nothing half-done is left.
 #[track_caller]
 fn refused(project: &Project, file: &str, content: &[u8], parts: &[&str]) -> Outcome {
-    project.write(file, content);
+    project.write_bytes(file, content);
     let outcome = project.run_recipe(&recipe(&[file], "")).expect(1).says(parts);
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
     assert!(!project.files().iter().any(|file| file.contains(".tmp")));
@@ -297,7 +297,7 @@ fn rows_without_one_form_are_named() {
     ));
     let role = |who: &str| json!({ "messages": [{ "role": who, "content": "a" }] });
     for kind in FILE_KINDS {
-        let parts = ["a message of role `robot`", "expected one of system, user, assistant, tool, function"];
+        let parts = ["a message whose `role` is `robot`", "expected one of system, user, assistant, tool, function"];
         drop(refused(&project, "train.data", &table(kind, &[role("user"), role("robot")]), &parts));
     }
     let nothing = table("jsonl", &[json!({ "text": "a" })]);

@@ -89,8 +89,8 @@ fn memory_does_not_grow_with_the_data() {
 fn memory_does_not_grow_with_a_table() {
     const GROUP_ROWS: usize = 20_000;
     let project = Project::new();
-    project.write("freehold.toml", Recipe::default().to_string());
-    project.write("train.jsonl", messages(640, 40));
+    project.write("freehold.toml", &Recipe::default().to_string());
+    project.write("train.jsonl", &messages(640, 40));
     let (few, few_mib) = watched(&project, &["run", "--threads", "2"]);
     drop(few.expect(0));
     let batch = text_columns(&messages(GROUP_ROWS, 40));
@@ -105,7 +105,7 @@ fn memory_does_not_grow_with_a_table() {
     for table in [parquet.into_inner().unwrap(), arrow.into_inner().unwrap()] {
         let table_mib = table.len() as f64 / f64::from(1 << 20);
         assert!(table_mib > 40.0, "{table_mib}");
-        project.write("train.jsonl", table);
+        project.write_bytes("train.jsonl", &table);
         let (many, many_mib) = watched(&project, &["run", "--threads", "2"]);
         drop(many.expect(0).says(&["400000 -> 400000"]));
         // What is kept of a file that is read at any place: 32 blocks of 1 MiB.

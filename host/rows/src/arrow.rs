@@ -197,8 +197,11 @@ fn after_magic<S: Source>(source: &mut S) -> Result<Vec<u8>, ReadError<S::Error>
     Err(TableError::damaged("it has no schema").into())
 }
 
-/// The message that begins with `mark`: its metadata and its body. `None` at the end of the stream.
-fn message<S: Source>(source: &mut S, mark: &[u8]) -> Result<Option<(Buffer, Vec<u8>)>, ReadError<S::Error>> {
+/// The metadata of a message, and its body.
+type Encapsulated = (Buffer, Vec<u8>);
+
+/// The message that begins with `mark`; `None` at the end of the stream.
+fn message<S: Source>(source: &mut S, mark: &[u8]) -> Result<Option<Encapsulated>, ReadError<S::Error>> {
     if mark.is_empty() {
         return Ok(None);
     }

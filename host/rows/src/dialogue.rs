@@ -38,7 +38,7 @@ impl Keys {
     ///
     /// # Errors
     /// What is wrong, and what would be right.
-    pub(crate) fn role<'a>(self, speaker: &'a str) -> Result<&'a str, (String, String)> {
+    pub(crate) fn role(self, speaker: &str) -> Result<&str, (String, String)> {
         let role = match self {
             Self::RoleContent => ROLES.contains(&speaker).then_some(speaker),
             Self::FromValue => role_of(speaker),
@@ -48,7 +48,7 @@ impl Keys {
                 Self::RoleContent => ROLES.join(", "),
                 Self::FromValue => SPEAKERS.map(|(name, _)| name).join(", "),
             };
-            (format!("a message of {} `{}`", self.names().0, shown(speaker)), format!("one of {names}"))
+            (format!("a message whose `{}` is `{}`", self.names().0, shown(speaker)), format!("one of {names}"))
         })
     }
 }
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(Keys::FromValue.role("human"), Ok("user"));
         assert_eq!(Keys::RoleContent.role("tool"), Ok("tool"));
         let (problem, expected) = Keys::RoleContent.role("human").unwrap_err();
-        assert_eq!((problem.as_str(), expected.contains("assistant")), ("a message of role `human`", true));
+        assert_eq!((problem.as_str(), expected.contains("assistant")), ("a message whose `role` is `human`", true));
         assert!(Keys::FromValue.role("robot").unwrap_err().1.contains("human"));
     }
 }

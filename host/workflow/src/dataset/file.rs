@@ -99,7 +99,7 @@ pub(super) struct RowReader {
 }
 
 enum Rows {
-    Lines(Lines<DatasetFile>),
+    Lines(Box<Lines<DatasetFile>>),
     Arrow(Box<ArrowReader<DatasetFile>>),
     Parquet(Box<ParquetReader<Blocks>>),
 }
@@ -111,7 +111,7 @@ impl RowReader {
         let kind = FileKind::of(&file.first_bytes()?).map_err(|error| table_error(name, error))?;
         let arrow = |file, is_file| ArrowReader::new(file, is_file).map_err(|error| read_error(name, error));
         let rows = match kind {
-            FileKind::Jsonl => Rows::Lines(Lines::new(file, LINE_BYTES_MAX)),
+            FileKind::Jsonl => Rows::Lines(Box::new(Lines::new(file, LINE_BYTES_MAX))),
             FileKind::Arrow => Rows::Arrow(Box::new(arrow(file, true)?)),
             FileKind::ArrowStream => Rows::Arrow(Box::new(arrow(file, false)?)),
             FileKind::Parquet => {
