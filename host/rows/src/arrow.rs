@@ -245,3 +245,49 @@ fn at_most<S: Source>(source: &mut S, length: usize) -> Result<Vec<u8>, ReadErro
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Source for Bytes<'_> {
+        type Error = ();
+
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+            let count = self.0.len().min(buffer.len()).min(3);
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn refusal(bytes: &[u8], is_file: bool) -> String {
+        match ArrowReader::new(Bytes(bytes), is_file) {
+            Err(ReadError::Table(error)) => error.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    #[test]
+    fn heads_that_lie_are_named() {
+        let message = |length: i32| [&CONTINUATION[..], &length.to_le_bytes(), &[0; 64]].concat();
+        for (bytes, is_file, part) in [
+            (b"".to_vec(), false, "it has no schema"),
+            (b"ARROW1\0\0".to_vec(), true, "it has no schema"),
+            ([b"ARROW1".as_slice(), &[0; 4096]].concat(), true, "it has no schema"),
+            (b"ARROW2\0\0".to_vec(), true, "does not begin as an Arrow file"),
+            (b"ARRO".to_vec(), true, "it ends too early"),
+            (b"{\"a\":1}".to_vec(), false, "does not begin where it should"),
+            (message(0), false, "it has no schema"),
+            (message(-1), false, "absurd length"),
+            (message(i32::MAX), false, "absurd length"),
+            (message(65), false, "it ends too early"),
+            (message(64), false, "damaged"),
+        ] {
+            let said = refusal(&bytes, is_file);
+            assert!(said.contains(part), "{bytes:?}: {said}");
+        }
+    }
+}
