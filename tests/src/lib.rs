@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up has to fail")]
 
 mod recipe;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use recipe::Recipe;
+pub use table::{FILE_KINDS, table};
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
@@ -170,11 +172,16 @@ impl Project {
         copy_folder(&workspace().join("demo/models").join(name), &self.path().join("models").join(name));
     }
 
-    /// Writes a file.
+    /// Writes a file of text.
     pub fn write(&self, file: &str, text: &str) {
+        self.write_bytes(file, text.as_bytes());
+    }
+
+    /// Writes a file.
+    pub fn write_bytes(&self, file: &str, content: &[u8]) {
         let path = self.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, content).unwrap();
     }
 
     /// Reads a file.

@@ -6,9 +6,14 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_ipc::writer::FileWriter;
 use freehold_tests::{Outcome, Project, Recipe};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 
 /// Messages that differ in personal data only, but for one in `distinct`. Some have no urgency, which the last transform
@@ -76,6 +81,50 @@ fn memory_does_not_grow_with_the_data() {
         "{many_mib} MiB for {data_mib} MiB of data, {few_mib} for nearly none"
     );
     project.assert_intact();
+}
+
+/// The same for tables: a row group of Parquet and a batch of Arrow are read a few rows at a time. The texts of the table are
+/// in no dictionary, so that they are all there.
+#[test]
+fn memory_does_not_grow_with_a_table() {
+    const GROUP_ROWS: usize = 20_000;
+    let project = Project::new();
+    project.write("freehold.toml", &Recipe::default().to_string());
+    project.write("train.jsonl", &messages(640, 40));
+    let (few, few_mib) = watched(&project, &["run", "--threads", "2"]);
+    drop(few.expect(0));
+    let batch = text_columns(&messages(GROUP_ROWS, 40));
+    let settings = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let mut parquet = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(settings)).unwrap();
+    let mut arrow = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    for _ in 0..20 {
+        parquet.write(&batch).unwrap();
+        parquet.flush().unwrap();
+        arrow.write(&batch).unwrap();
+    }
+    for table in [parquet.into_inner().unwrap(), arrow.into_inner().unwrap()] {
+        let table_mib = table.len() as f64 / f64::from(1 << 20);
+        assert!(table_mib > 40.0, "{table_mib}");
+        project.write_bytes("train.jsonl", &table);
+        let (many, many_mib) = watched(&project, &["run", "--threads", "2"]);
+        drop(many.expect(0).says(&["400000 -> 400000"]));
+        // What is kept of a file that is read at any place: 32 blocks of 1 MiB.
+        assert!(
+            many_mib < few_mib + 32.0 + table_mib / 2.0,
+            "{many_mib} MiB for a table of {table_mib} MiB, {few_mib} for nearly none"
+        );
+    }
+    project.assert_intact();
+}
+
+/// Rows of texts as columns.
+fn text_columns(lines: &str) -> RecordBatch {
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let column = |name: &str| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row[name].as_str()).collect::<arrow_array::StringArray>())
+    };
+    let names = ["text", "intent", "product", "urgency"];
+    RecordBatch::try_from_iter_with_nullable(names.map(|name| (name, column(name), true))).unwrap()
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::printable::{is_printable, printable};
 /// Longest name of a column, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 
+/// Who may speak in a dialogue. Plugins of the contract know the first three; the others pass through them as they are.
+pub const ROLES: [&str; 5] = ["system", "user", "assistant", "tool", "function"];
+
 /// Text of every row in one run of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextColumn {
@@ -83,7 +86,7 @@ pub enum ShapeError {
     #[error("two columns are named `{0}`")]
     SameName(String),
     /// A dialogue has a message of a role that is not known.
-    #[error("column `{column}`: role `{role}` is not one of system, user, assistant")]
+    #[error("column `{column}`: role `{role}` is not one of {}", ROLES.join(", "))]
     Role {
         /// The column.
         column: String,
@@ -220,7 +223,7 @@ impl DialogueColumn {
         if roles.len() != texts.len() {
             return Err(ShapeError::Rows { column: shown(column), found: roles.len(), expected: texts.len() });
         }
-        if let Some(role) = roles.iter().find(|role| !matches!(*role, "system" | "user" | "assistant")) {
+        if let Some(role) = roles.iter().find(|role| !ROLES.contains(role)) {
             return Err(ShapeError::Role { column: shown(column), role: printable(role, 40) });
         }
         Ok(Self { offsets, roles, texts })
@@ -305,6 +308,19 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column of `rows` rows without a value, of the kind of `empty`, a column without rows.
+    pub fn absent(name: String, empty: ColumnData, rows: usize) -> Self {
+        let data = match empty {
+            ColumnData::Text(_) => ColumnData::Text(std::iter::repeat_n("", rows).collect()),
+            ColumnData::Dialogue(_) => {
+                ColumnData::Dialogue(DialogueColumn { offsets: vec![0; rows + 1], ..DialogueColumn::default() })
+            }
+            ColumnData::Numbers(_) => ColumnData::Numbers(vec![0.0; rows]),
+            ColumnData::Booleans(_) => ColumnData::Booleans(vec![0; rows]),
+        };
+        Self { name, data, validity: Some(vec![0; rows.div_ceil(8)]) }
+    }
+
     /// Whether row `row` has a value.
     pub fn is_valid(&self, row: usize) -> bool {
         self.validity.as_ref().is_none_or(|bits| bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1))
@@ -375,6 +391,11 @@ impl Batch {
     /// The columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The columns, and nothing else.
+    pub fn into_columns(self) -> Vec<Column> {
+        self.columns
     }
 
     /// The column named `name`.

@@ -118,7 +118,7 @@ impl Split {
 pub struct DataSettings {
     /// Name of the dataset in records and evidence.
     pub name: String,
-    /// A JSON Lines file, relative to the recipe.
+    /// A file of JSON Lines, Parquet or Arrow, relative to the recipe.
     pub path: String,
     /// What it is for.
     pub split: Split,

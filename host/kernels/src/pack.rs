@@ -57,10 +57,32 @@ fn convert<S: Stored, T: Real>(values: &[S], columns: usize, side: Side, block: 
         Side::Transposed => (block.depth, block.from, block.rows, block.first),
     };
     for (line, packed) in (first..first + lines).zip(packed.chunks_exact_mut(count)) {
+        if side == Side::Transposed {
+            prefetch(values, (line + AHEAD) * columns + from, count);
+        }
         let values = &values[line * columns + from..][..count];
         packed.iter_mut().zip(values).for_each(|(to, from)| *to = T::stored(*from));
     }
 }
+}
+
+/// Lines that are asked for before they are needed: a part of each line is too short for the processor to foresee.
+const AHEAD: usize = 16;
+
+/// Asks for values that will soon be needed.
+#[inline(always)]
+#[allow(unsafe_code, reason = "a hint that reads nothing")]
+pub(crate) fn prefetch<S>(values: &[S], from: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(values) = values.get(from..from + count) {
+        let bytes = values.as_ptr().cast::<i8>();
+        for at in (0..size_of_val(values)).step_by(64) {
+            // SAFETY: the place is within the slice; nothing is read.
+            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(bytes.add(at)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, from, count);
 }
 
 /// Depth is filled up with zeros to a multiple of this: what a tile of AMX takes.
@@ -147,8 +169,11 @@ mod avx512 {
         packed: &mut [bf16],
     ) -> usize {
         let (rows, depth) = (block.rows / 16 * 16, block.depth / DEPTH_STEP * DEPTH_STEP);
-        for i in (0..rows).step_by(16) {
-            for o in (0..depth).step_by(DEPTH_STEP) {
+        for o in (0..depth).step_by(DEPTH_STEP) {
+            for line in o + DEPTH_STEP..o + 2 * DEPTH_STEP {
+                super::prefetch(values, (block.from + line) * columns + block.first, rows);
+            }
+            for i in (0..rows).step_by(16) {
                 let from = &values[(block.from + o) * columns + block.first + i..][..(DEPTH_STEP - 1) * columns + 16];
                 let to = &mut packed[i * stride + o..][..15 * stride + DEPTH_STEP];
                 // SAFETY: the instructions were found; `from` reaches to the sixteenth value of the last line, `to` to the

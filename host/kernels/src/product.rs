@@ -15,6 +15,7 @@ use crate::matrix::{Matrix, round_to_bf16};
 use crate::pack::{self, Block};
 use crate::panels::{LANES, Panels};
 use crate::real::Real;
+use crate::tile::Factor;
 use crate::vector;
 
 /// In what factors are multiplied.
@@ -90,6 +91,12 @@ impl<'a, T: Real> Job<'a, T> {
         Self { side, terms: vec![(weight, x)], out, start: Start::Zero }
     }
 
+    /// Outputs of a task.
+    fn block(&self) -> usize {
+        let longest = self.terms.iter().map(|(_, x)| x.panels.features()).max();
+        if longest >= Some(LONG) { LONG_BLOCK } else { BLOCK }
+    }
+
     fn check(&self) {
         for (weight, x) in &self.terms {
             let sizes = (self.out.features(), x.panels.features());
@@ -117,10 +124,14 @@ impl<'a, T: Real> Job<'a, T> {
 
 /// Outputs of a task: a multiple of the rows of all tiles.
 const BLOCK: usize = 96;
+/// The same for sums of so many terms that the right factor does not stay in a cache, and is read once for each block.
+const LONG_BLOCK: usize = 288;
+/// Terms of such a sum, at least.
+const LONG: usize = 8192;
 /// Terms of a sum that are treated at once: what a panel of them takes stays in the second-level cache.
-const DEPTH: usize = 2048;
+const DEPTH: usize = 768;
 /// In bf16, where they take half the room.
-const DEPTH_BF16: usize = 4096;
+const DEPTH_BF16: usize = 1536;
 
 struct Task<'a, T: Real> {
     side: Side,
@@ -150,25 +161,26 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
         return vector::multiply_vectors(jobs);
     }
     let threads = rayon::current_num_threads();
-    let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(BLOCK)).sum();
+    let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(job.block())).sum();
     // Where there are few blocks, panels are shared out as well.
     let shares = if threads == 1 { 1 } else { (4 * threads).div_ceil(blocks.max(1)) };
     let mut tasks = Vec::new();
     for job in jobs {
         job.check();
+        let size = job.block();
         let Job { side, terms, out, start } = job;
         let terms = Arc::new(terms);
         let (features, count) = (out.features(), out.count());
         let share = count.div_ceil(shares).max(1);
-        let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(BLOCK)).map(|_| Vec::new()).collect();
+        let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(size)).map(|_| Vec::new()).collect();
         for (panel, values) in out.values_mut().chunks_exact_mut((features * LANES).max(1)).enumerate() {
-            for (block, values) in values.chunks_mut(BLOCK * LANES).enumerate() {
+            for (block, values) in values.chunks_mut(size * LANES).enumerate() {
                 by_block[block].push((panel, values));
             }
         }
         for (block, mut panels) in by_block.into_iter().enumerate() {
-            let first = block * BLOCK;
-            let rows = BLOCK.min(features - first);
+            let first = block * size;
+            let rows = size.min(features - first);
             while !panels.is_empty() {
                 let rest = panels.split_off(share.min(panels.len()));
                 tasks.push(Task { side, terms: Arc::clone(&terms), start, first, rows, panels });
@@ -218,10 +230,15 @@ impl<T: Real> Task<'_, T> {
 
     fn part(&mut self, weight: Matrix<'_>, x: &Panels<T>, block: Block, accumulate: bool) {
         let mut store: Option<Buffer<T>> = None;
+        let mut cold = self.side == Side::Plain && T::in_place(weight.values()).is_some();
         let factor = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
         for (panel, out) in &mut self.panels {
             let x = &x.panel(*panel)[block.from * LANES..][..block.depth * LANES];
-            T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate);
+            if std::mem::take(&mut cold) {
+                first_panel(factor, block, x, out, accumulate);
+            } else {
+                T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate);
+            }
         }
     }
 
@@ -235,6 +252,20 @@ impl<T: Real> Task<'_, T> {
             }
         }
         brain::product(bf16_path(), &packed, [block.rows, block.depth], &mut panels, accumulate);
+    }
+}
+
+/// The first panel that a block of a weight is used for: while some rows are multiplied, the next come from memory.
+fn first_panel<T: Real>(factor: Factor<'_, T>, block: Block, x: &[T], out: &mut [T], accumulate: bool) {
+    const ROWS: usize = 12;
+    for (index, out) in out.chunks_mut(ROWS * LANES).enumerate() {
+        let row = index * ROWS;
+        for next in row + ROWS..(row + 2 * ROWS).min(block.rows) {
+            pack::prefetch(factor.values, next * factor.row_stride, block.depth);
+        }
+        let rows = ROWS.min(block.rows - row);
+        let factor = Factor { values: &factor.values[row * factor.row_stride..], ..factor };
+        T::tiles(f32_path(), factor, [rows, block.depth], x, out, accumulate);
     }
 }
 

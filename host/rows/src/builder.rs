@@ -2,6 +2,8 @@
 
 use freehold_core::batch::{Batch, Column, ColumnData, DialogueColumn, Message, ShapeError, TextColumn, check_name};
 
+use crate::dialogue::Keys;
+use crate::form::{CONVERSATIONS, Census, Form, FormError, Origin, Present, SYSTEM};
 use crate::parse::{parse_row, shown};
 use crate::{Line, RowError};
 
@@ -35,6 +37,16 @@ impl Kind {
             Self::Dialogue => "a list of messages, each {\"role\": ..., \"content\": ...}",
         }
     }
+
+    /// A column without rows.
+    pub(crate) fn empty(self) -> ColumnData {
+        match self {
+            Self::Text => ColumnData::Text(TextColumn::default()),
+            Self::Number => ColumnData::Numbers(Vec::new()),
+            Self::Boolean => ColumnData::Booleans(Vec::new()),
+            Self::Dialogue => ColumnData::Dialogue(DialogueColumn::default()),
+        }
+    }
 }
 
 /// Names and kinds of columns, in the order in which they first had a value.
@@ -48,17 +60,18 @@ pub(crate) struct ColumnBuilder {
     /// One bit a row.
     valid: Vec<u8>,
     all_valid: bool,
+    /// Whether it makes a form of dialogue.
+    marker: Present,
+    /// What the fields of its messages are called, once there was one.
+    keys: Option<Keys>,
+    /// The line or row of its first value; 0 if it has had none.
+    since: u64,
 }
 
 impl ColumnBuilder {
     fn new(name: String, kind: Kind) -> Self {
-        let data = match kind {
-            Kind::Text => ColumnData::Text(TextColumn::default()),
-            Kind::Number => ColumnData::Numbers(Vec::new()),
-            Kind::Boolean => ColumnData::Booleans(Vec::new()),
-            Kind::Dialogue => ColumnData::Dialogue(DialogueColumn::default()),
-        };
-        Self { name, data, valid: Vec::new(), all_valid: true }
+        let marker = Present::marker(&name, kind);
+        Self { name, data: kind.empty(), valid: Vec::new(), all_valid: true, marker, keys: None, since: 0 }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -85,7 +98,10 @@ impl ColumnBuilder {
         }
         match (&mut self.data, value) {
             (ColumnData::Text(column), Cell::Text(text)) => column.push(text),
-            (ColumnData::Dialogue(column), Cell::Dialogue(messages)) => column.push(messages),
+            (ColumnData::Dialogue(column), Cell::Dialogue(messages, keys)) => {
+                self.keys = self.keys.or(keys);
+                column.push(messages)
+            }
             (ColumnData::Numbers(column), Cell::Number(number)) => {
                 column.push(number);
                 true
@@ -124,8 +140,9 @@ impl ColumnBuilder {
 
     /// The rows so far; goes on with none.
     fn take(&mut self) -> Column {
+        let (keys, since) = (self.keys, self.since);
         let empty = Self::new(self.name.clone(), self.kind());
-        let full = std::mem::replace(self, empty);
+        let full = std::mem::replace(self, Self { keys, since, ..empty });
         Column { name: full.name, data: full.data, validity: (!full.all_valid).then_some(full.valid) }
     }
 }
@@ -136,7 +153,8 @@ pub(crate) enum Cell<'a> {
     Text(&'a str),
     Number(f64),
     Boolean(bool),
-    Dialogue(&'a [Message<'a>]),
+    /// Messages, and what their fields are called if there are any.
+    Dialogue(&'a [Message<'a>], Option<Keys>),
 }
 
 impl Cell<'_> {
@@ -145,7 +163,7 @@ impl Cell<'_> {
             Self::Text(_) => Kind::Text,
             Self::Number(_) => Kind::Number,
             Self::Boolean(_) => Kind::Boolean,
-            Self::Dialogue(_) => Kind::Dialogue,
+            Self::Dialogue(..) => Kind::Dialogue,
         }
     }
 }
@@ -159,12 +177,31 @@ pub(crate) enum Place {
     New(String),
 }
 
+/// What would be right.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// What was there before.
+    AsBefore(&'static str),
+    /// Something else.
+    Other(String),
+}
+
+impl Expected {
+    /// In words; rows are called `rows`.
+    pub(crate) fn told(self, rows: &str) -> String {
+        match self {
+            Self::AsBefore(what) => format!("{what}, as in the {rows} before"),
+            Self::Other(what) => what,
+        }
+    }
+}
+
 /// Why a value cannot be kept, and what would be right.
 #[derive(Debug)]
 pub(crate) struct CellProblem {
     pub(crate) name: String,
     pub(crate) problem: String,
-    pub(crate) expected: String,
+    pub(crate) expected: Expected,
 }
 
 /// Gathers rows into batches.
@@ -176,6 +213,9 @@ pub struct BatchBuilder {
     bytes: usize,
     /// Number of the first row in its stream.
     first_row: u64,
+    /// The line or row of the file that is being read, from 1.
+    number: u64,
+    census: Census,
 }
 
 impl BatchBuilder {
@@ -195,13 +235,72 @@ impl BatchBuilder {
         if line.bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(false);
         }
+        self.begin_row(line.number);
         parse_row(self, line)?;
+        self.end_row(line.bytes.len());
+        Ok(true)
+    }
+
+    /// Begins the row that is `number` in its file.
+    pub(crate) fn begin_row(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    /// Ends the row: columns without a value in it have none. `bytes` are those of its values.
+    pub(crate) fn end_row(&mut self, bytes: usize) {
+        let here = self.rows;
+        let (mut present, mut system) = (Present::default(), None);
+        for column in self.columns.iter().filter(|column| column.rows() > here) {
+            present.0 |= column.marker.0;
+            if column.name == SYSTEM {
+                system = Some(column);
+            }
+        }
+        if self.has_two_systems(system) {
+            self.census.two_systems.get_or_insert(self.number);
+        }
+        let columns = &self.columns;
+        self.census.count(present, self.number, || {
+            columns.iter().filter(|column| column.rows() > here).map(|column| column.name.clone()).collect()
+        });
         self.rows += 1;
-        self.bytes += line.bytes.len();
+        self.bytes += bytes;
         for column in &mut self.columns {
             column.fill(self.rows);
         }
-        Ok(true)
+    }
+
+    /// Whether the row has a text in `system`, and a dialogue that begins with a system message.
+    fn has_two_systems(&self, system: Option<&ColumnBuilder>) -> bool {
+        let Some(ColumnData::Text(texts)) = system.map(|column| &column.data) else { return false };
+        let dialogue = self.columns.iter().find(|column| column.name == CONVERSATIONS);
+        let Some(ColumnData::Dialogue(dialogues)) = dialogue.map(|column| &column.data) else { return false };
+        texts.get(self.rows).is_some_and(|text| !text.is_empty())
+            && dialogues.get(self.rows).first().is_some_and(|(role, _)| *role == "system")
+    }
+
+    /// Whether there is no row since the last batch.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// How many rows there were, those of earlier batches included.
+    pub fn rows(&self) -> u64 {
+        self.census.rows()
+    }
+
+    /// The form of all rows so far, and the columns that their dialogues are in.
+    ///
+    /// # Errors
+    /// A row has none though others have one, or two.
+    pub fn form(&self) -> Result<(Form, Origin), FormError> {
+        let known = self.columns.iter().filter(|column| column.since > 0);
+        self.census.form(known.map(|column| (column.name.as_str(), column.kind(), column.keys, column.since)))
+    }
+
+    /// The line or row in which the column `name` had its first value.
+    pub fn since(&self, name: &str) -> Option<u64> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.since)
     }
 
     /// Whether the batch should be taken before another row is added.
@@ -232,16 +331,17 @@ impl BatchBuilder {
 
     /// Adds a value to the row that is being read.
     pub(crate) fn set(&mut self, place: Place, value: Cell<'_>, found: &str) -> Result<(), CellProblem> {
-        let refused = |name: String, problem: String, expected: String| CellProblem { name, problem, expected };
+        let refused = |name: String, problem: String, expected| CellProblem { name, problem, expected };
+        let other = |what: &str| Expected::Other(what.into());
         let at = match place {
             Place::Known(at) => at,
             Place::New(name) if self.columns.len() == COLUMNS_MAX => {
                 let problem = format!("`{}` would be one column more than {COLUMNS_MAX}", shown(&name));
-                return Err(refused(name, problem, "the keys of the lines before".into()));
+                return Err(refused(name, problem, Expected::AsBefore("the same keys")));
             }
             Place::New(name) => {
                 if let Err(problem) = check_name(&name) {
-                    return Err(refused(name, problem.to_string(), "another name for the column".into()));
+                    return Err(refused(name, problem.to_string(), other("another name for the column")));
                 }
                 let mut column = ColumnBuilder::new(name, value.kind());
                 column.fill(self.rows);
@@ -252,15 +352,24 @@ impl BatchBuilder {
         let (rows, column) = (self.rows, &mut self.columns[at]);
         if column.kind() != value.kind() {
             let (problem, wanted) = (format!("`{}` is {found}", column.name), column.kind().described());
-            return Err(refused(column.name.clone(), problem, format!("{wanted}, as in the lines before")));
+            return Err(refused(column.name.clone(), problem, Expected::AsBefore(wanted)));
+        }
+        if let (Cell::Dialogue(_, Some(keys)), Some(before)) = (value, column.keys)
+            && keys != before
+        {
+            let problem = format!("`{}` has {}", column.name, keys.described());
+            return Err(refused(column.name.clone(), problem, Expected::AsBefore(before.described())));
         }
         if column.rows() > rows {
             let problem = format!("`{}` is there twice", column.name);
-            return Err(refused(column.name.clone(), problem, "each key once".into()));
+            return Err(refused(column.name.clone(), problem, other("each key once")));
+        }
+        if column.since == 0 {
+            column.since = self.number;
         }
         match column.push(value) {
             true => Ok(()),
-            false => Err(refused(column.name.clone(), "the batch would pass 4 GiB".into(), "shorter texts".into())),
+            false => Err(refused(column.name.clone(), "the batch would pass 4 GiB".into(), other("shorter texts"))),
         }
     }
 }

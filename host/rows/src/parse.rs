@@ -6,12 +6,12 @@ use std::fmt;
 use freehold_core::batch::Message;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::builder::{BatchBuilder, Cell, CellProblem, Kind, Place};
+use crate::builder::{BatchBuilder, Cell, CellProblem, Expected, Kind, Place};
+use crate::dialogue::{HISTORY, Keys};
 use crate::{Line, RowError};
 
-const ROLES: [&str; 3] = ["system", "user", "assistant"];
-const NO_DIALOGUE: &str = "a list that is no dialogue";
-const ANY_VALUE: &str = "a text, a number, true or false, null, or a list of messages";
+pub(crate) const NO_DIALOGUE: &str = "a list that is no dialogue";
+pub(crate) const ANY_VALUE: &str = "a text, a number, true or false, null, or a list of messages";
 
 /// Adds the row of `line` to the columns.
 pub(crate) fn parse_row(builder: &mut BatchBuilder, line: &Line<'_>) -> Result<(), RowError> {
@@ -21,7 +21,8 @@ pub(crate) fn parse_row(builder: &mut BatchBuilder, line: &Line<'_>) -> Result<(
     let RowParser { list, problem, .. } = parser;
     let refused =
         |column: usize, problem: String, expected: String| RowError { line: line.number, column, problem, expected };
-    let cell = |cell: CellProblem| refused(column_of(line.bytes, &cell.name), cell.problem, cell.expected);
+    let cell =
+        |cell: CellProblem| refused(column_of(line.bytes, &cell.name), cell.problem, cell.expected.told("lines"));
     Err(match (problem, list) {
         (Some(problem), _) => cell(problem),
         // Only lists and whole lines leave it to the reader of JSON to say that they are not what was wanted.
@@ -138,9 +139,9 @@ impl Value<'_, '_> {
         let (name, expected) = match &self.place {
             Place::Known(at) => {
                 let column = &self.parser.builder.columns[*at];
-                (column.name.clone(), format!("{}, as in the lines before", column.kind().described()))
+                (column.name.clone(), Expected::AsBefore(column.kind().described()))
             }
-            Place::New(name) => (name.clone(), ANY_VALUE.into()),
+            Place::New(name) => (name.clone(), Expected::Other(ANY_VALUE.into())),
         };
         CellProblem { problem: format!("`{}` is {found}", shown(&name)), name, expected }
     }
@@ -186,14 +187,40 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let pairs = match &self.place {
+            Place::Known(at) => self.parser.builder.columns[*at].name == HISTORY,
+            Place::New(name) => name == HISTORY,
+        };
         self.parser.list = Some(self.refusal(NO_DIALOGUE));
-        let mut messages: Vec<(Cow<'de, str>, Cow<'de, str>)> = Vec::new();
-        while let Some(message) = list.next_element_seed(MessageSeed)? {
-            messages.push(message);
+        let (mut said, mut keys) = (Vec::new(), None);
+        while let Some(item) = list.next_element_seed(ItemSeed { pairs })? {
+            match item {
+                Item::Pair(question, answer) => {
+                    said.extend([(Cow::Borrowed("user"), question), (Cow::Borrowed("assistant"), answer)]);
+                }
+                Item::Message(named, speaker, text) => {
+                    match named.role(&speaker) {
+                        Ok(role) if keys.is_none_or(|keys| keys == named) => {
+                            // A role that is what was written stays where it lies.
+                            let role = (role != speaker.as_ref()).then(|| Cow::Owned(role.to_owned()));
+                            said.push((role.unwrap_or(speaker), text));
+                        }
+                        Ok(_) => return Err(A::Error::custom("messages of two kinds")),
+                        Err((problem, expected)) => {
+                            let refusal = self.refusal("");
+                            let problem = format!("`{}` has {problem}", shown(&refusal.name));
+                            let expected = Expected::Other(expected);
+                            self.parser.problem = Some(CellProblem { problem, expected, ..refusal });
+                            return Err(A::Error::custom("refused"));
+                        }
+                    }
+                    keys = Some(named);
+                }
+            }
         }
         self.parser.list = None;
-        let messages: Vec<Message<'_>> = messages.iter().map(|(role, text)| (role.as_ref(), text.as_ref())).collect();
-        self.set(Cell::Dialogue(&messages))
+        let said: Vec<Message<'_>> = said.iter().map(|(role, text)| (role.as_ref(), text.as_ref())).collect();
+        self.set(Cell::Dialogue(&said, keys))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
@@ -202,30 +229,58 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     }
 }
 
-/// Reads a message: who says it, and what. What else it holds is left out.
-struct MessageSeed;
+/// What a list of messages holds.
+enum Item<'de> {
+    /// Who says it, and what.
+    Message(Keys, Cow<'de, str>, Cow<'de, str>),
+    /// What was asked, and what was answered.
+    Pair(Cow<'de, str>, Cow<'de, str>),
+}
 
-impl<'de> DeserializeSeed<'de> for MessageSeed {
-    type Value = (Cow<'de, str>, Cow<'de, str>);
+/// Reads a message: who says it, and what. What else it holds is left out.
+struct ItemSeed {
+    /// Whether pairs are messages too.
+    pairs: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for ItemSeed {
+    type Value = Item<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_map(self)
+        if self.pairs { json.deserialize_any(self) } else { json.deserialize_map(self) }
     }
 }
 
-impl<'de> Visitor<'de> for MessageSeed {
-    type Value = (Cow<'de, str>, Cow<'de, str>);
+impl<'de> Visitor<'de> for ItemSeed {
+    type Value = Item<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Kind::Dialogue.described())
     }
 
+    fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Self::Value, A::Error> {
+        let (question, answer) = (pair.next_element_seed(TextSeed)?, pair.next_element_seed(TextSeed)?);
+        match (question, answer, pair.next_element::<IgnoredAny>()?) {
+            (Some(question), Some(answer), None) => Ok(Item::Pair(question, answer)),
+            _ => Err(A::Error::custom("not a pair")),
+        }
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut role, mut content) = (None, None);
+        let (mut role, mut content, mut from, mut value) = (None, None, None, None);
         while let Some(key) = map.next_key_seed(TextSeed)? {
             let part = match key.as_ref() {
                 "role" => &mut role,
                 "content" => &mut content,
+                // A message with a role may say anything else, of any kind.
+                "from" | "value" => {
+                    let text = map.next_value_seed(MaybeText)?;
+                    let part = if key == "from" { &mut from } else { &mut value };
+                    if part.replace(text).is_some() {
+                        return Err(A::Error::custom("a key is there twice"));
+                    }
+                    continue;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -235,8 +290,9 @@ impl<'de> Visitor<'de> for MessageSeed {
                 return Err(A::Error::custom("a key is there twice"));
             }
         }
-        match (role, content) {
-            (Some(role), Some(content)) if ROLES.contains(&role.as_ref()) => Ok((role, content)),
+        match (role, content, from.flatten(), value.flatten()) {
+            (Some(role), Some(content), ..) => Ok(Item::Message(Keys::RoleContent, role, content)),
+            (None, None, Some(from), Some(value)) => Ok(Item::Message(Keys::FromValue, from, value)),
             _ => Err(A::Error::custom("not a message")),
         }
     }
@@ -266,5 +322,62 @@ impl<'de> Visitor<'de> for TextSeed {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(text.into()))
+    }
+}
+
+/// Reads a text; what is none is left out.
+struct MaybeText;
+
+impl<'de> DeserializeSeed<'de> for MaybeText {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MaybeText {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.into())))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }

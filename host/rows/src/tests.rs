@@ -93,7 +93,13 @@ fn errors_say_where_and_what_was_expected() {
         ("{\"a\":1}\n{\"b\":2,\"a\":[1]}\n", 2, 8, "`a` is a list that is no dialogue"),
         ("{\"a\":1}\n{\"b\":2,\"a\":{}}\n", 2, 8, "`a` is an object"),
         ("{\"a\":{\"b\":1}}\n", 1, 2, "`a` is an object"),
-        ("{\"m\":[{\"role\":\"robot\",\"content\":\"\"}]}\n", 1, 2, "no dialogue"),
+        ("{\"m\":[{\"role\":\"robot\",\"content\":\"\"}]}\n", 1, 2, "`m` has a message whose `role` is `robot`"),
+        ("{\"m\":[{\"from\":\"robot\",\"value\":\"\"}]}\n", 1, 2, "`m` has a message whose `from` is `robot`"),
+        ("{\"m\":[{\"from\":\"human\",\"value\":[]}]}\n", 1, 2, "no dialogue"),
+        ("{\"m\":[{\"from\":\"human\",\"value\":\"\"},{\"role\":\"user\",\"content\":\"\"}]}", 1, 2, "no dialogue"),
+        ("{\"m\":[{\"from\":\"human\",\"from\":\"human\",\"value\":\"\"}]}", 1, 2, "no dialogue"),
+        ("{\"history\":[[\"a\"]]}", 1, 2, "no dialogue"),
+        ("{\"history\":[[\"a\",\"b\",\"c\"]]}", 1, 2, "no dialogue"),
         ("{\"m\":[{\"role\":\"user\"}]}\n", 1, 2, "no dialogue"),
         ("{\"m\":[{\"role\":\"user\",\"content\":1}]}\n", 1, 2, "no dialogue"),
         ("{\"m\":[[\"user\",\"hi\"]]}\n", 1, 2, "no dialogue"),
@@ -164,4 +170,80 @@ fn columns_do_not_grow_without_bound() {
     assert!(error.to_string().len() < 250, "{error}");
     let error = read("{\"a\":1}\n{\"\u{202e}b\":2}").unwrap_err();
     assert!(error.problem.contains("characters that can be seen"), "{error}");
+}
+
+/// The form of rows, and the rows when they are normalised.
+fn normalised(text: &str) -> Result<(Form, String), FormError> {
+    let mut builder = BatchBuilder::default();
+    for (at, line) in text.lines().enumerate() {
+        builder.push(&Line { number: at as u64 + 1, bytes: line.as_bytes() }).unwrap();
+    }
+    let (form, origin) = builder.form()?;
+    let schema = origin.schema(&builder.schema());
+    let batch = origin.normalise(builder.take().unwrap().unwrap(), &schema).unwrap();
+    let names: Vec<_> = batch.columns().iter().map(|column| column.name.clone()).collect();
+    assert_eq!(names, schema.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+    Ok((form, written(&[batch])))
+}
+
+#[test]
+fn dialogues_of_any_form_become_messages() {
+    let dialogue = |messages: &[(&str, &str)]| {
+        let messages = messages.iter().map(|(role, content)| json!({ "role": role, "content": content }));
+        format!("{}\n", json!({ "messages": messages.collect::<Vec<_>>() }))
+    };
+    let plain = dialogue(&[("user", "a"), ("assistant", "b")]);
+    for (text, form, expected) in [
+        (plain.as_str(), Form::Messages, plain.clone()),
+        (&plain.replace("messages", "conversations"), Form::Messages, plain.clone()),
+        (
+            r#"{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b","weight":0}],"system":""}"#,
+            Form::Sharegpt,
+            plain.clone(),
+        ),
+        (
+            r#"{"system":"s","conversations":[{"value":"a","from":"user"},{"from":"observation","value":"b"}]}"#,
+            Form::Sharegpt,
+            dialogue(&[("system", "s"), ("user", "a"), ("tool", "b")]),
+        ),
+        (r#"{"messages":[{"from":"human","value":"a"},{"from":"model","value":"b"}]}"#, Form::Sharegpt, plain.clone()),
+        (r#"{"instruction":"a","input":"","output":"b","history":null}"#, Form::Alpaca, plain.clone()),
+        (
+            r#"{"system":"s","instruction":"a","input":"i","output":"b","history":[["q","r"]]}"#,
+            Form::Alpaca,
+            dialogue(&[("system", "s"), ("user", "q"), ("assistant", "r"), ("user", "a\ni"), ("assistant", "b")]),
+        ),
+        (r#"{"prompt":"a","completion":"b"}"#, Form::PromptCompletion, plain.clone()),
+        (
+            r#"{"prompt":[{"role":"user","content":"a"}],"completion":[{"role":"assistant","content":"b"}]}"#,
+            Form::PromptCompletion,
+            plain.clone(),
+        ),
+        ("{\"prompt\":\"a\"}\n", Form::Columns, "{\"prompt\":\"a\"}\n".to_owned()),
+        (
+            "{\"instruction\":1,\"output\":\"b\"}\n",
+            Form::Columns,
+            "{\"instruction\":1.0,\"output\":\"b\"}\n".to_owned(),
+        ),
+    ] {
+        assert_eq!(normalised(text), Ok((form, expected)), "{text}");
+    }
+}
+
+#[test]
+fn columns_beside_a_dialogue_stay_and_those_of_other_datasets_are_null() {
+    let mut builder = BatchBuilder::default();
+    let line = br#"{"id":1,"instruction":"a","output":"b","tag":"x"}"#;
+    builder.push(&Line { number: 1, bytes: line }).unwrap();
+    let (_, origin) = builder.form().unwrap();
+    let kinds = [("id", Kind::Number), ("messages", Kind::Dialogue), ("tag", Kind::Text)];
+    let mut schema = kinds.map(|(name, kind)| (name.to_owned(), kind)).to_vec();
+    assert_eq!(origin.schema(&builder.schema()), schema);
+    for (name, kind) in [("t", Kind::Text), ("n", Kind::Number), ("b", Kind::Boolean), ("d", Kind::Dialogue)] {
+        schema.insert(0, (name.into(), kind));
+    }
+    let batch = origin.normalise(builder.take().unwrap().unwrap(), &schema).unwrap();
+    assert_eq!(batch.columns().iter().map(|column| column.is_valid(0)).filter(|valid| *valid).count(), 3);
+    let said = r#"[{"content":"a","role":"user"},{"content":"b","role":"assistant"}]"#;
+    assert_eq!(written(&[batch]), format!("{{\"id\":1.0,\"messages\":{said},\"tag\":\"x\"}}\n"));
 }

@@ -8,6 +8,7 @@ use freehold_engine::{AdapterError, ChatError, ExamplesError, GenerateError, Mod
 use freehold_files::FileError;
 use freehold_hub::HubError;
 use freehold_ledger::LedgerError;
+use freehold_rows::TableError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
 use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
@@ -244,6 +245,14 @@ pub enum WorkflowError {
         /// What would be right.
         expected: String,
     },
+    /// A table of a dataset is wrong.
+    #[error("`{file}`: {error}")]
+    Table {
+        /// The file.
+        file: String,
+        /// Where, what is wrong, and what would be right.
+        error: TableError,
+    },
     /// A split has no rows.
     #[error("no rows are left in split `{split}`: {reasons}")]
     EmptySplit {
@@ -441,7 +450,10 @@ impl WorkflowError {
             }
             Self::EmptySplit { .. } => "check the data, and the settings of the transforms that dropped rows".into(),
             Self::NoColumn { .. } => {
-                "add a transform that makes it, such as freehold/chat-format, or bring `messages` in the data".into()
+                format!(
+                    "add a transform that makes it, such as freehold/chat-format, or bring dialogues in the data: {}",
+                    freehold_rows::ACCEPTED
+                )
             }
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => {
                 "`freehold audit verify` names everything that is wrong; restore the file from a copy".into()

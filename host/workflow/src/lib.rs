@@ -42,7 +42,7 @@ pub use observe::{Event, Observer, Unit};
 pub use project::Project;
 pub use publish::{Publication, Signing, publish};
 pub use resolution::{Choice, ResolutionError, Wanted};
-pub use run::{MetricReport, PluginReport, PolicyReport, RunOptions, RunReport, TrainingReport, run};
+pub use run::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunOptions, RunReport, TrainingReport, run};
 pub use trust::RootSigning;
 pub use update::{PluginUpdate, UpdateReport, update};
 pub use yank::yank;

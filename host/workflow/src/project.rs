@@ -102,6 +102,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    #[cfg(test)]
+    pub(crate) fn in_dir(dir: Dir, path: &str) -> Self {
+        Self { key: "path", path: path.into(), dir: Arc::new(dir), rest: path.into() }
+    }
+
     pub(crate) fn failed(&self, problem: impl ToString) -> WorkflowError {
         WorkflowError::Path { key: self.key.into(), path: self.path.clone(), problem: problem.to_string() }
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use freehold_fuzz::Seed;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -15,6 +16,7 @@ fn workspace() -> PathBuf {
 
 fn main() {
     let corpus = workspace().join("fuzz/corpus");
+    write(&corpus, tables());
     std::fs::write(workspace().join("tests/fuzz/guest/echo.wasm"), component("transform", &guest("echo"))).unwrap();
     let mut seeds = freehold_fuzz::seeds(&sources());
     for name in ["demo/freehold.toml", "demo/denied.toml", "demo/changelogs.toml"] {
@@ -25,6 +27,10 @@ fn main() {
     for (name, bytes) in components() {
         seeds.push(("component", name.into(), bytes));
     }
+    write(&corpus, seeds);
+}
+
+fn write(corpus: &Path, seeds: Vec<Seed>) {
     for (target, name, bytes) in seeds {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder).unwrap();
@@ -111,4 +117,28 @@ fn components() -> Vec<(&'static str, Vec<u8>)> {
         }),
         ("nested.wasm", parsed(&nested)),
     ]
+}
+
+/// Tables of this project's writers, and those that another wrote.
+fn tables() -> Vec<Seed> {
+    let say = |names: [&str; 2], who: &str| serde_json::json!({ names[0]: who, names[1]: "hi" });
+    let shared = [say(["from", "value"], "human"), say(["from", "value"], "gpt")];
+    let messages = [say(["role", "content"], "user"), say(["role", "content"], "tool")];
+    let rows = [
+        ("messages", serde_json::json!({ "id": 1, "messages": messages, "ok": true, "x": 0.5, "n": null })),
+        ("sharegpt", serde_json::json!({ "conversations": shared, "system": "s" })),
+        ("alpaca", serde_json::json!({ "instruction": "a", "output": "b", "input": "", "history": [["q", "r"]] })),
+    ];
+    let mut seeds = Vec::new();
+    for (name, row) in rows {
+        for (kind, target) in [("parquet", "parquet"), ("arrow", "arrow"), ("arrow-stream", "arrow")] {
+            let rows = vec![row.clone(); 9];
+            seeds.push((target, format!("{name}.{kind}"), freehold_tests::table(kind, &rows)));
+        }
+    }
+    for file in ["codecs.parquet", "version-2.parquet", "zstd.arrow", "lz4.arrows"] {
+        let bytes = std::fs::read(workspace().join("tests/fixtures/tables").join(file)).unwrap();
+        seeds.push((if file.ends_with("parquet") { "parquet" } else { "arrow" }, file.into(), bytes));
+    }
+    seeds
 }

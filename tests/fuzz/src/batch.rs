@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use arbitrary::{Arbitrary as _, Unstructured};
-use freehold_core::batch::{Batch, ColumnData, ShapeError};
+use freehold_core::batch::{Batch, ColumnData, ROLES, ShapeError};
 use freehold_sdk::bindings::shared::freehold::types::types as raw;
 use freehold_sdk::instance::Instance;
 use freehold_sdk::transform::{Description, Outcome};
@@ -64,7 +64,7 @@ pub(crate) fn is_sound(batch: &Batch) {
                 let (_, roles, texts) = dialogues.as_parts();
                 let messages: Vec<_> = (0..batch.rows()).flat_map(|row| dialogues.get(row)).collect();
                 assert_eq!((messages.len(), roles.len()), (texts.len(), texts.len()), "every message belongs to a row");
-                assert!(messages.iter().all(|(role, _)| ["system", "user", "assistant"].contains(role)));
+                assert!(messages.iter().all(|(role, _)| ROLES.contains(role)));
                 assert!(dialogues.get(batch.rows()).is_empty());
             }
             ColumnData::Numbers(numbers) => assert!(numbers.iter().all(|number| number.is_finite())),

@@ -14,6 +14,7 @@
 #[macro_use]
 mod structured;
 
+mod arrow;
 mod batch;
 mod bundle;
 mod component;
@@ -23,13 +24,16 @@ mod keys;
 mod ledger;
 mod manifest;
 mod outcome;
+mod parquet;
 mod parts;
 mod root;
 mod root_changes;
 mod seeds;
+mod tables;
 mod yank;
 
 // Each by itself, so that its program holds no other.
+pub use arrow::run as arrow;
 pub use batch::run as batch;
 pub use bundle::run as bundle;
 pub use component::run as component;
@@ -37,6 +41,7 @@ pub use document::{plugin_source, recipe};
 pub use ledger::run as ledger;
 pub use manifest::run as manifest;
 pub use outcome::run as outcome;
+pub use parquet::run as parquet;
 pub use root::run as root;
 pub use root_changes::run as root_changes;
 pub use seeds::{Seed, seeds};
@@ -52,7 +57,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "plugin_source", run: plugin_source },
     Target { name: "recipe", run: recipe },
     Target { name: "manifest", run: manifest },
@@ -64,4 +69,6 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "bundle", run: bundle },
     Target { name: "component", run: component },
     Target { name: "ledger", run: ledger },
+    Target { name: "parquet", run: parquet },
+    Target { name: "arrow", run: arrow },
 ];

@@ -51,7 +51,21 @@ macro_rules! targets {
     };
 }
 
-targets!(plugin_source, recipe, manifest, yank, root, root_changes, batch, outcome, bundle, component, ledger);
+targets!(
+    plugin_source,
+    recipe,
+    manifest,
+    yank,
+    root,
+    root_changes,
+    batch,
+    outcome,
+    bundle,
+    component,
+    ledger,
+    parquet,
+    arrow
+);
 
 #[test]
 fn every_target_has_a_program_a_corpus_and_a_replay() {

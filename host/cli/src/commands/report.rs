@@ -2,7 +2,7 @@
 
 use freehold_core::evidence::Estimate;
 use freehold_core::limits::{LimitKind, Usage, Used};
-use freehold_workflow::{MetricReport, PluginReport, RunReport};
+use freehold_workflow::{DatasetReport, MetricReport, PluginReport, RunReport};
 
 use crate::page::{headline, pairs, say, table};
 
@@ -12,6 +12,23 @@ pub(super) fn page(report: &RunReport, home: &str) {
     say(&format!("  freehold --home {home} audit show {}", report.run));
     say(&format!("  freehold --home {home} audit verify"));
     say(&format!("  freehold --home {home} audit list"));
+}
+
+fn datasets(reports: &[DatasetReport]) {
+    if reports.is_empty() {
+        return;
+    }
+    headline("Data");
+    let row = |report: &DatasetReport| {
+        vec![
+            report.dataset.clone(),
+            report.split.into(),
+            report.file.into(),
+            report.form.into(),
+            report.rows.to_string(),
+        ]
+    };
+    table(&["Dataset", "Split", "File", "Form", "Rows"], reports.iter().map(row).collect());
 }
 
 fn transforms(reports: &[PluginReport]) {
@@ -130,6 +147,7 @@ pub(super) fn past(report: &RunReport) {
 }
 
 fn outcome(report: &RunReport, home: Option<&str>) {
+    datasets(&report.datasets);
     transforms(&report.transforms);
     training(report);
     metrics(&report.metrics);

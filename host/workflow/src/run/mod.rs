@@ -31,7 +31,7 @@ use resolve::Resolved;
 pub(crate) use evaluate::read as evaluated;
 pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
-pub use report::{MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 pub(crate) use resolve::document as lock_document;
 pub(crate) use train::ADAPTER;
 

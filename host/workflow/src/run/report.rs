@@ -11,8 +11,23 @@ use freehold_core::verdict::{Decision, Stage, Verdict};
 use serde::Serialize;
 
 use super::journal::Journal;
-use super::{evaluate, judge, provenance, tokenise, train, transform};
+use super::{evaluate, judge, provenance, resolve, tokenise, train, transform};
 use crate::WorkflowError;
+
+/// A dataset that was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DatasetReport {
+    /// Its name.
+    pub dataset: String,
+    /// The split.
+    pub split: &'static str,
+    /// What the file is: `jsonl`, `parquet`, `arrow` or `arrow-stream`.
+    pub file: &'static str,
+    /// How its dialogues are written: `messages`, `sharegpt`, `alpaca`, `prompt-completion`, or `columns` if there are none.
+    pub form: &'static str,
+    /// Its rows.
+    pub rows: u64,
+}
 
 /// What a transform did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -113,6 +128,8 @@ pub struct RunReport {
     pub alias: Option<Alias>,
     /// The statement that holds the decision.
     pub record: Digest,
+    /// The datasets; none in records of earlier versions.
+    pub datasets: Vec<DatasetReport>,
     /// The transforms.
     pub transforms: Vec<PluginReport>,
     /// The training.
@@ -147,6 +164,7 @@ pub(crate) fn of_records<'a>(
         weights: None,
         alias: detail.alias.filter(|_| promoted),
         record: statement,
+        datasets: Vec::new(),
         transforms: Vec::new(),
         training: None,
         metrics: Vec::new(),
@@ -167,7 +185,8 @@ pub(crate) fn of_records<'a>(
             }
             Phase::Evaluate => report.metrics = metrics(record)?,
             Phase::Admit | Phase::Promote => report.policies.extend(policies(record)?),
-            Phase::Resolve | Phase::Record => {}
+            Phase::Resolve => report.datasets = resolve::read_datasets(record)?.into_iter().map(dataset).collect(),
+            Phase::Record => {}
         }
     }
     Ok(report)
@@ -185,6 +204,16 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
         last_loss: detail.last_loss,
         seconds: detail.seconds,
     })
+}
+
+fn dataset(detail: resolve::DatasetDetail) -> DatasetReport {
+    DatasetReport {
+        dataset: detail.name,
+        split: detail.split.as_str(),
+        file: detail.file.as_str(),
+        form: detail.form.as_str(),
+        rows: detail.rows,
+    }
 }
 
 fn plugin(detail: transform::TransformDetail) -> PluginReport {

@@ -6,23 +6,25 @@ use freehold_core::digest::Digest;
 use freehold_core::lock::{LockedBase, LockedFile, Lockfile, recipe_digest};
 use freehold_core::manifest::World;
 use freehold_core::recipe::{Grant, Split};
-use freehold_core::record::Material;
+use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::ModelFolder;
-use freehold_rows::{BatchBuilder, Schema};
+use freehold_rows::{FileKind, Form, Schema};
 use freehold_sandbox::Sandbox;
 use freehold_trust::VerifiedRoot;
 use serde::{Deserialize, Serialize};
 
-use super::journal::{PhaseOutput, Work};
+use super::journal::{PhaseOutput, Work, detail};
 use super::plugins::{PluginLoader, ReadyPlugin};
+use crate::dataset::{self, Dataset, Splits};
 use crate::statements::malformed;
-use crate::{Catalog, Event, Home, Observer, Project, WorkflowError, dataset};
+use crate::{Catalog, Event, Home, Observer, Project, WorkflowError};
 
 /// Everything that a recipe names.
 pub(crate) struct Resolved {
     pub(crate) lock: Lockfile,
     pub(crate) base: ModelFolder,
-    schemas: BTreeMap<Split, Schema>,
+    pub(crate) datasets: Vec<Dataset>,
+    splits: Splits,
     pub(crate) transforms: Vec<ReadyPlugin>,
     pub(crate) metrics: Vec<ReadyPlugin>,
     pub(crate) policies: Vec<ReadyPlugin>,
@@ -46,9 +48,9 @@ impl Resolved {
         self.plugins().into_iter().filter_map(told).collect()
     }
 
-    /// The columns of a split's data.
+    /// The columns of a split's data, as the first transform sees them.
     pub(crate) fn schema(&self, split: Split) -> Schema {
-        self.schemas.get(&split).cloned().unwrap_or_default()
+        self.splits.get(&split).cloned().unwrap_or_default()
     }
 
     /// The files that were granted, by their digests.
@@ -64,12 +66,39 @@ impl Resolved {
     }
 }
 
+/// A dataset in the statement of this phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DatasetDetail {
+    pub(crate) name: String,
+    pub(crate) split: Split,
+    /// What the file is.
+    pub(crate) file: FileKind,
+    /// How its dialogues are written.
+    pub(crate) form: Form,
+    pub(crate) rows: u64,
+}
+
+impl DatasetDetail {
+    fn of(dataset: &Dataset) -> Self {
+        let Dataset { name, split, kind, form, rows, .. } = dataset;
+        Self { name: name.clone(), split: *split, file: *kind, form: *form, rows: *rows }
+    }
+}
+
+/// The datasets that the statement of this phase names.
+pub(crate) fn read_datasets(record: &PhaseRecord) -> Result<Vec<DatasetDetail>, WorkflowError> {
+    Ok(detail::<ResolveDetail>(record)?.datasets)
+}
+
 /// What the statement of this phase says besides digests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ResolveDetail {
     pub(crate) lock: Lockfile,
     pub(crate) base_files: Vec<LockedFile>,
     pub(crate) signers: BTreeMap<String, String>,
+    /// The datasets; records of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) datasets: Vec<DatasetDetail>,
     /// Why versions that were locked had been yanked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) yanked: BTreeMap<String, String>,
@@ -86,11 +115,9 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
     let (base, locked_base) = open_base(home, project, locked)?;
-    let (mut data, mut columns): (Vec<LockedFile>, BTreeMap<Split, BatchBuilder>) = (Vec::new(), BTreeMap::new());
+    let mut scanned = Vec::new();
     for dataset in &recipe.data {
-        let columns = columns.entry(dataset.split).or_default();
-        let digest = dataset::scan(project, dataset, columns, observer)?;
-        data.push(LockedFile { name: dataset.name.clone(), digest });
+        scanned.push(dataset::scan(project, dataset, observer)?);
     }
     let catalog = Catalog::new(project.open_dir("plugins.path", &recipe.plugins.path)?, &recipe.plugins.path);
     let (lock, assets) = (project.lockfile()?, BTreeMap::new());
@@ -105,6 +132,18 @@ pub(crate) fn resolve(
     for p in &recipe.policy {
         policies.push(loader.load(World::Policy, (&p.plugin, &p.version), &p.settings, &p.grants)?);
     }
+    let (datasets, splits) = dataset::plan(project, scanned, |split| {
+        let of_split =
+            recipe.transform.iter().zip(&transforms).filter(|(settings, _)| settings.splits.contains(&split));
+        for (_, ready) in of_split {
+            let description = ready.plugin.transform(ready.grants.clone())?.describe()?;
+            if dataset::makes_messages(&description.reads, &description.writes) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })?;
+    let data = datasets.iter().map(|data| LockedFile { name: data.name.clone(), digest: data.digest }).collect();
     let plugins: BTreeMap<_, _> = [&transforms, &metrics, &policies]
         .into_iter()
         .flatten()
@@ -118,8 +157,7 @@ pub(crate) fn resolve(
         plugin: plugins.into_values().collect(),
         asset: loader.assets.into_values().collect(),
     };
-    let schemas = columns.into_iter().map(|(split, columns)| (split, columns.schema())).collect();
-    Ok(Resolved { lock, base, schemas, transforms, metrics, policies })
+    Ok(Resolved { lock, base, datasets, splits, transforms, metrics, policies })
 }
 
 /// Opens the base model: a folder that the recipe names, or one that was pulled from a hub. With `locked`, that of the locked
@@ -191,6 +229,7 @@ pub(crate) fn record(
         lock: lock.clone(),
         base_files: files.map(|file| LockedFile { name: file.name.clone(), digest: file.digest }).collect(),
         signers: plugins.iter().map(|plugin| (name(plugin), plugin.signer.to_string())).collect(),
+        datasets: resolved.datasets.iter().map(DatasetDetail::of).collect(),
         yanked: plugins.iter().filter_map(|plugin| Some((name(plugin), plugin.yanked.clone()?))).collect(),
     };
     PhaseOutput::new(inputs, outputs, &detail)

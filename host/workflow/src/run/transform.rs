@@ -64,7 +64,7 @@ fn transform_split(
     details: &mut Vec<TransformDetail>,
 ) -> Result<Vec<Material>, WorkflowError> {
     let store = &work.recorder.store;
-    let reader = SplitReader::open(project, split, &resolved.schema(split), |name| resolved.data(name))?;
+    let reader = SplitReader::open(project, split, &resolved.schema(split), &resolved.datasets)?;
     let transforms = project.recipe.transform.iter().zip(&resolved.transforms);
     let transforms: Vec<_> = transforms.filter(|(settings, _)| settings.splits.contains(&split)).collect();
     let ready: Vec<_> = transforms.into_iter().map(|(_, ready)| ready).collect();
