@@ -1,7 +1,7 @@
 //! The training loop, for adapters and for whole models.
 
 use freehold_core::recipe::{ActivationCheckpointing, AdapterSettings, Method, TrainSettings};
-use freehold_kernels::Precision;
+use freehold_kernels::{Precision, on_worker};
 
 use crate::adapter::{Adapter, AdapterError};
 use crate::batch::{self, Packed};
@@ -189,7 +189,7 @@ impl Trainee for AdapterTrainee<'_> {
         let probability = self.adapter.dropout();
         let dropout = Dropout { probability, seed: self.seed, step: step * 1024 + part };
         let trained = model::Trained::Update(&self.adapter.update, (probability > 0.0).then_some(dropout));
-        loss_and_gradients((self.model, &self.model.weights, &self.model.rope), trained, request)
+        on_worker(|| loss_and_gradients((self.model, &self.model.weights, &self.model.rope), trained, request))
     }
 
     fn variables(&mut self) -> Vec<(String, &mut Tensor)> {
@@ -205,7 +205,7 @@ pub(crate) struct ModelTrainee {
 impl Trainee for ModelTrainee {
     fn gradients(&self, request: &LossRequest<'_>, _: usize, _: usize) -> (f64, Gradients<f32>) {
         let model = &self.model;
-        loss_and_gradients((model, &model.weights, &model.rope), model::Trained::Model, request)
+        on_worker(|| loss_and_gradients((model, &model.weights, &model.rope), model::Trained::Model, request))
     }
 
     fn variables(&mut self) -> Vec<(String, &mut Tensor)> {

@@ -26,7 +26,9 @@ mod tile;
 mod token_sums;
 mod transpose;
 mod vector;
+mod workers;
 
+pub use workers::on_worker;
 pub use buffer::{Buffer, release_buffers};
 pub use instructions::{Bf16Path, F32Path, bf16_path, f32_path};
 pub use matrix::{Matrix, Stored, Values};

@@ -111,17 +111,15 @@ mod avx512 {
             }
             let whole = columns / 16 * 16;
             for k in (0..whole).step_by(16) {
-                let mut blocks = [[_mm512_setzero_si512(); 16]; G];
-                for (g, block) in blocks.iter_mut().enumerate() {
+                // One group's block fills half of the registers; the processor runs the groups into each other.
+                for (g, sum) in sums.iter_mut().enumerate() {
+                    let mut block = [_mm512_setzero_si512(); 16];
                     for (r, row) in block.iter_mut().enumerate() {
                         *row = _mm512_castps_si512(S::singles_16(values.as_ptr().add((16 * g + r) * columns + k)));
                     }
-                    *block = transpose(*block);
-                }
-                for j in 0..16 {
-                    let x = _mm512_set1_ps(*x.get_unchecked(k + j));
-                    for (sum, block) in sums.iter_mut().zip(&blocks) {
-                        *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(block[j]), x, *sum);
+                    for (j, row) in transpose(block).into_iter().enumerate() {
+                        let x = _mm512_set1_ps(*x.get_unchecked(k + j));
+                        *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(row), x, *sum);
                     }
                 }
             }
