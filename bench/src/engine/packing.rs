@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use freehold_core::recipe::{AdapterSettings, Method, Precision, Schedule, TrainSettings};
-use freehold_engine::{Example, Model, train_adapter};
+use freehold_engine::{Example, Model, StepReport, Training, train as run};
 use serde_json::{Value, json};
 
 use crate::model::{self, shape};
@@ -31,7 +31,8 @@ pub(crate) fn measure(path: &Path) -> Result<Value, Box<dyn Error>> {
                 mask: (0..to).map(|i| i < length || i + 1 == to).collect(),
             })
             .collect();
-        let at_once = at_once.unwrap_or_else(|| examples.iter().map(|example| example.ids.len()).max().unwrap_or(1) * BATCH);
+        let at_once =
+            at_once.unwrap_or_else(|| examples.iter().map(|example| example.ids.len()).max().unwrap_or(1) * BATCH);
         Ok(useful as f64 / seconds(&model, &examples, at_once)?)
     };
     let packed = rate(&|_| 0, Some(2048))?;
@@ -63,6 +64,7 @@ fn seconds(model: &Model, examples: &[Example], tokens: usize) -> Result<f64, Bo
         ..TrainSettings::default()
     };
     let time = Instant::now();
-    train_adapter(model, examples, &adapter, &settings, 1, &mut |_| ())?;
+    let training = Training { model, examples, adapter: &adapter, train: &settings, seed: 1 };
+    run(training, None, &mut |_: &StepReport| ())?;
     Ok(time.elapsed().as_secs_f64())
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use freehold_core::recipe::{AdapterSettings, Method, Precision, Schedule, TrainSettings};
-use freehold_engine::{Example, GenerateSettings, generate as answer, train_adapter};
+use freehold_engine::{Example, GenerateSettings, StepReport, Training, generate as answer, train as run};
 use serde_json::{Value, json};
 
 use crate::model::{self, Shape};
@@ -41,7 +41,8 @@ pub(crate) fn train(shape: Shape, precision: Precision) -> Result<Value, Box<dyn
         ..TrainSettings::default()
     };
     let (mut before, mut seconds) = (Instant::now(), Vec::new());
-    train_adapter(&model, &examples, &adapter, &settings, 1, &mut |_| {
+    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 1 };
+    run(training, None, &mut |_: &StepReport| {
         seconds.push(before.elapsed().as_secs_f64());
         before = Instant::now();
     })?;

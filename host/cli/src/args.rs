@@ -1,14 +1,14 @@
 //! What can be said on the command line. The only place that reads the environment.
 
+mod model;
 mod plugin;
 mod trust;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use freehold_core::hub::HubModel;
-use freehold_workflow::DEFAULT_HUB;
 
+pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
 
@@ -76,9 +76,12 @@ pub(crate) enum Command {
     /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Pull base models from a hub, inspect them, and train small ones from scratch
+    /// Pull base models from a hub, inspect them, generate with them, and train small ones from scratch
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Merge adapters into their base model
+    #[command(subcommand)]
+    Adapter(AdapterCommand),
     /// List, show and verify the records of runs
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -106,10 +109,6 @@ pub(crate) fn hub_token() -> Option<String> {
     std::env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()).map(|token| token.to_string_lossy().into_owned())
 }
 
-fn parse_hub_model(text: &str) -> Result<HubModel, String> {
-    text.parse().map_err(|error: freehold_core::name::NameError| error.to_string())
-}
-
 fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=1024) => Ok(threads),
@@ -126,59 +125,6 @@ pub(crate) enum KeyCommand {
     },
     /// List the keys of the home
     List,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelCommand {
-    /// Fetch a base model from a Hugging Face hub, or what is missing of it
-    ///
-    /// Only the files that the engine uses are fetched, from the commit that the revision stands for now, into the folder
-    /// `models` of the home. This is the only command that uses the network. If it is interrupted, the same command goes on
-    /// from the bytes that are there, in files that end in `.part`. A token for private and gated models is read from
-    /// HF_TOKEN.
-    Pull {
-        /// The model: `hf:org/name@revision`, with a branch, a tag or a commit; `main` if none is named
-        #[arg(value_parser = parse_hub_model)]
-        model: HubModel,
-        /// Address of the hub
-        #[arg(long, env = "HF_ENDPOINT", default_value = DEFAULT_HUB, value_name = "URL", hide_env_values = true)]
-        endpoint: String,
-    },
-    /// List the models that were pulled
-    List,
-    /// Load a model and show what it is
-    Inspect {
-        /// A Hugging Face model folder, or `hf:org/name@revision` that was pulled
-        model: PathBuf,
-    },
-    /// Compute the logits of every position, for comparison with other implementations
-    Logits {
-        /// The model folder
-        model: PathBuf,
-        /// A safetensors file with `ids`: i64 [rows, tokens]
-        #[arg(long, value_name = "FILE")]
-        ids: PathBuf,
-        /// A folder with an adapter in PEFT's format
-        #[arg(long, value_name = "FOLDER")]
-        adapter: Option<PathBuf>,
-        /// The safetensors file to write, with `logits`: f32 [rows, tokens, vocabulary]
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Train every tensor of a small model on documents: a new model, or one more edition of an old one
-    Pretrain {
-        /// What the model is to be, in TOML
-        spec: PathBuf,
-        /// Documents: JSON Lines with a `text` each
-        #[arg(long, value_name = "FILE")]
-        text: PathBuf,
-        /// The folder to write
-        #[arg(long, value_name = "FOLDER")]
-        out: PathBuf,
-        /// A model folder to go on from
-        #[arg(long, value_name = "FOLDER")]
-        from: Option<PathBuf>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

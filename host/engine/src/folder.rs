@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::config::{CONFIG_FILE, Config, EndIds};
 use crate::mapped::Mapped;
 
-const WEIGHTS_FILE: &str = "model.safetensors";
-const INDEX_FILE: &str = "model.safetensors.index.json";
+pub(crate) const WEIGHTS_FILE: &str = "model.safetensors";
+pub(crate) const INDEX_FILE: &str = "model.safetensors.index.json";
 const TEMPLATE_FILE: &str = "chat_template.jinja";
 const GENERATION_FILE: &str = "generation_config.json";
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -400,7 +400,7 @@ fn find_template(dir: &Dir) -> Result<Option<Template>, ModelError> {
 
 mod weights;
 
-pub(crate) use weights::weights;
+pub(crate) use weights::{weights, weights_of};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@ use freehold_core::recipe::Precision;
 use freehold_kernels::{Panels, on_worker};
 
 use crate::adapter::Adapter;
+use crate::batch::{Packed, pack, target_positions};
 use crate::chat::{ChatError, ChatTokenizer};
+use crate::example::Example;
 use crate::model::{self, Model, Network, last_logits};
 use crate::train::kernel_precision;
 
@@ -337,6 +339,38 @@ pub fn logits(
         (0..length).for_each(|token| values.extend(logits.token(token)));
     }
     Ok(Logits { shape, values })
+}
+
+/// The mean cross-entropy of what examples are to predict, in nats; none if they are to predict nothing.
+///
+/// # Errors
+/// An example is not valid, or the adapter belongs to another model.
+pub fn mean_loss(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    examples: &[Example],
+    precision: Precision,
+) -> Result<Option<f64>, GenerateError> {
+    const TOKENS_AT_ONCE: usize = 4096;
+    for (index, example) in examples.iter().enumerate() {
+        let positions = model.config.max_positions;
+        if example.ids.len() > positions || example.mask.len() != example.ids.len() {
+            return Err(GenerateError::TooLong { index, length: example.ids.len(), new: 0, positions });
+        }
+        if let Some(&id) = example.ids.iter().find(|&&id| id as usize >= model.config.vocab_size) {
+            return Err(GenerateError::UnknownToken { index, id });
+        }
+    }
+    let useful = |index: &usize| target_positions(&examples[*index]).next().is_some();
+    let indices: Vec<usize> = (0..examples.len()).filter(useful).collect();
+    let total = indices.iter().map(|index| target_positions(&examples[*index]).count()).sum();
+    if total == 0 {
+        return Ok(None);
+    }
+    let network = network(model, adapter, precision)?;
+    let parts = pack(examples, &indices, TOKENS_AT_ONCE);
+    let loss = |part: &Packed| on_worker(|| model::loss(&network, &part.ids, &part.segments, &part.targets, total));
+    Ok(Some(parts.iter().map(loss).sum()))
 }
 
 #[cfg(test)]

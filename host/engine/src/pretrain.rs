@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
-use freehold_core::recipe::{Schedule, TrainSettings};
+use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
 use serde::Deserialize;
 use serde_json::json;
 use tokenizers::Tokenizer;
@@ -13,13 +13,12 @@ use crate::example::Example;
 use crate::family::Family;
 use crate::folder::{ModelError, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, is_tokenizer_file};
 use crate::model::{Model, Origin, Weights};
-use crate::optimizer::AdamW;
 use crate::random::Random;
 use crate::rotary::{Rotary, Scaling};
 use crate::safetensors_file::{self, Precision};
 use crate::tensor::Tensor;
 use crate::tokenizer::{self, SpecialToken, SpecialTokens};
-use crate::train::{Course, ModelTrainee, StepReport, TrainError, TrainReport, run};
+use crate::train::{Course, Learned, Run, TrainError, TrainObserver, TrainReport, Training};
 
 mod vocabulary;
 
@@ -120,7 +119,7 @@ pub fn pretrain(
     spec: &PretrainSpec,
     text: &[String],
     start: Option<&Model>,
-    observe: &mut dyn FnMut(&StepReport),
+    observe: &mut dyn TrainObserver,
 ) -> Result<PretrainedFolder, PretrainError> {
     check(spec, start)?;
     let (model, tokenizer_files) = match start {
@@ -145,15 +144,18 @@ pub fn pretrain(
         weight_decay: spec.weight_decay,
         clip_norm: 1.0,
         max_length: spec.sequence_length,
+        checkpoint_every: 0,
         ..TrainSettings::default()
     };
-    let optimizer = AdamW::new(&model.weights.named(), 0.95);
-    let course = Course { examples: &examples, train: &train, seed: spec.seed, steps: Some(spec.steps) };
-    let mut trainee = ModelTrainee { model: model.clone() };
-    let report = run(&model, &course, &mut trainee, optimizer, observe)?;
+    let adapter = AdapterSettings { method: Method::Full, rank: 0, alpha: 0.0, dropout: 0.0, targets: Vec::new() };
+    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &train, seed: spec.seed };
+    let course = Course::new(training, Some(spec.steps))?;
+    let trained = Run::new(course, Learned::Model(Box::new(model.clone())), 0.95).to_end(observe)?;
+    let report = trained.report;
+    let Learned::Model(model) = trained.learned else { return Err(TrainError::Ended.into()) };
 
     let mut files = tokenizer_files;
-    files.extend(model_files(&trainee.model, &tokenizer, &special, start.is_some())?);
+    files.extend(model_files(&model, &tokenizer, &special, start.is_some())?);
     files.sort();
     Ok(PretrainedFolder { files, report })
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use freehold_kernels::Values;
 use serde::Serialize;
 
 use crate::tensor::Tensor;
@@ -14,6 +15,8 @@ pub(crate) enum Precision {
     F32,
     /// Rounded to nearest, ties to even.
     Bf16,
+    /// As a tensor is stored; what is computed with in f64 is written as f32.
+    Stored,
 }
 
 #[derive(Serialize)]
@@ -36,15 +39,22 @@ pub(crate) fn write(
     let mut text = format!("{{\"__metadata__\":{}", serde_json::to_string(metadata)?);
     for (name, tensor) in tensors {
         let start = data.len();
-        let values = tensor.vector::<f32>();
-        let dtype = match precision {
-            Precision::F32 => {
+        let dtype = match (precision, tensor.values()) {
+            (Precision::Stored, Values::F16(values)) => {
                 data.extend(values.iter().flat_map(|x| x.to_le_bytes()));
-                "F32"
+                "F16"
             }
-            Precision::Bf16 => {
-                data.extend(values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()));
+            (Precision::Stored, Values::Bf16(values)) => {
+                data.extend(values.iter().flat_map(|x| x.to_le_bytes()));
                 "BF16"
+            }
+            (Precision::Bf16, _) => {
+                data.extend(tensor.vector::<f32>().iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()));
+                "BF16"
+            }
+            (Precision::F32 | Precision::Stored, _) => {
+                data.extend(tensor.vector::<f32>().iter().flat_map(|x| x.to_le_bytes()));
+                "F32"
             }
         };
         let entry = Entry { dtype, shape: tensor.shape(), data_offsets: [start, data.len()] };

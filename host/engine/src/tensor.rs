@@ -64,6 +64,16 @@ impl Tensor {
         Self { shape: shape.to_vec(), data }
     }
 
+    /// Values rounded to the type that `like` is stored in.
+    pub(crate) fn stored_as(values: &[f32], like: &Self) -> Self {
+        let data = match like.values() {
+            Values::F32(_) | Values::F64(_) => Data::F32(Arc::new(values.to_vec())),
+            Values::Bf16(_) => Data::Bf16(Arc::new(values.iter().map(|&x| bf16::from_f32(x)).collect())),
+            Values::F16(_) => Data::F16(Arc::new(values.iter().map(|&x| f16::from_f32(x)).collect())),
+        };
+        Self { shape: like.shape.clone(), data }
+    }
+
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }

@@ -1,91 +1,27 @@
 //! The training loop, for adapters and for whole models.
 
-use freehold_core::recipe::{ActivationCheckpointing, AdapterSettings, Method, TrainSettings};
-use freehold_kernels::{Precision, on_worker};
+use std::ops::ControlFlow;
 
-use crate::adapter::{Adapter, AdapterError};
+use freehold_core::digest::Digest;
+use freehold_core::recipe::{AdapterSettings, EarlyStopping, Method, TrainSettings};
+use serde_json::json;
+
+use crate::adapter::Adapter;
 use crate::batch::{self, Packed};
-use crate::example::Example;
-use crate::model::{self, Dropout, Gradients, LossRequest, Model, loss_and_gradients};
+use crate::example::{Example, Examples};
+use crate::model::{Gradients, LossRequest, Model};
 use crate::optimizer::{AdamW, StepSize, global_norm};
 use crate::schedule::learning_rate;
-use crate::tensor::Tensor;
 
-/// Training cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// No token is to be learnt.
-    #[error("none of the {examples} examples has a token to learn: check that they have assistant messages")]
-    NothingToLearn {
-        /// Number of examples.
-        examples: usize,
-    },
-    /// An example is too long.
-    #[error(
-        "example {index} has {length} tokens, more than `max_length` = {max_length}; raise it, or drop or split the example"
-    )]
-    TooLong {
-        /// Index of the example.
-        index: usize,
-        /// Its tokens.
-        length: usize,
-        /// The limit.
-        max_length: usize,
-    },
-    /// `max_length` exceeds what the model can attend to.
-    #[error("`max_length` = {max_length} is more than the model's max_position_embeddings = {positions}")]
-    TooManyPositions {
-        /// The setting.
-        max_length: usize,
-        /// What the model can do.
-        positions: usize,
-    },
-    /// An example is not valid.
-    #[error("example {index} is not valid: {reason}")]
-    Example {
-        /// Index of the example.
-        index: usize,
-        /// Why.
-        reason: &'static str,
-    },
-    /// A setting is not possible.
-    #[error("`{key}` in [train] is {found}; it has to be {expected}")]
-    Setting {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// What would do.
-        expected: &'static str,
-    },
-    /// The adapter cannot be made.
-    #[error(transparent)]
-    Adapter(#[from] AdapterError),
-    /// A tensor that is trained has no gradient.
-    #[error("tensor `{tensor}` {problem} at step {step}; it would not be trained")]
-    Gradient {
-        /// The tensor.
-        tensor: String,
-        /// What is wrong.
-        problem: &'static str,
-        /// The step.
-        step: usize,
-    },
-    /// The loss or the gradient is not finite.
-    #[error("loss {loss} and gradient norm {norm} at step {step} are not finite; lower the learning rate")]
-    NotFinite {
-        /// The step.
-        step: usize,
-        /// The loss.
-        loss: f64,
-        /// Norm of the gradient.
-        norm: f64,
-    },
-    /// A whole model is trained by other means than an adapter.
-    #[error("method `{0}` makes no adapter")]
-    NoAdapter(&'static str),
-}
+mod checkpoint;
+mod error;
+mod settings;
+mod trainee;
+
+use checkpoint::{Best, Progress, Values};
+pub use error::TrainError;
+pub(crate) use settings::kernel_precision;
+pub use trainee::Learned;
 
 /// One step, as it was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +38,8 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// Tokens seen so far.
     pub tokens: u64,
+    /// Tokens of the step.
+    pub step_tokens: u64,
 }
 
 /// A whole training.
@@ -119,258 +57,284 @@ pub struct TrainReport {
     pub last_loss: f32,
     /// Loss of every step.
     pub losses: Vec<f32>,
+    /// The step whose state was taken, if the best was measured.
+    pub best_step: Option<usize>,
+    /// Steps that were planned; fewer were made if nothing got better any more.
+    pub planned_steps: usize,
     /// Tensors trained.
     pub tensors: usize,
     /// Values trained.
     pub parameters: usize,
 }
 
-/// What [`train_adapter`] gives.
+/// What [`train`] gives.
 #[derive(Debug, Clone)]
 pub struct Trained {
-    /// The adapter.
-    pub adapter: Adapter,
+    /// What was learnt.
+    pub learned: Learned,
     /// How it came about.
     pub report: TrainReport,
 }
 
-/// Trains an adapter on examples. The same arguments give the same adapter, whatever the number of threads.
+/// What is trained on what, and how. The same values give the same result, bit for bit.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// The base model.
+    pub model: &'a Model,
+    /// What is learnt.
+    pub examples: &'a [Example],
+    /// What is trained.
+    pub adapter: &'a AdapterSettings,
+    /// How it is trained.
+    pub train: &'a TrainSettings,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Follows a training, keeps its checkpoints and measures what it has learnt. To break ends the training.
+pub trait TrainObserver {
+    /// A step was made.
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()>;
+
+    /// A checkpoint is due: `bytes` is the whole state after `step`. `best` says whether it is the best measured so far.
+    fn checkpoint(&mut self, _step: usize, _bytes: &[u8], _best: bool) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// How good what was learnt until now is, for early stopping: a higher value is better.
+    fn measure(&mut self, _step: usize, _learned: &Learned) -> ControlFlow<(), f64> {
+        ControlFlow::Break(())
+    }
+}
+
+impl<F: FnMut(&StepReport)> TrainObserver for F {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        self(report);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Training<'_> {
+    /// What the result depends on: a checkpoint of another key is refused.
+    fn key(&self) -> Result<Digest, TrainError> {
+        let examples = Examples::new(self.examples.to_vec())
+            .digest()
+            .map_err(|_| TrainError::Example { index: 0, reason: "a mask is not as long as its tokens" })?;
+        let settings = TrainSettings { checkpoint_every: 0, keep_checkpoints: 0, ..self.train.clone() };
+        let key = json!({
+            "version": env!("CARGO_PKG_VERSION"), "base": self.model.digest(), "examples": examples,
+            "adapter": self.adapter, "train": settings, "seed": self.seed,
+        });
+        Ok(Digest::of(key.to_string().as_bytes()))
+    }
+
+    fn start(&self) -> Result<Learned, TrainError> {
+        match self.adapter.method {
+            Method::Full => Ok(Learned::Model(Box::new(self.model.clone()))),
+            _ => Ok(Learned::Adapter(Adapter::initial(self.model, self.adapter, self.seed)?)),
+        }
+    }
+}
+
+/// Trains, from the beginning or from a checkpoint of the same training. With any number of threads, and whether it was
+/// interrupted or not, the result has the same bits.
 ///
 /// # Errors
-/// Settings or examples are not valid, nothing is to be learnt, or the training diverges.
-pub fn train_adapter(
-    model: &Model,
-    examples: &[Example],
-    adapter: &AdapterSettings,
-    train: &TrainSettings,
-    seed: u64,
-    observe: &mut dyn FnMut(&StepReport),
+/// Settings, examples or the checkpoint are not valid, nothing is to be learnt, the training diverges, or it was ended.
+pub fn train(
+    training: Training<'_>,
+    checkpoint: Option<&[u8]>,
+    observer: &mut dyn TrainObserver,
 ) -> Result<Trained, TrainError> {
-    if adapter.method == Method::Full {
-        return Err(TrainError::NoAdapter("full"));
+    let mut learned = training.start()?;
+    let mut optimizer = AdamW::new(&learned.variables(), 0.999);
+    let course = Course::new(training, None)?;
+    let key =
+        if checkpoint.is_some() || training.train.checkpoint_every > 0 { training.key()? } else { Digest::of(b"") };
+    let mut progress =
+        Progress { key, step: 0, tokens: 0, target_tokens: 0, losses: Vec::new(), best: None, stopped: false };
+    let mut best = None;
+    if let Some(bytes) = checkpoint {
+        let state = checkpoint::read(bytes, &key, &mut learned, &mut optimizer)?;
+        (progress, best) = (state.progress, state.best);
     }
-    let adapter = Adapter::initial(model, adapter, seed)?;
-    continue_adapter(model, examples, adapter, train, seed, observe)
+    let run = Run { course, learned, optimizer, progress, best };
+    run.to_end(observer)
 }
 
-/// Trains an adapter further than it is.
-pub(crate) fn continue_adapter(
-    model: &Model,
-    examples: &[Example],
-    adapter: Adapter,
-    train: &TrainSettings,
-    seed: u64,
-    observe: &mut dyn FnMut(&StepReport),
-) -> Result<Trained, TrainError> {
-    let optimizer = AdamW::new(&adapter.update.named(), 0.999);
-    let mut trainee = AdapterTrainee { model, adapter, seed };
-    let course = Course { examples, train, seed, steps: None };
-    let report = run(model, &course, &mut trainee, optimizer, observe)?;
-    Ok(Trained { adapter: trainee.adapter, report })
+/// The plan of a training.
+pub(crate) struct Course<'a> {
+    training: Training<'a>,
+    lengths: Vec<usize>,
+    plan: Vec<batch::Step>,
 }
 
-/// What is trained.
-pub(crate) trait Trainee {
-    /// The loss of packed examples and the gradients of everything that is trained; `part` counts those of a step.
-    fn gradients(&self, request: &LossRequest<'_>, step: usize, part: usize) -> (f64, Gradients<f32>);
-
-    /// What the optimizer changes, by name.
-    fn variables(&mut self) -> Vec<(String, &mut Tensor)>;
-}
-
-struct AdapterTrainee<'a> {
-    model: &'a Model,
-    adapter: Adapter,
-    seed: u64,
-}
-
-impl Trainee for AdapterTrainee<'_> {
-    fn gradients(&self, request: &LossRequest<'_>, step: usize, part: usize) -> (f64, Gradients<f32>) {
-        let probability = self.adapter.dropout();
-        let dropout = Dropout { probability, seed: self.seed, step: step * 1024 + part };
-        let trained = model::Trained::Update(&self.adapter.update, (probability > 0.0).then_some(dropout));
-        on_worker(|| loss_and_gradients((self.model, &self.model.weights, &self.model.rope), trained, request))
-    }
-
-    fn variables(&mut self) -> Vec<(String, &mut Tensor)> {
-        self.adapter.update.named_mut()
+impl<'a> Course<'a> {
+    /// Plans a training of at most so many steps.
+    pub(crate) fn new(training: Training<'a>, steps: Option<usize>) -> Result<Self, TrainError> {
+        let Training { model, examples, train, seed, .. } = training;
+        settings::check_settings(train, model)?;
+        let lengths = settings::check_examples(examples, train, model)?;
+        let mut plan = batch::plan(&lengths, train.epochs, train.tokens_per_step, seed);
+        plan.truncate(steps.unwrap_or(usize::MAX));
+        Ok(Self { training, lengths, plan })
     }
 }
 
-/// A model that is trained as a whole.
-pub(crate) struct ModelTrainee {
-    pub(crate) model: Model,
+/// A training under way.
+pub(crate) struct Run<'a> {
+    course: Course<'a>,
+    learned: Learned,
+    optimizer: AdamW,
+    progress: Progress,
+    /// The values of the best state that was measured.
+    best: Option<Values>,
 }
 
-impl Trainee for ModelTrainee {
-    fn gradients(&self, request: &LossRequest<'_>, _: usize, _: usize) -> (f64, Gradients<f32>) {
-        let model = &self.model;
-        on_worker(|| loss_and_gradients((model, &model.weights, &model.rope), model::Trained::Model, request))
+impl<'a> Run<'a> {
+    /// A training from the beginning that keeps no checkpoint.
+    pub(crate) fn new(course: Course<'a>, learned: Learned, beta2: f32) -> Self {
+        let optimizer = AdamW::new(&learned.variables(), beta2);
+        let key = Digest::of(b"");
+        let progress =
+            Progress { key, step: 0, tokens: 0, target_tokens: 0, losses: Vec::new(), best: None, stopped: false };
+        Self { course, learned, optimizer, progress, best: None }
     }
 
-    fn variables(&mut self) -> Vec<(String, &mut Tensor)> {
-        self.model.weights.named_mut()
-    }
-}
-
-/// Bytes of activations above which they are computed again, where that is left to the engine.
-const ACTIVATION_BYTES: usize = 2 << 30;
-
-/// Whether the activations of so many tokens are computed again.
-fn recompute(train: &TrainSettings, model: &Model, tokens: usize) -> bool {
-    match train.activation_checkpointing {
-        ActivationCheckpointing::Always => true,
-        ActivationCheckpointing::Never => false,
-        ActivationCheckpointing::Auto => activation_bytes(model, tokens) > ACTIVATION_BYTES,
-    }
-}
-
-/// Memory that the activations of all blocks take if they are kept.
-fn activation_bytes(model: &Model, tokens: usize) -> usize {
-    let config = &model.config;
-    let heads = (2 * config.heads + 2 * config.key_heads) * config.head_width;
-    (2 * config.hidden_size + heads + 2 * config.intermediate_size) * tokens * config.layers * size_of::<f32>()
-}
-
-/// The loss and gradients of a step that is computed in parts.
-fn accumulate(
-    model: &Model,
-    trainee: &dyn Trainee,
-    train: &TrainSettings,
-    parts: &[Packed],
-    (step, total): (usize, usize),
-) -> (f64, Gradients<f32>) {
-    let (mut loss, mut gradients) = (0.0, Gradients::new());
-    for (index, part) in parts.iter().enumerate() {
-        let request = LossRequest {
-            ids: &part.ids,
-            segments: &part.segments,
-            targets: &part.targets,
-            total,
-            precision: kernel_precision(train.precision),
-            recompute: recompute(train, model, part.ids.len()),
-        };
-        let (part_loss, part_gradients) = trainee.gradients(&request, step, index);
-        loss += part_loss;
-        if gradients.is_empty() {
-            gradients = part_gradients;
-            continue;
-        }
-        for (name, gradient) in part_gradients {
-            if let Some(sum) = gradients.get_mut(&name) {
-                sum.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
+    /// Goes on to the last step, or until nothing gets better.
+    pub(crate) fn to_end(mut self, observer: &mut dyn TrainObserver) -> Result<Trained, TrainError> {
+        let steps = self.course.plan.len();
+        while self.progress.step < steps && !self.progress.stopped {
+            let report = self.step()?;
+            ended(observer.step(&report))?;
+            let improved = self.measure(observer)?;
+            let every = self.course.training.train.checkpoint_every;
+            let due = every > 0 && self.progress.step.is_multiple_of(every);
+            if improved || due {
+                let bytes = checkpoint::write(&self.progress, &self.learned, &self.optimizer, self.best.as_ref())?;
+                ended(observer.checkpoint(self.progress.step, &bytes, improved))?;
             }
         }
+        self.finish()
     }
-    (loss, gradients)
-}
 
-/// In what the kernels multiply.
-pub(crate) fn kernel_precision(precision: freehold_core::recipe::Precision) -> Precision {
-    match precision {
-        freehold_core::recipe::Precision::F32 => Precision::F32,
-        freehold_core::recipe::Precision::Bf16 => Precision::Bf16,
-    }
-}
-
-/// What is learnt, and how.
-#[derive(Clone, Copy)]
-pub(crate) struct Course<'a> {
-    pub(crate) examples: &'a [Example],
-    pub(crate) train: &'a TrainSettings,
-    pub(crate) seed: u64,
-    /// Stop after so many steps, whatever the epochs.
-    pub(crate) steps: Option<usize>,
-}
-
-/// The loop: plan, pack, gradients, checks, optimizer.
-pub(crate) fn run(
-    model: &Model,
-    course: &Course<'_>,
-    trainee: &mut dyn Trainee,
-    mut optimizer: AdamW,
-    observe: &mut dyn FnMut(&StepReport),
-) -> Result<TrainReport, TrainError> {
-    let Course { examples, train, seed, steps } = *course;
-    check_settings(train, model)?;
-    let lengths = check_examples(examples, train, model)?;
-    let mut plan = batch::plan(&lengths, train.epochs, train.tokens_per_step, seed);
-    plan.truncate(steps.unwrap_or(usize::MAX));
-    let steps = plan.len();
-    let (mut tokens, mut target_tokens, mut losses) = (0, 0, Vec::with_capacity(steps));
-    for (index, indices) in plan.iter().enumerate() {
-        let step = index + 1;
+    /// One step: gradients, checks, optimizer. What is trained is only changed if everything is finite.
+    fn step(&mut self) -> Result<StepReport, TrainError> {
+        let Course { training, lengths, plan } = &self.course;
+        let Training { examples, train, .. } = *training;
+        let (index, steps) = (self.progress.step, plan.len());
+        let (indices, step) = (&plan[index], index + 1);
         let parts = batch::pack(examples, indices, train.tokens_at_once);
         let total = parts.iter().map(|part| part.targets.len()).sum();
-        let (loss, gradients) = accumulate(model, trainee, train, &parts, (step, total));
-        check_gradients(&gradients, &optimizer, step)?;
-        let rate = learning_rate(train, step, steps);
-        let size = StepSize { learning_rate: rate, weight_decay: train.weight_decay, clip_norm: train.clip_norm };
+        let (loss, gradients) = self.accumulate(&parts, (step, total));
         let norm = global_norm(&gradients);
         if !loss.is_finite() || !norm.is_finite() {
-            return Err(TrainError::NotFinite { step, loss, norm });
+            return Err(TrainError::NotFinite { step, loss, norm, examples: listed(indices) });
         }
-        optimizer.step(trainee.variables(), &gradients, norm, size);
-        tokens += indices.iter().map(|&index| lengths[index] as u64).sum::<u64>();
-        target_tokens += total as u64;
-        losses.push(loss as f32);
-        observe(&StepReport { step, steps, loss: loss as f32, learning_rate: rate, gradient_norm: norm, tokens });
+        check_gradients(&gradients, &self.optimizer, step)?;
+        let rate = learning_rate(train, step, steps);
+        let size = StepSize { learning_rate: rate, weight_decay: train.weight_decay, clip_norm: train.clip_norm };
+        self.optimizer.step(self.learned.variables_mut(), &gradients, norm, size);
+        let progress = &mut self.progress;
+        progress.step = step;
+        let step_tokens = indices.iter().map(|&index| lengths[index] as u64).sum();
+        progress.tokens += step_tokens;
+        progress.target_tokens += total as u64;
+        progress.losses.push((loss as f32).to_bits());
+        let tokens = progress.tokens;
+        Ok(StepReport { step, steps, loss: loss as f32, learning_rate: rate, gradient_norm: norm, tokens, step_tokens })
     }
-    Ok(TrainReport {
-        steps,
-        tokens,
-        target_tokens,
-        first_loss: losses.first().copied().unwrap_or_default(),
-        last_loss: losses.last().copied().unwrap_or_default(),
-        losses,
-        tensors: optimizer.names().count(),
-        parameters: optimizer.parameters(),
-    })
+
+    /// The loss and gradients of a step that is computed in parts.
+    fn accumulate(&self, parts: &[Packed], (step, total): (usize, usize)) -> (f64, Gradients<f32>) {
+        let Training { model, train, seed, .. } = self.course.training;
+        let (mut loss, mut gradients) = (0.0, Gradients::new());
+        for (index, part) in parts.iter().enumerate() {
+            let request = LossRequest {
+                ids: &part.ids,
+                segments: &part.segments,
+                targets: &part.targets,
+                total,
+                precision: kernel_precision(train.precision),
+                recompute: settings::recompute(train, model, part.ids.len()),
+            };
+            let (part_loss, part_gradients) = self.learned.gradients(model, &request, (seed, step, index));
+            loss += part_loss;
+            if gradients.is_empty() {
+                gradients = part_gradients;
+                continue;
+            }
+            for (name, gradient) in part_gradients {
+                if let Some(sum) = gradients.get_mut(&name) {
+                    sum.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
+                }
+            }
+        }
+        (loss, gradients)
+    }
+
+    /// Measures what was learnt, if that is due; says whether it is the best so far.
+    fn measure(&mut self, observer: &mut dyn TrainObserver) -> Result<bool, TrainError> {
+        let Some(EarlyStopping { every, patience, min_delta, .. }) = &self.course.training.train.early_stopping else {
+            return Ok(false);
+        };
+        let step = self.progress.step;
+        if !step.is_multiple_of(*every) && step < self.course.plan.len() {
+            return Ok(false);
+        }
+        let value = match observer.measure(step, &self.learned) {
+            ControlFlow::Continue(value) => value,
+            ControlFlow::Break(()) => return Err(TrainError::Ended),
+        };
+        let better = self.progress.best.is_none_or(|best| value > best.value + min_delta);
+        if better {
+            self.progress.best = Some(Best { step, value, worse: 0 });
+            let values = self.learned.variables().into_iter();
+            self.best = Some(values.map(|(name, tensor)| (name, tensor.vector::<f32>().into_owned())).collect());
+        } else if let Some(best) = &mut self.progress.best {
+            best.worse += 1;
+            self.progress.stopped = best.worse >= *patience;
+        }
+        Ok(better)
+    }
+
+    /// The best state where one was measured, else the last.
+    fn finish(mut self) -> Result<Trained, TrainError> {
+        if let Some(best) = &self.best {
+            for (name, tensor) in self.learned.variables_mut() {
+                if let Some(values) = best.get(&name) {
+                    tensor.change().copy_from_slice(values);
+                }
+            }
+        }
+        let losses: Vec<f32> = self.progress.losses.iter().map(|bits| f32::from_bits(*bits)).collect();
+        let report = TrainReport {
+            steps: self.progress.step,
+            planned_steps: self.course.plan.len(),
+            tokens: self.progress.tokens,
+            target_tokens: self.progress.target_tokens,
+            first_loss: losses.first().copied().unwrap_or_default(),
+            last_loss: losses.last().copied().unwrap_or_default(),
+            losses,
+            best_step: self.progress.best.map(|best| best.step),
+            tensors: self.optimizer.names().count(),
+            parameters: self.optimizer.parameters(),
+        };
+        Ok(Trained { learned: self.learned, report })
+    }
 }
 
-fn check_settings(train: &TrainSettings, model: &Model) -> Result<(), TrainError> {
-    let finite = |key, value: f64, ok: bool, expected| {
-        if value.is_finite() && ok {
-            Ok(())
-        } else {
-            Err(TrainError::Setting { key, found: value.to_string(), expected })
-        }
-    };
-    finite("epochs", train.epochs, train.epochs > 0.0 && train.epochs <= 1e4, "above 0 and at most 10000")?;
-    finite("learning_rate", train.learning_rate, train.learning_rate > 0.0, "a positive number")?;
-    finite("weight_decay", train.weight_decay, train.weight_decay >= 0.0, "0 or a positive number")?;
-    finite("clip_norm", train.clip_norm, train.clip_norm >= 0.0, "0 (no limit) or a positive number")?;
-    finite("tokens_at_once", train.tokens_at_once as f64, train.tokens_at_once > 0, "a positive number")?;
-    finite("tokens_per_step", train.tokens_per_step as f64, train.tokens_per_step > 0, "a positive number")?;
-    if train.max_length > model.config.max_positions {
-        return Err(TrainError::TooManyPositions {
-            max_length: train.max_length,
-            positions: model.config.max_positions,
-        });
-    }
-    Ok(())
+fn ended(flow: ControlFlow<()>) -> Result<(), TrainError> {
+    if flow.is_break() { Err(TrainError::Ended) } else { Ok(()) }
 }
 
-/// The tokens of each example, zero for those without a target.
-fn check_examples(examples: &[Example], train: &TrainSettings, model: &Model) -> Result<Vec<usize>, TrainError> {
-    let mut lengths = Vec::with_capacity(examples.len());
-    for (index, example) in examples.iter().enumerate() {
-        let length = example.ids.len();
-        if length != example.mask.len() {
-            return Err(TrainError::Example { index, reason: "its mask is not as long as its tokens" });
-        }
-        if length > train.max_length {
-            return Err(TrainError::TooLong { index, length, max_length: train.max_length });
-        }
-        if example.ids.iter().any(|&id| id as usize >= model.config.vocab_size) {
-            return Err(TrainError::Example { index, reason: "it has a token that the model does not have" });
-        }
-        lengths.push(if batch::target_positions(example).next().is_some() { length } else { 0 });
-    }
-    if lengths.iter().all(|&length| length == 0) {
-        return Err(TrainError::NothingToLearn { examples: examples.len() });
-    }
-    Ok(lengths)
+/// The first examples of a batch, and how many more there are.
+fn listed(indices: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = indices.iter().take(SHOWN).map(usize::to_string).collect();
+    let more = indices.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", shown.join(", "))
 }
 
 /// Every trained tensor has a finite gradient at step 1. B starts at zero, which makes the gradient of A zero then; at

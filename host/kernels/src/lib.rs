@@ -28,7 +28,6 @@ mod transpose;
 mod vector;
 mod workers;
 
-pub use workers::on_worker;
 pub use buffer::{Buffer, release_buffers};
 pub use instructions::{Bf16Path, F32Path, bf16_path, f32_path};
 pub use matrix::{Matrix, Stored, Values};
@@ -38,3 +37,4 @@ pub use real::Real;
 pub use tile::{Factor, Tiled, panel_product};
 pub use token_sums::{fold, token_sums};
 pub use transpose::transpose_panel;
+pub use workers::on_worker;

@@ -152,11 +152,9 @@ mod sixteen {
         |from| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))),
         |from| _mm256_loadu_si256(from.cast())
     );
-    loads!(
-        f16,
-        |from| _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())),
-        |from| rounded(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())))
-    );
+    loads!(f16, |from| _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())), |from| rounded(_mm512_cvtph_ps(
+        _mm256_loadu_si256(from.cast())
+    )));
     loads!(f64, |from| halves(from), |from| rounded(halves(from)));
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
@@ -300,7 +298,10 @@ mod tests {
         fn check<S: Stored>(values: [S; 16]) {
             // SAFETY: there are sixteen values, and the instructions were found; arrays and vectors have the same size.
             let (singles, brains): ([f32; 16], [u16; 16]) = unsafe {
-                (std::mem::transmute(S::singles_16(values.as_ptr())), std::mem::transmute(S::brains_16(values.as_ptr())))
+                (
+                    std::mem::transmute(S::singles_16(values.as_ptr())),
+                    std::mem::transmute(S::brains_16(values.as_ptr())),
+                )
             };
             for (i, value) in values.into_iter().enumerate() {
                 assert_eq!(singles[i].to_bits(), value.single().to_bits());

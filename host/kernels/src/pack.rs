@@ -150,8 +150,7 @@ mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
 
     use std::arch::x86_64::{
-        __m512i, _mm512_cvtepu16_epi32, _mm512_or_si512, _mm512_setzero_si512, _mm512_slli_epi32,
-        _mm512_storeu_si512,
+        __m512i, _mm512_cvtepu16_epi32, _mm512_or_si512, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_si512,
     };
 
     use half::bf16;

@@ -32,7 +32,8 @@ pub(crate) fn multiply_vectors<T: Real>(jobs: Vec<Job<'_, T>>) {
     let share = outputs.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK);
     let mut sums = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        let products: Vec<Product<'_>> = job.terms.iter().map(|(weight, x)| Product { weight: *weight, x: x.vector() }).collect();
+        let products: Vec<Product<'_>> =
+            job.terms.iter().map(|(weight, x)| Product { weight: *weight, x: x.vector() }).collect();
         let y: Vec<f32> = match job.start {
             Start::Zero => vec![0.0; job.out.features()],
             Start::Bias(bias) => bias.iter().map(|x| x.to_f64() as f32).collect(),

@@ -4,7 +4,7 @@ use freehold_bundle::BundleError;
 use freehold_core::digest::Digest;
 use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
-use freehold_engine::{AdapterError, ChatError, ExamplesError, GenerateError, ModelError, TrainError};
+use freehold_engine::{AdapterError, ChatError, ExamplesError, ExportError, GenerateError, ModelError, TrainError};
 use freehold_files::FileError;
 use freehold_hub::HubError;
 use freehold_ledger::LedgerError;
@@ -326,6 +326,9 @@ pub enum WorkflowError {
     /// An adapter cannot be read or written.
     #[error("adapter: {0}")]
     Adapter(#[from] AdapterError),
+    /// A model cannot be written.
+    #[error("model: {0}")]
+    Export(#[from] ExportError),
     /// Generating failed.
     #[error("generating: {0}")]
     Generate(#[from] GenerateError),

@@ -1,6 +1,8 @@
 //! One file a command.
 
+mod adapter;
 mod audit;
+mod generate;
 mod init;
 mod key;
 mod logits;
@@ -30,6 +32,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Trust(command) => trust::run(&home, command, terminal),
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
+        Command::Adapter(command) => adapter::run(command, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }
 }

@@ -27,8 +27,12 @@ pub(super) fn run(place: &Place<'_>, command: ModelCommand, terminal: &Terminal)
             Some(model) => pulled::inspect(place, model, terminal),
             None => inspect(&model, terminal),
         },
-        ModelCommand::Logits { model, ids, adapter, out } => {
-            super::logits::run(&model, &ids, adapter.as_deref(), &out)?;
+        ModelCommand::Logits { model, ids, adapter, precision, out } => {
+            super::logits::run(&model, &ids, adapter.as_deref(), precision.into(), &out)?;
+            Ok(ExitCode::Done)
+        }
+        ModelCommand::Generate(arguments) => {
+            super::generate::run(&arguments, terminal)?;
             Ok(ExitCode::Done)
         }
         ModelCommand::Pretrain { spec, text, out, from } => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Recipe, Split};
+use super::{EarlyStopping, Method, Recipe, Split};
 use crate::hub::HubModel;
 use crate::name::is_label;
 use crate::toml_text::{self, TomlError};
@@ -76,8 +76,13 @@ impl Recipe {
 
     fn check_training(&self) -> Result<(), RecipeError> {
         let (adapter, train) = (&self.adapter, &self.train);
-        require((1..=1024).contains(&adapter.rank), "adapter.rank", "must be from 1 to 1024")?;
-        require(adapter.alpha.is_finite() && adapter.alpha > 0.0, "adapter.alpha", "must be above 0")?;
+        if adapter.method == Method::Full {
+            let absent = adapter.rank == 0 && adapter.alpha == 0.0 && adapter.dropout == 0.0;
+            require(absent, "adapter.method", "`full` has no rank, alpha or dropout: leave these keys out")?;
+        } else {
+            require((1..=1024).contains(&adapter.rank), "adapter.rank", "must be from 1 to 1024")?;
+            require(adapter.alpha.is_finite() && adapter.alpha > 0.0, "adapter.alpha", "must be above 0")?;
+        }
         require((0.0..1.0).contains(&adapter.dropout), "adapter.dropout", "must be from 0 to below 1")?;
         require(!adapter.targets.is_empty(), "adapter.targets", "at least one layer is needed")?;
         for target in &adapter.targets {
@@ -95,6 +100,15 @@ impl Recipe {
             "train.weight_decay",
             "must not be negative",
         )?;
+        require(train.tokens_at_once >= 1, "train.tokens_at_once", "must be at least 1")?;
+        require(train.keep_checkpoints >= 1, "train.keep_checkpoints", "must be at least 1")?;
+        if let Some(EarlyStopping { metric, every, patience, min_delta }) = &train.early_stopping {
+            let key = "train.early_stopping";
+            require(*every >= 1 && *patience >= 1, key, "`every` and `patience` must be at least 1")?;
+            require(min_delta.is_finite() && *min_delta >= 0.0, key, "`min_delta` must not be negative")?;
+            let known = metric == "loss" || self.metric.iter().any(|it| it.measurement() == metric);
+            require(known, key, &format!("`metric` is `{metric}`, neither `loss` nor the name of a metric"))?;
+        }
         require(train.max_length >= 2, "train.max_length", "must be at least 2 tokens")?;
         require(train.tokens_per_step >= train.max_length, "train.tokens_per_step", "must be at least train.max_length")
     }

@@ -19,9 +19,15 @@ struct Found {
 
 /// The weights that the configuration implies, each tensor there once, with its shape, and finite.
 pub(crate) fn weights(folder: &ModelFolder, config: &Config) -> Result<Weights, ModelError> {
+    let mapped = folder.weight_files().iter().map(|file| Ok((file.clone(), folder.map(file)?)));
+    weights_of(config, &mapped.collect::<Result<Vec<_>, ModelError>>()?)
+}
+
+/// The same of mapped files with their names.
+pub(crate) fn weights_of(config: &Config, files: &[(String, Arc<Mapped>)]) -> Result<Weights, ModelError> {
     let mut found = BTreeMap::new();
-    for file in folder.weight_files() {
-        tensors(file, &folder.map(file)?, &mut found)?;
+    for (name, file) in files {
+        tensors(name, file, &mut found)?;
     }
     let weights = Weights::build(config, |name, shape| {
         let tensor = name.to_string();

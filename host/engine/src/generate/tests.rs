@@ -4,7 +4,7 @@ use super::*;
 use crate::AdapterError;
 use crate::example::Example;
 use crate::model::tests::{config, tiny};
-use crate::train::{TrainError, Trained, train_adapter};
+use crate::train::{Learned, TrainError, TrainReport, Training, train as run_training};
 
 fn settings() -> (AdapterSettings, TrainSettings) {
     let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -63,9 +63,26 @@ fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Result<
     super::logits(model, adapter, ids, Precision::F32)
 }
 
-fn train() -> Trained {
+struct TrainedAdapter {
+    adapter: Adapter,
+    report: TrainReport,
+}
+
+fn train_adapter(
+    model: &Model,
+    examples: &[Example],
+    adapter: &AdapterSettings,
+    train: &TrainSettings,
+) -> Result<TrainedAdapter, TrainError> {
+    let training = Training { model, examples, adapter, train, seed: 5 };
+    let trained = run_training(training, None, &mut |_: &crate::StepReport| ())?;
+    let Learned::Adapter(adapter) = trained.learned else { panic!("an adapter was asked for") };
+    Ok(TrainedAdapter { adapter, report: trained.report })
+}
+
+fn train() -> TrainedAdapter {
     let (adapter, train) = settings();
-    train_adapter(&tiny::<f32>(config()), &examples(), &adapter, &train, 5, &mut |_| ()).unwrap()
+    train_adapter(&tiny::<f32>(config()), &examples(), &adapter, &train).unwrap()
 }
 
 #[test]
@@ -169,7 +186,7 @@ fn a_train_that_cannot_be_is_told() {
     let (adapter, settings) = settings();
     let model = tiny::<f32>(config());
     let run = |examples: &[Example], adapter: &AdapterSettings, settings: &TrainSettings| {
-        train_adapter(&model, examples, adapter, settings, 1, &mut |_| ()).unwrap_err()
+        train_adapter(&model, examples, adapter, settings).map(|_| ()).unwrap_err()
     };
     let mut masked = examples();
     masked.iter_mut().for_each(|example| example.mask.fill(false));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use freehold_kernels::{Job, Operand, Panels, Real, Side, multiply};
 
 use super::forward::{Network, Packing};
-use crate::ops::{KeyValues, attention, attention_cached, embed, gather_tokens, rms_norm};
+use crate::ops::{KeyValues, attention, attention_cached, embed, gather_tokens, loss_of, rms_norm};
 
 /// The past of one row in generation.
 #[derive(Debug, Clone)]
@@ -36,15 +36,35 @@ impl<T: Real> Network<'_, T> {
     }
 }
 
+/// The mean loss of targets, which are tokens and what should follow them, in segments that cover `ids` in order.
+pub(crate) fn loss<T: Real>(
+    network: &Network<'_, T>,
+    ids: &[u32],
+    segments: &[Range<usize>],
+    targets: &[(u32, u32)],
+    total: usize,
+) -> f64 {
+    let stream = stream(network, ids, segments);
+    let (tokens, next): (Vec<u32>, Vec<u32>) = targets.iter().copied().unzip();
+    let norm = network.weights.norm.vector();
+    let normed = rms_norm(&gather_tokens(&stream, &tokens), &norm, network.model.config.norm_eps).normed;
+    loss_of(&normed, network.weights.head(), &next, total as f64, network.precision)
+}
+
 /// Logits [V, tokens] at all positions of segments that cover `ids` in order.
 pub(crate) fn logits<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usize>]) -> Panels<T> {
+    network.head(&stream(network, ids, segments))
+}
+
+/// The stream that comes out of the last block.
+fn stream<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usize>]) -> Panels<T> {
     let packing = Packing::new(network, segments);
     let mut stream = embed(&network.weights.embedding, ids);
     for layer in 0..network.model.config.layers {
         let (spans, shape) = (packing.spans(layer), network.model.attention_shape());
         network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| attention((q, k, v), &spans, shape).values);
     }
-    network.head(&stream)
+    stream
 }
 
 /// Logits [V, rows] behind the last token of each row, whose new tokens are `next`; the past of each row grows by them.

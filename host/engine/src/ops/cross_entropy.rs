@@ -24,6 +24,22 @@ pub(crate) struct HeadLoss<T: Real> {
     pub(crate) weight: Option<Vec<T>>,
 }
 
+/// The loss alone, of hidden states [D, targets]: the mean over `total`.
+pub(crate) fn loss_of<T: Real>(
+    hidden: &Panels<T>,
+    head: &Tensor,
+    targets: &[u32],
+    total: f64,
+    precision: Precision,
+) -> f64 {
+    let mut loss = 0.0;
+    for (index, targets) in targets.chunks(CHUNK).enumerate() {
+        let (_, _, parts) = chunk(hidden, head, (index, targets), precision);
+        loss += sum_of(&parts, targets, total);
+    }
+    loss
+}
+
 /// What each target's softmax comes to.
 struct Softmax<T> {
     /// The largest logit.
@@ -50,18 +66,8 @@ pub(crate) fn head_loss<T: Real>(
     let mut weight = want_weight.then(|| vec![T::ZERO; vocabulary * features]);
     let mut loss = 0.0;
     for (index, targets) in targets.chunks(CHUNK).enumerate() {
-        let range = index * CHUNK * features..(index * CHUNK + targets.len().next_multiple_of(LANES)) * features;
-        let mut some = Panels::any(features, targets.len());
-        some.values_mut().copy_from_slice(&hidden.values()[range.clone()]);
-        let mut logits = Panels::any(vocabulary, targets.len());
-        multiply(Job::new(head.matrix(), Side::Plain, &Operand::new(&some, precision), &mut logits));
-        let parts = exponentials(&mut logits, targets);
-        for (panel, part) in parts.iter().enumerate() {
-            for lane in 0..LANES.min(targets.len() - panel * LANES) {
-                let log = part.sum[lane].to_f64().ln() + part.max[lane].to_f64();
-                loss += (log - part.target[lane].to_f64()) / total;
-            }
-        }
+        let (some, mut logits, parts) = chunk(hidden, head, (index, targets), precision);
+        loss += sum_of(&parts, targets, total);
         let mut back = Panels::any(features, targets.len());
         let job = |logits: &Panels<T>, back: &mut Panels<T>| {
             multiply(Job::new(head.matrix(), Side::Transposed, &Operand::new(logits, precision), back));
@@ -75,9 +81,38 @@ pub(crate) fn head_loss<T: Real>(
             minus_targets(&mut back, &parts, head, targets, total);
         }
         back.clear_padding();
-        gradient.values_mut()[range].copy_from_slice(back.values());
+        gradient.values_mut()[index * CHUNK * features..][..back.values().len()].copy_from_slice(back.values());
     }
     HeadLoss { loss, hidden: gradient, weight }
+}
+
+/// Some of the hidden states, the exponentials of their logits, and what their softmax comes to.
+fn chunk<T: Real>(
+    hidden: &Panels<T>,
+    head: &Tensor,
+    (index, targets): (usize, &[u32]),
+    precision: Precision,
+) -> (Panels<T>, Panels<T>, Vec<Softmax<T>>) {
+    let features = hidden.features();
+    let mut some = Panels::any(features, targets.len());
+    let size = some.values().len();
+    some.values_mut().copy_from_slice(&hidden.values()[index * CHUNK * features..][..size]);
+    let mut logits = Panels::any(head.matrix().rows(), targets.len());
+    multiply(Job::new(head.matrix(), Side::Plain, &Operand::new(&some, precision), &mut logits));
+    let parts = exponentials(&mut logits, targets);
+    (some, logits, parts)
+}
+
+/// The sum of the losses of some targets, divided by `total`.
+fn sum_of<T: Real>(parts: &[Softmax<T>], targets: &[u32], total: f64) -> f64 {
+    let mut loss = 0.0;
+    for (panel, part) in parts.iter().enumerate() {
+        for lane in 0..LANES.min(targets.len() - panel * LANES) {
+            let log = part.sum[lane].to_f64().ln() + part.max[lane].to_f64();
+            loss += (log - part.target[lane].to_f64()) / total;
+        }
+    }
+    loss
 }
 
 /// Replaces logits by the exponentials of what they are below the largest.
@@ -179,6 +214,8 @@ mod tests {
         assert_gradient(hidden.values(), with, frozen.hidden.values());
         assert_gradient(hidden.values(), with, trained.hidden.values());
         assert_gradient(&head, |head| run(&hidden, head, false).loss, &trained.weight.unwrap());
+        let head = Tensor::of(head, &[vocabulary, features]);
+        assert_eq!(loss_of(&hidden, &head, &targets, 300.0, Precision::F32), frozen.loss);
         assert!(frozen.weight.is_none());
     }
 }

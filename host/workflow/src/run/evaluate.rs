@@ -6,7 +6,7 @@ use freehold_core::evidence::Measurement;
 use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
-use freehold_engine::{Adapter, ChatTokenizer, GenerateSettings, Model, generate};
+use freehold_engine::{ChatTokenizer, GenerateSettings, Learned, Model, generate};
 use freehold_rows::{BATCH_BYTES, BATCH_ROWS};
 use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ fn batch_rows(rows: &[(&Question, &String)]) -> usize {
     full.map_or(rows.len().min(BATCH_ROWS), |last| last + 1)
 }
 
-struct Examiner<'a> {
+pub(super) struct Examiner<'a> {
     model: Model,
     tokenizer: ChatTokenizer,
     questions: Vec<Question>,
@@ -107,18 +107,52 @@ struct Examiner<'a> {
     project: &'a Project,
 }
 
-impl Examiner<'_> {
+impl<'a> Examiner<'a> {
+    pub(super) fn new(
+        project: &'a Project,
+        resolved: &Resolved,
+        model: Model,
+        work: &Work<'_>,
+    ) -> Result<Self, WorkflowError> {
+        let tokenizer = tokenise::tokenizer(project, resolved)?;
+        let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
+        let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
+        let max_new_tokens = project.recipe.evaluate.max_new_tokens;
+        Ok(Self { model, tokenizer, questions, max_new_tokens, prompts, project })
+    }
+
+    /// A metric of the answers of what was learnt so far; turned round if lower is better.
+    pub(super) fn value(
+        &self,
+        ready: &ReadyPlugin,
+        learned: &Learned,
+        work: &mut Work<'_>,
+    ) -> Result<f64, WorkflowError> {
+        let answers = self.answers("so far", Some(learned), work)?;
+        let mut metric = ready.plugin.metric(ready.grants.clone())?;
+        let description = metric.describe()?;
+        let statistics = self.statistics(&mut metric, &answers)?;
+        let width = description.statistics.len().max(1);
+        let mut sums = vec![0.0; width];
+        for row in statistics.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+        let value = metric.values(&sums)?.first().copied().unwrap_or(f64::NEG_INFINITY);
+        Ok(if description.higher_is_better { value } else { -value })
+    }
+
     fn answers(
         &self,
         name: &'static str,
-        adapter: Option<&Adapter>,
+        learned: Option<&Learned>,
         work: &mut Work<'_>,
     ) -> Result<Answers, WorkflowError> {
         let total = self.prompts.len();
         let task = format!("answer ({name})");
         let mut observe = |done: usize| progress(work.observer, &task, done, total, String::new());
+        let (model, adapter) = learned.map_or((&self.model, None), |learned| learned.answering(&self.model));
         let settings = GenerateSettings { max_new_tokens: self.max_new_tokens, ..GenerateSettings::default() };
-        let generated = generate(&self.model, adapter, &self.prompts, &settings, None, &mut observe)?;
+        let generated = generate(model, adapter, &self.prompts, &settings, None, &mut observe)?;
         let mut texts = Vec::with_capacity(total);
         for (row, answer) in generated.iter().enumerate() {
             let failed = |source| WorkflowError::Chat { row, split: Split::Eval.as_str(), source };
@@ -210,18 +244,13 @@ pub(crate) fn evaluate(
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
     let recipe = &project.recipe;
-    let tokenizer = tokenise::tokenizer(project, resolved)?;
-    let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
-    let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
-    let model = train::load_base(project, resolved)?;
-    let max_new_tokens = recipe.evaluate.max_new_tokens;
-    let examiner = Examiner { model, tokenizer, questions, max_new_tokens, prompts, project };
-    let (adapter_digest, adapter) = train::own_adapter(work, &examiner.model)?;
-    let mut answers = vec![examiner.answers("base", None, work)?, examiner.answers("adapted", Some(&adapter), work)?];
+    let examiner = Examiner::new(project, resolved, train::load_base(project, resolved)?, work)?;
+    let (adapter_digest, learned) = train::own_learned(work, &examiner.model)?;
+    let mut answers = vec![examiner.answers("base", None, work)?, examiner.answers("adapted", Some(&learned), work)?];
     let production = production(project, resolved, work)?;
     if let Some(production) = production.as_ref().filter(|production| production.measured) {
-        let adapter = train::load_adapter(work, &production.adapter, &examiner.model)?;
-        answers.push(examiner.answers("production", Some(&adapter), work)?);
+        let learned = train::load_learned(work, &production.adapter, &examiner.model)?;
+        answers.push(examiner.answers("production", Some(&learned), work)?);
     }
     let rows = examiner.questions.len();
     let resamples = Resamples::new(rows, recipe.evaluate.resamples, recipe.run.seed);

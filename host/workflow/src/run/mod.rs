@@ -1,6 +1,8 @@
 //! A run from recipe to decision.
 
+mod checkpoints;
 mod dialogues;
+mod early_stopping;
 mod evaluate;
 mod evidence;
 mod journal;
@@ -82,17 +84,18 @@ pub fn run(
         journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
         journal
     };
-    phases(project, &resolved, &mut journal)?;
+    phases(home, project, &resolved, &mut journal)?;
     decide(home, project, &resolved, &mut journal)?;
     report::of(&journal)
 }
 
-fn phases(project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
+fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
     let admitted = journal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
     if judge::read(&admitted)?.allowed {
         journal.phase(Phase::Transform, |work| transform::transform(project, resolved, work))?;
         journal.phase(Phase::Tokenise, |work| tokenise::tokenise(project, resolved, work))?;
-        journal.phase(Phase::Train, |work| train::train(project, resolved, work))?;
+        journal.phase(Phase::Train, |work| train::train(home, project, resolved, work))?;
+        checkpoints::remove(home, &journal.run)?;
         let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(project, resolved, work))?;
         let measured = evaluate::read(&measured)?;
         journal.phase(Phase::Promote, |work| judge::judge(Stage::Promote, project, resolved, Some(&measured), work))?;

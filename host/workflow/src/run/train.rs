@@ -1,24 +1,32 @@
 //! Phase train: the adapter.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use freehold_core::digest::Digest;
+use freehold_core::recipe::{Method, Precision};
 use freehold_core::record::{Material, Phase, PhaseRecord};
-use freehold_engine::{Adapter, Examples, Model, StepReport, train_adapter};
+use freehold_engine::{Adapter, Examples, Learned, Model, StepReport, TrainObserver, Trained, Training, WeightType};
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::Checkpoints;
+use super::early_stopping::Measure;
 use super::journal::{PhaseOutput, Work, detail, output_of};
 use super::resolve::Resolved;
 use super::tokenise::TOKENS;
 use crate::observe::progress;
 use crate::statements::malformed;
-use crate::{Project, WorkflowError};
+use crate::{Home, Project, WorkflowError};
 
 /// Name of the output: the manifest of the adapter's files.
 pub(crate) const ADAPTER: &str = "adapter";
 /// Artifact type of adapters in the store.
 const ADAPTER_TYPE: &str = "application/vnd.freehold.adapter.peft";
+/// Artifact type of models that were trained as a whole.
+const MODEL_TYPE: &str = "application/vnd.freehold.model.huggingface";
+/// The weights of such a model.
+const WEIGHTS_FILE: &str = "model.safetensors";
 /// Files of an adapter, as PEFT names them.
 const CONFIG_FILE: &str = "adapter_config.json";
 const TENSORS_FILE: &str = "adapter_model.safetensors";
@@ -29,7 +37,16 @@ pub(crate) const BASE_MODEL: &str = "dev.freehold.base.model";
 /// What the statement of this phase says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TrainDetail {
+    /// What was trained; records of earlier versions do not say, and have an adapter.
+    #[serde(default)]
+    pub(crate) method: Option<Method>,
     pub(crate) steps: usize,
+    /// Steps that were planned, of which fewer are made where nothing gets better any more.
+    #[serde(default)]
+    pub(crate) planned_steps: Option<usize>,
+    /// The step whose state was taken, where the best was measured.
+    #[serde(default)]
+    pub(crate) best_step: Option<usize>,
     pub(crate) tokens: u64,
     pub(crate) target_tokens: u64,
     pub(crate) first_loss: f32,
@@ -51,8 +68,8 @@ pub(crate) fn load_base(project: &Project, resolved: &Resolved) -> Result<Model,
     Model::load(&resolved.base).map_err(|source| WorkflowError::Model { model: model.clone(), source })
 }
 
-/// The adapter with this manifest, for `model`.
-pub(crate) fn load_adapter(work: &Work<'_>, manifest: &Digest, model: &Model) -> Result<Adapter, WorkflowError> {
+/// What a training gave, read from its manifest, for the base model `model`.
+pub(crate) fn load_learned(work: &Work<'_>, manifest: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
     let artifact = work.store().artifact(manifest)?;
     let file = |name: &str| {
         let found = artifact.files.iter().find(|(file, _)| file == name);
@@ -60,37 +77,114 @@ pub(crate) fn load_adapter(work: &Work<'_>, manifest: &Digest, model: &Model) ->
             || WorkflowError::Record { what: format!("adapter {manifest}"), problem: format!("has no file `{name}`") };
         Ok::<_, WorkflowError>(work.store().get(&found.ok_or_else(problem)?.1)?)
     };
-    Ok(Adapter::from_files(&file(CONFIG_FILE)?, &file(TENSORS_FILE)?, model)?)
+    if artifact.files.iter().any(|(name, _)| name == WEIGHTS_FILE) {
+        let failed = |source| WorkflowError::Model { model: manifest.to_string(), source };
+        return Ok(Learned::Model(Box::new(model.with_weights(file(WEIGHTS_FILE)?).map_err(failed)?)));
+    }
+    Ok(Learned::Adapter(Adapter::from_files(&file(CONFIG_FILE)?, &file(TENSORS_FILE)?, model)?))
 }
 
-/// The adapter of this run.
-pub(crate) fn own_adapter(work: &Work<'_>, model: &Model) -> Result<(Digest, Adapter), WorkflowError> {
+/// What this run has learnt.
+pub(crate) fn own_learned(work: &Work<'_>, model: &Model) -> Result<(Digest, Learned), WorkflowError> {
     let manifest = output_of(work.before(Phase::Train)?, ADAPTER)?;
-    Ok((manifest, load_adapter(work, &manifest, model)?))
+    Ok((manifest, load_learned(work, &manifest, model)?))
 }
 
-pub(crate) fn train(project: &Project, resolved: &Resolved, work: &mut Work<'_>) -> Result<PhaseOutput, WorkflowError> {
+/// Follows the training, and keeps its checkpoints. What goes wrong here is told when the training has ended for it.
+struct Follower<'a, 'w> {
+    work: &'a mut Work<'w>,
+    checkpoints: &'a Checkpoints,
+    model: &'a Model,
+    measure: &'a Measure<'a>,
+    started: Instant,
+    /// Tokens of the steps that an earlier process made.
+    before: Option<u64>,
+    failed: Option<WorkflowError>,
+}
+
+impl TrainObserver for Follower<'_, '_> {
+    fn step(&mut self, step: &StepReport) -> ControlFlow<()> {
+        // The first step of this process says how far the one before it was.
+        let before = *self.before.get_or_insert(step.tokens - step.step_tokens);
+        let rate = (step.tokens - before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let note = format!("loss {:.3}, {rate:.0} tokens/s", step.loss);
+        progress(self.work.observer, "train", step.step, step.steps, note);
+        ControlFlow::Continue(())
+    }
+
+    fn checkpoint(&mut self, step: usize, bytes: &[u8], best: bool) -> ControlFlow<()> {
+        let kept = self.checkpoints.keep(step, bytes, best);
+        self.or_end(kept)
+    }
+
+    fn measure(&mut self, _: usize, learned: &Learned) -> ControlFlow<(), f64> {
+        let value = self.measure.value(self.model, learned, self.work);
+        self.or_end(value)
+    }
+}
+
+impl Follower<'_, '_> {
+    fn or_end<T>(&mut self, result: Result<T, WorkflowError>) -> ControlFlow<(), T> {
+        match result {
+            Ok(value) => ControlFlow::Continue(value),
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+/// Trains, going on from the last checkpoint of an earlier process.
+fn learn(
+    project: &Project,
+    resolved: &Resolved,
+    (model, checkpoints): (&Model, &Checkpoints),
+    work: &mut Work<'_>,
+) -> Result<Trained, WorkflowError> {
+    let recipe = &project.recipe;
+    let examples = Examples::from_bytes(&work.output(Phase::Tokenise, TOKENS)?)?;
+    let measure = Measure::of(project, resolved, model, work)?;
+    let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
+    let training = Training { model, examples: examples.as_slice(), adapter, train, seed };
+    let last = checkpoints.last()?;
+    let started = Instant::now();
+    let mut follower = Follower { work, checkpoints, model, measure: &measure, started, before: None, failed: None };
+    let trained = freehold_engine::train(training, last.as_deref(), &mut follower);
+    match follower.failed {
+        Some(error) => Err(error),
+        None => Ok(trained?),
+    }
+}
+
+pub(crate) fn train(
+    home: &Home,
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
     let recipe = &project.recipe;
     let model = load_base(project, resolved)?;
-    let examples = Examples::from_bytes(&work.output(Phase::Tokenise, TOKENS)?)?;
+    let checkpoints = Checkpoints::open(home, work.run, recipe.train.keep_checkpoints)?;
     let started = Instant::now();
-    let mut observe = |step: &StepReport| {
-        let rate = step.tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        let note = format!("loss {:.3}, {rate:.0} tokens/s", step.loss);
-        progress(work.observer, "train", step.step, step.steps, note);
-    };
-    let seed = recipe.run.seed;
-    let trained = train_adapter(&model, examples.as_slice(), &recipe.adapter, &recipe.train, seed, &mut observe)?;
+    let trained = learn(project, resolved, (&model, &checkpoints), work)?;
     let seconds = started.elapsed().as_secs_f64();
     let annotations = BTreeMap::from([
         (BASE_DIGEST.to_owned(), resolved.lock.base.digest.to_string()),
         (BASE_MODEL.to_owned(), recipe.base.model.clone()),
     ]);
-    let manifest = work.store().put_artifact(ADAPTER_TYPE, &trained.adapter.to_files()?, annotations)?;
+    let (kind, files) = match &trained.learned {
+        Learned::Adapter(adapter) => (ADAPTER_TYPE, adapter.to_files()?),
+        Learned::Model(model) => (MODEL_TYPE, model.to_files(WeightType::F32)?),
+    };
+    let manifest = work.store().put_artifact(kind, &files, annotations)?;
     let report = trained.report;
     let losses = serde_json::to_vec(&report.losses).map_err(malformed("losses"))?;
     let detail = TrainDetail {
+        method: Some(recipe.adapter.method),
         steps: report.steps,
+        planned_steps: Some(report.planned_steps),
+        best_step: report.best_step,
         tokens: report.tokens,
         target_tokens: report.target_tokens,
         first_loss: report.first_loss,
@@ -98,7 +192,7 @@ pub(crate) fn train(project: &Project, resolved: &Resolved, work: &mut Work<'_>)
         tensors: report.tensors,
         parameters: report.parameters,
         seconds,
-        determinism: determinism(),
+        determinism: determinism(recipe.train.precision),
     };
     let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept("losses", work.store().put(&losses)?)];
     let artifact = work.store().artifact(&manifest)?;
@@ -109,22 +203,15 @@ pub(crate) fn train(project: &Project, resolved: &Resolved, work: &mut Work<'_>)
     PhaseOutput::new(inputs, outputs, &detail)
 }
 
-/// Matrix products round differently on other instruction sets, so the record says which were there.
-fn determinism() -> BTreeMap<String, String> {
-    let mut scope = BTreeMap::from([
+/// Within what the same inputs give the same bits. In f32 every sum has one order, on every processor; in bf16 the order is
+/// that of the instructions.
+fn determinism(precision: Precision) -> BTreeMap<String, String> {
+    BTreeMap::from([
         ("freehold".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("arch".to_owned(), std::env::consts::ARCH.to_owned()),
         ("os".to_owned(), std::env::consts::OS.to_owned()),
-    ]);
-    #[cfg(target_arch = "x86_64")]
-    {
-        let features = [
-            ("avx2", std::is_x86_feature_detected!("avx2")),
-            ("fma", std::is_x86_feature_detected!("fma")),
-            ("avx512f", std::is_x86_feature_detected!("avx512f")),
-        ];
-        let found: Vec<_> = features.iter().filter(|(_, found)| *found).map(|(name, _)| *name).collect();
-        scope.insert("cpu_features".to_owned(), found.join(","));
-    }
-    scope
+        ("precision".to_owned(), precision.as_str().to_owned()),
+        ("instructions".to_owned(), freehold_engine::instructions(precision).to_owned()),
+        ("threads".to_owned(), "any number".to_owned()),
+    ])
 }

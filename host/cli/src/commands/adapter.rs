@@ -1,0 +1,46 @@
+//! `freehold adapter`
+
+use std::path::Path;
+
+use freehold_engine::WeightType;
+use freehold_workflow::{ExitCode, WorkflowError};
+use serde_json::json;
+
+use super::generate::load_adapter;
+use super::make_folder;
+use super::model::load;
+use crate::args::AdapterCommand;
+use crate::failure::Failure;
+use crate::page::{Terminal, pairs};
+
+pub(super) fn run(command: AdapterCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let AdapterCommand::Merge { adapter, model, out, dtype } = command;
+    merge(&adapter, &model, &out, dtype.into(), terminal)?;
+    Ok(ExitCode::Done)
+}
+
+fn merge(adapter: &Path, model: &Path, out: &Path, kind: WeightType, terminal: &Terminal) -> Result<(), Failure> {
+    let (_, base) = load(model)?;
+    let adapter = load_adapter(adapter, &base)?;
+    let merged = base.merged(&adapter, kind).map_err(WorkflowError::from)?;
+    let files = merged.to_files(kind).map_err(WorkflowError::from)?;
+    drop((merged, adapter));
+    let folder = make_folder(out)?;
+    let failed = |error: &dyn std::fmt::Display| Failure::file("write", out, error);
+    if folder.entries().map_err(|error| failed(&error))?.next().is_some() {
+        return Err(failed(&"the folder is not empty; name one that is not there"));
+    }
+    for (name, bytes) in &files {
+        freehold_files::write(&folder, name, bytes).map_err(|error| failed(&error))?;
+    }
+    let (written, _) = load(out)?;
+    let value = json!({ "base": base.digest(), "digest": written.digest(), "folder": out.display().to_string() });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("model", out.display().to_string()),
+            ("digest", written.digest().to_string()),
+            ("base", base.digest().to_string()),
+        ]);
+    });
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! In what matrices are multiplied, and with what.
+
+use freehold_core::recipe::Precision;
+use freehold_kernels::bf16_path;
+
+/// What the bits of a result depend on besides its inputs: nothing in f32, the instructions in bf16.
+pub fn instructions(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "any",
+        Precision::Bf16 => bf16_path().as_str(),
+    }
+}

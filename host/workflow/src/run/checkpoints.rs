@@ -1,0 +1,82 @@
+//! Checkpoints of a training under way, in the home: the last ones and the best. They are for going on, not evidence: what a
+//! training gave is in the store, and its checkpoints are removed then.
+
+use cap_std::fs::Dir;
+use freehold_files::FileError;
+
+use crate::{Home, WorkflowError};
+
+const FOLDER: &str = "checkpoints";
+const BEST: &str = "best.safetensors";
+const PREFIX: &str = "step-";
+const SUFFIX: &str = ".safetensors";
+/// Bytes of a checkpoint at most: values and moments of a whole model.
+const BYTES_MAX: u64 = 1 << 40;
+
+/// The checkpoints of one run.
+pub(super) struct Checkpoints {
+    dir: Dir,
+    run: String,
+    keep: usize,
+}
+
+impl Checkpoints {
+    /// Opens the folder of a run, of which so many of the last checkpoints are kept.
+    pub(super) fn open(home: &Home, run: &str, keep: usize) -> Result<Self, WorkflowError> {
+        let run = format!("{FOLDER}/{run}");
+        freehold_files::make_folder(&home.dir, FOLDER)?;
+        freehold_files::make_folder(&home.dir, &run)?;
+        Ok(Self { dir: home.folder(&run)?, run, keep: keep.max(1) })
+    }
+
+    /// The steps after which a checkpoint was kept, ascending.
+    fn steps(&self) -> Result<Vec<usize>, WorkflowError> {
+        let failed = |source| FileError::Io { action: "list the folder", path: self.run.clone().into(), source };
+        let mut steps = Vec::new();
+        for entry in self.dir.entries().map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+            steps.extend(step.and_then(|step| step.parse::<usize>().ok()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// The last checkpoint.
+    pub(super) fn last(&self) -> Result<Option<Vec<u8>>, WorkflowError> {
+        match self.steps()?.last() {
+            Some(step) => Ok(Some(freehold_files::read(&self.dir, name(*step), BYTES_MAX)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a checkpoint, and removes those that are older than the last few.
+    pub(super) fn keep(&self, step: usize, bytes: &[u8], best: bool) -> Result<(), WorkflowError> {
+        freehold_files::write(&self.dir, name(step), bytes)?;
+        if best {
+            freehold_files::write(&self.dir, BEST, bytes)?;
+        }
+        let steps = self.steps()?;
+        for old in steps.iter().rev().skip(self.keep) {
+            let path = format!("{}/{}", self.run, name(*old)).into();
+            let failed = |source| FileError::Io { action: "remove", path, source };
+            self.dir.remove_file(name(*old)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the checkpoints of a run whose training is recorded.
+pub(super) fn remove(home: &Home, run: &str) -> Result<(), WorkflowError> {
+    let run = format!("{FOLDER}/{run}");
+    match home.dir.remove_dir_all(&run) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::Io { action: "remove the folder", path: run.into(), source }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name(step: usize) -> String {
+    format!("{PREFIX}{step:08}{SUFFIX}")
+}
