@@ -2,29 +2,45 @@
 
 use std::time::{Duration, Instant};
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use freehold_core::record::Phase;
 use freehold_workflow::{Event, Observer, Unit};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
 use crate::page::{Terminal, shown};
+
+/// How often it is asked how much memory this process has.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What is drawn in the last line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Drawn {
+    /// A spinner: it is not known how much there is to do.
+    Waiting,
+    /// A bar of some work.
+    Work(String),
+    /// A bar of the steps of a training.
+    Training,
+}
 
 /// Draws a run.
 pub(crate) struct RunProgress {
     bar: ProgressBar,
     started: Instant,
-    task: String,
+    drawn: Drawn,
+    memory: Memory,
 }
 
-/// A bar while it is known how much there is to do, a spinner before.
-fn style(known: Option<Unit>) -> ProgressStyle {
-    let template = match known {
-        Some(Unit::Things) => "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)",
-        Some(Unit::Bytes) => {
-            "  {msg:32!} {bar:30.cyan/blue} {binary_bytes}/{binary_total_bytes} {prefix} {binary_bytes_per_sec} ({eta} left)"
-        }
-        None => "  {spinner} {msg}",
-    };
+const THINGS: &str = "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)";
+const BYTES: &str =
+    "  {msg:32!} {bar:30.cyan/blue} {binary_bytes}/{binary_total_bytes} {prefix} {binary_bytes_per_sec} ({eta} left)";
+/// What does not fit into a narrow terminal is cut off at the end.
+const TRAINING: &str = "  train {bar:20.cyan/blue} {pos}/{len}  {wide_msg}";
+const WAITING: &str = "  {spinner} {msg}";
+
+fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -32,13 +48,13 @@ fn style(known: Option<Unit>) -> ProgressStyle {
 pub(crate) fn bar(terminal: &Terminal) -> ProgressBar {
     let target = if terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    bar.set_style(style(Some(Unit::Things)));
+    bar.set_style(style(THINGS));
     bar
 }
 
 impl RunProgress {
     pub(crate) fn new(terminal: &Terminal) -> Self {
-        Self { bar: bar(terminal), started: Instant::now(), task: String::new() }
+        Self { bar: bar(terminal), started: Instant::now(), drawn: Drawn::Waiting, memory: Memory::default() }
     }
 
     pub(crate) fn finish(&self) {
@@ -51,10 +67,34 @@ impl RunProgress {
 
     /// Nothing is being counted now.
     fn rest(&mut self, message: &str) {
-        self.bar.set_style(style(None));
+        self.bar.set_style(style(WAITING));
         self.bar.set_message(message.to_owned());
         self.bar.set_prefix("");
-        self.task.clear();
+        self.drawn = Drawn::Waiting;
+    }
+
+    /// A bar of another thing begins, if it is another one than before.
+    fn draw(&mut self, drawn: Drawn, template: &str) {
+        if self.drawn != drawn {
+            self.bar.set_style(style(template));
+            self.bar.reset();
+            self.drawn = drawn;
+        }
+    }
+
+    fn training(&mut self, (step, steps): (u64, u64), loss: f32, tokens_per_s: f64, seconds_left: f64) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.draw(Drawn::Training, TRAINING);
+        let left = Duration::try_from_secs_f64(seconds_left).unwrap_or(Duration::MAX);
+        let mut message = format!("loss {loss:.3}  {tokens_per_s:.0} tokens/s  {} left", FormattedDuration(left));
+        if let Some(bytes) = self.memory.resident() {
+            message.push_str(&format!("  memory {}", BinaryBytes(bytes)));
+        }
+        self.bar.set_length(steps);
+        self.bar.set_position(step);
+        self.bar.set_message(message);
     }
 
     fn end(&mut self, phase: Phase, earlier: bool) {
@@ -85,16 +125,61 @@ impl Observer for RunProgress {
             }
             Event::PhaseFinished { phase, earlier } => self.end(phase, earlier),
             Event::Progress { task, done, total, unit, note } => {
-                if task != self.task {
-                    self.bar.set_style(style(Some(unit)));
-                    self.bar.reset();
-                    self.bar.set_message(shown(&task));
-                    self.task = task;
-                }
+                let template = match unit {
+                    Unit::Things => THINGS,
+                    Unit::Bytes => BYTES,
+                };
+                self.bar.set_message(shown(&task));
+                self.draw(Drawn::Work(task), template);
                 self.bar.set_length(total);
                 self.bar.set_position(done);
                 self.bar.set_prefix(shown(&note));
             }
+            Event::Step { step, steps, loss, tokens_per_s, seconds_left } => {
+                self.training((step, steps), loss, tokens_per_s, seconds_left);
+            }
         }
+    }
+}
+
+/// How much memory this process has.
+#[derive(Default)]
+struct Memory {
+    /// Bytes, and when they were asked for.
+    known: Option<(Instant, Option<u64>)>,
+}
+
+impl Memory {
+    /// The resident set in bytes, where the system tells.
+    fn resident(&mut self) -> Option<u64> {
+        match self.known {
+            Some((asked, bytes)) if asked.elapsed() < MEMORY_INTERVAL => bytes,
+            _ => {
+                let status = Dir::open_ambient_dir("/proc/self", ambient_authority())
+                    .and_then(|process| process.read_to_string("status"));
+                let bytes = status.ok().and_then(|status| resident_bytes(&status));
+                self.known = Some((Instant::now(), bytes));
+                bytes
+            }
+        }
+    }
+}
+
+/// `VmRSS` of proc_pid_status(5), which is in KiB.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    resident.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resident_bytes;
+
+    #[test]
+    fn the_resident_set_is_read_where_it_is_there() {
+        assert_eq!(resident_bytes("Name:\tx\nVmPeak:\t   99 kB\nVmRSS:\t    1234 kB\nThreads:\t1\n"), Some(1_263_616));
+        assert_eq!(resident_bytes("Name:\tkthreadd\n"), None);
+        assert_eq!(resident_bytes("VmRSS:\t12 pages\n"), None);
+        assert_eq!(resident_bytes("VmRSS:\t99999999999999999999 kB\n"), None);
     }
 }

@@ -42,8 +42,21 @@ pub enum Event {
         total: u64,
         /// Of what.
         unit: Unit,
-        /// What is worth knowing now, such as the loss.
+        /// What is worth knowing now, such as the file that is fetched.
         note: String,
+    },
+    /// A step of a training was made.
+    Step {
+        /// Its number, from 1.
+        step: u64,
+        /// How many there are.
+        steps: u64,
+        /// Mean cross-entropy of its targets, in nats.
+        loss: f32,
+        /// Tokens a second since this process began to train.
+        tokens_per_s: f64,
+        /// Seconds until the last step, if the rest is as fast as this process was.
+        seconds_left: f64,
     },
 }
 

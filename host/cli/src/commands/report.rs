@@ -73,7 +73,7 @@ fn training(report: &RunReport) {
     let Some(training) = &report.training else { return };
     headline("Training");
     let rate = training.tokens as f64 / training.seconds.max(1e-9);
-    pairs(&[
+    let mut lines = vec![
         ("examples", format!("{}, the longest of {} tokens", training.examples, training.longest)),
         ("parameters", format!("{} trained", training.parameters)),
         (
@@ -81,7 +81,9 @@ fn training(report: &RunReport) {
             format!("{}, {} tokens in {:.1} s ({rate:.0} a second)", training.steps, training.tokens, training.seconds),
         ),
         ("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)),
-    ]);
+    ];
+    lines.extend(training.metrics_folder.as_ref().map(|folder| ("metrics", format!("of each step, in {folder}"))));
+    pairs(&lines);
 }
 
 fn estimate(estimate: &Estimate) -> String {

@@ -20,8 +20,13 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
     let mut progress = RunProgress::new(terminal);
     let result = freehold_workflow::run(&home, &project, &options, &mut progress);
     progress.finish();
-    let result = result?;
-    terminal.print(&result, |result| report::page(result, &place.0.display().to_string()));
+    let mut result = result?;
+    let home = place.0.display().to_string();
+    // The library knows no path of the home.
+    if let Some(folder) = result.training.as_mut().and_then(|training| training.metrics_folder.as_mut()) {
+        *folder = format!("{home}/{folder}");
+    }
+    terminal.print(&result, |result| report::page(result, &home));
     Ok(match result.decision {
         Decision::Promoted => ExitCode::Done,
         Decision::Denied => ExitCode::Denied,

@@ -42,10 +42,10 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// The last checkpoint.
-    pub(super) fn last(&self) -> Result<Option<Vec<u8>>, WorkflowError> {
+    /// The last checkpoint, and the step after which it was kept.
+    pub(super) fn last(&self) -> Result<Option<(usize, Vec<u8>)>, WorkflowError> {
         match self.steps()?.last() {
-            Some(step) => Ok(Some(freehold_files::read(&self.dir, name(*step), BYTES_MAX)?)),
+            Some(step) => Ok(Some((*step, freehold_files::read(&self.dir, name(*step), BYTES_MAX)?))),
             None => Ok(None),
         }
     }

@@ -58,6 +58,14 @@ impl<'a> Measure<'a> {
             Self::Metric(examiner, ready) => examiner.value(ready, learned, work),
         }
     }
+
+    /// The same value as people know it: a loss is better when lower.
+    pub(super) fn as_known(&self, value: f64) -> f64 {
+        match self {
+            Self::Loss(_) => -value,
+            Self::Never | Self::Metric(..) => value,
+        }
+    }
 }
 
 /// The held-out rows as examples.

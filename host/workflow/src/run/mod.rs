@@ -8,6 +8,7 @@ mod evidence;
 mod journal;
 mod judge;
 mod lineage;
+mod metrics;
 mod pipeline;
 mod plugins;
 mod provenance;
@@ -86,7 +87,7 @@ pub fn run(
     };
     phases(home, project, &resolved, &mut journal)?;
     decide(home, project, &resolved, &mut journal)?;
-    report::of(&journal)
+    report::of(home, &journal)
 }
 
 fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::journal::Journal;
 use super::{evaluate, judge, provenance, resolve, tokenise, train, transform};
-use crate::WorkflowError;
+use crate::{Home, WorkflowError};
 
 /// A dataset that was read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,6 +109,9 @@ pub struct TrainingReport {
     pub last_loss: f32,
     /// Seconds of training.
     pub seconds: f64,
+    /// Folder of the home with what was written of each step, if it is there. No record speaks of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_folder: Option<String>,
 }
 
 /// What a run came to.
@@ -142,9 +145,13 @@ pub struct RunReport {
     pub seconds: BTreeMap<Phase, f64>,
 }
 
-pub(crate) fn of(journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
+pub(crate) fn of(home: &Home, journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
     let record = journal.record(Phase::Record)?;
-    of_records(&journal.run, journal.records(), journal.statement(Phase::Record)?, record)
+    let mut report = of_records(&journal.run, journal.records(), journal.statement(Phase::Record)?, record)?;
+    if let Some(training) = &mut report.training {
+        training.metrics_folder = super::metrics::folder(home, &journal.run);
+    }
+    Ok(report)
 }
 
 /// The report of a run whose phases are `records`.
@@ -203,6 +210,7 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
         first_loss: detail.first_loss,
         last_loss: detail.last_loss,
         seconds: detail.seconds,
+        metrics_folder: None,
     })
 }
 

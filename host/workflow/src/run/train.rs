@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::checkpoints::Checkpoints;
 use super::early_stopping::Measure;
 use super::journal::{PhaseOutput, Work, detail, output_of};
+use super::metrics::Metrics;
 use super::resolve::Resolved;
 use super::tokenise::TOKENS;
-use crate::observe::progress;
+use crate::observe::Event;
 use crate::statements::malformed;
 use crate::{Home, Project, WorkflowError};
 
@@ -90,35 +91,57 @@ pub(crate) fn own_learned(work: &Work<'_>, model: &Model) -> Result<(Digest, Lea
     Ok((manifest, load_learned(work, &manifest, model)?))
 }
 
-/// Follows the training, and keeps its checkpoints. What goes wrong here is told when the training has ended for it.
+/// How fast this process trains.
+struct Pace {
+    started: Instant,
+    /// Steps of an earlier process, and their tokens.
+    before: Option<(usize, u64)>,
+}
+
+impl Pace {
+    /// Tokens a second until now, and how many seconds the steps that are left take at the same pace.
+    fn after(&mut self, step: &StepReport) -> (f64, f64) {
+        // The first step of this process says how far the one before it was.
+        let (steps, tokens) = *self.before.get_or_insert((step.step - 1, step.tokens - step.step_tokens));
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
+        let left = step.steps.saturating_sub(step.step) as f64;
+        ((step.tokens - tokens) as f64 / seconds, left * seconds / (step.step - steps) as f64)
+    }
+}
+
+/// Follows the training, and keeps its metrics and checkpoints. What goes wrong here is told when the training has ended for it.
 struct Follower<'a, 'w> {
     work: &'a mut Work<'w>,
     checkpoints: &'a Checkpoints,
+    metrics: Metrics,
     model: &'a Model,
     measure: &'a Measure<'a>,
-    started: Instant,
-    /// Tokens of the steps that an earlier process made.
-    before: Option<u64>,
+    pace: Pace,
     failed: Option<WorkflowError>,
 }
 
 impl TrainObserver for Follower<'_, '_> {
-    fn step(&mut self, step: &StepReport) -> ControlFlow<()> {
-        // The first step of this process says how far the one before it was.
-        let before = *self.before.get_or_insert(step.tokens - step.step_tokens);
-        let rate = (step.tokens - before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-        let note = format!("loss {:.3}, {rate:.0} tokens/s", step.loss);
-        progress(self.work.observer, "train", step.step, step.steps, note);
-        ControlFlow::Continue(())
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        let (tokens_per_s, seconds_left) = self.pace.after(report);
+        let (step, steps, loss) = (report.step as u64, report.steps as u64, report.loss);
+        self.work.observer.observe(Event::Step { step, steps, loss, tokens_per_s, seconds_left });
+        let written = self.metrics.step(report);
+        self.or_end(written)
     }
 
     fn checkpoint(&mut self, step: usize, bytes: &[u8], best: bool) -> ControlFlow<()> {
-        let kept = self.checkpoints.keep(step, bytes, best);
+        // In this order: what is known of the steps up to a checkpoint is never less than the checkpoint.
+        let kept = self.metrics.checkpoint(best).and_then(|()| self.checkpoints.keep(step, bytes, best));
+        self.metrics.step_begins();
         self.or_end(kept)
     }
 
-    fn measure(&mut self, _: usize, learned: &Learned) -> ControlFlow<(), f64> {
-        let value = self.measure.value(self.model, learned, self.work);
+    fn measure(&mut self, step: usize, learned: &Learned) -> ControlFlow<(), f64> {
+        let value = self.measure.value(self.model, learned, self.work).and_then(|value| {
+            self.metrics.measured(step, self.measure.as_known(value))?;
+            Ok(value)
+        });
+        self.metrics.step_begins();
         self.or_end(value)
     }
 }
@@ -137,6 +160,7 @@ impl Follower<'_, '_> {
 
 /// Trains, going on from the last checkpoint of an earlier process.
 fn learn(
+    home: &Home,
     project: &Project,
     resolved: &Resolved,
     (model, checkpoints): (&Model, &Checkpoints),
@@ -147,13 +171,19 @@ fn learn(
     let measure = Measure::of(project, resolved, model, work)?;
     let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
     let training = Training { model, examples: examples.as_slice(), adapter, train, seed };
-    let last = checkpoints.last()?;
-    let started = Instant::now();
-    let mut follower = Follower { work, checkpoints, model, measure: &measure, started, before: None, failed: None };
+    let (step, last) = checkpoints.last()?.unzip();
+    let metrics = Metrics::open(home, work.run, step.unwrap_or(0), train.early_stopping.as_ref())?;
+    let pace = Pace { started: Instant::now(), before: None };
+    let mut follower = Follower { work, checkpoints, metrics, model, measure: &measure, pace, failed: None };
     let trained = freehold_engine::train(training, last.as_deref(), &mut follower);
+    let written = follower.metrics.end();
     match follower.failed {
         Some(error) => Err(error),
-        None => Ok(trained?),
+        None => {
+            let trained = trained?;
+            written?;
+            Ok(trained)
+        }
     }
 }
 
@@ -167,7 +197,7 @@ pub(crate) fn train(
     let model = load_base(project, resolved)?;
     let checkpoints = Checkpoints::open(home, work.run, recipe.train.keep_checkpoints)?;
     let started = Instant::now();
-    let trained = learn(project, resolved, (&model, &checkpoints), work)?;
+    let trained = learn(home, project, resolved, (&model, &checkpoints), work)?;
     let seconds = started.elapsed().as_secs_f64();
     let annotations = BTreeMap::from([
         (BASE_DIGEST.to_owned(), resolved.lock.base.digest.to_string()),
