@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use freehold_core::record::Phase;
 use freehold_workflow::{Event, Observer, Unit};
-use indicatif::{BinaryBytes, FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
 use crate::page::{Terminal, shown};
@@ -36,12 +37,18 @@ pub(crate) struct RunProgress {
 const THINGS: &str = "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)";
 const BYTES: &str =
     "  {msg:32!} {bar:30.cyan/blue} {binary_bytes}/{binary_total_bytes} {prefix} {binary_bytes_per_sec} ({eta} left)";
-/// What does not fit into a narrow terminal is cut off at the end.
-const TRAINING: &str = "  train {bar:20.cyan/blue} {pos}/{len}  {wide_msg}";
+/// 80 columns with hundreds of steps, less than 100 with tens of thousands. What does not fit is cut off at the end.
+const TRAINING: &str = "  train {bar:12.cyan/blue} {pos}/{len}  {wide_msg}";
 const WAITING: &str = "  {spinner} {msg}";
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let template = if colors() { template.to_owned() } else { template.replace(".cyan/blue", "") };
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Whether what is drawn may have colors.
+fn colors() -> bool {
+    anstream::stderr().current_choice() != anstream::ColorChoice::Never
 }
 
 /// A bar for a single piece of work.
@@ -62,7 +69,7 @@ impl RunProgress {
     }
 
     fn line(&self, text: &str) {
-        self.bar.println(text);
+        if colors() { self.bar.println(text) } else { self.bar.println(strip_str(text).to_string()) }
     }
 
     /// Nothing is being counted now.
@@ -73,28 +80,27 @@ impl RunProgress {
         self.drawn = Drawn::Waiting;
     }
 
-    /// A bar of another thing begins, if it is another one than before.
-    fn draw(&mut self, drawn: Drawn, template: &str) {
-        if self.drawn != drawn {
-            self.bar.set_style(style(template));
-            self.bar.reset();
-            self.drawn = drawn;
-        }
+    /// Whether another thing is drawn than before.
+    fn changes_to(&mut self, drawn: Drawn) -> bool {
+        let changes = self.drawn != drawn;
+        self.drawn = drawn;
+        changes
     }
 
     fn training(&mut self, (step, steps): (u64, u64), loss: f32, tokens_per_s: f64, seconds_left: f64) {
         if self.bar.is_hidden() {
             return;
         }
-        self.draw(Drawn::Training, TRAINING);
         let left = Duration::try_from_secs_f64(seconds_left).unwrap_or(Duration::MAX);
-        let mut message = format!("loss {loss:.3}  {tokens_per_s:.0} tokens/s  {} left", FormattedDuration(left));
-        if let Some(bytes) = self.memory.resident() {
-            message.push_str(&format!("  memory {}", BinaryBytes(bytes)));
-        }
+        let memory = self.memory.resident().map_or_else(String::new, |bytes| format!("  {}", in_short(bytes)));
+        let message = format!("loss {loss:.3}  {tokens_per_s:.0} tokens/s{memory}  {} left", FormattedDuration(left));
         self.bar.set_length(steps);
         self.bar.set_position(step);
         self.bar.set_message(message);
+        // Last: no frame of this bar shows what was counted before.
+        if self.changes_to(Drawn::Training) {
+            self.bar.set_style(style(TRAINING));
+        }
     }
 
     fn end(&mut self, phase: Phase, earlier: bool) {
@@ -129,8 +135,12 @@ impl Observer for RunProgress {
                     Unit::Things => THINGS,
                     Unit::Bytes => BYTES,
                 };
-                self.bar.set_message(shown(&task));
-                self.draw(Drawn::Work(task), template);
+                let message = shown(&task);
+                if self.changes_to(Drawn::Work(task)) {
+                    self.bar.set_style(style(template));
+                    self.bar.reset();
+                    self.bar.set_message(message);
+                }
                 self.bar.set_length(total);
                 self.bar.set_position(done);
                 self.bar.set_prefix(shown(&note));
@@ -139,6 +149,14 @@ impl Observer for RunProgress {
                 self.training((step, steps), loss, tokens_per_s, seconds_left);
             }
         }
+    }
+}
+
+/// An amount of memory.
+fn in_short(bytes: u64) -> String {
+    match bytes >> 20 {
+        mib @ ..1024 => format!("{mib} MiB"),
+        mib => format!("{:.1} GiB", mib as f64 / 1024.0),
     }
 }
 
