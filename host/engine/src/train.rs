@@ -107,6 +107,12 @@ pub trait TrainObserver {
     }
 }
 
+impl TrainObserver for () {
+    fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 impl<F: FnMut(&StepReport)> TrainObserver for F {
     fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
         self(report);

@@ -9,7 +9,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn files() -> Files {
     let mut spec = pretrained::spec();
     spec.steps = 1;
-    pretrain(&spec, &pretrained::text(), None, &mut |_| ()).unwrap().files.into_iter().collect()
+    pretrain(&spec, &pretrained::text(), None, &mut ()).unwrap().files.into_iter().collect()
 }
 
 fn load(files: &Files) -> Result<Model, ModelError> {
