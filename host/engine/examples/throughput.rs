@@ -57,9 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = ModelFolder::open(dir)?;
     let (model, chat) = (Model::load(&folder)?, ChatTokenizer::load(&folder)?);
     let message = |role: &str, text: String| Message { role: role.into(), text };
-    let examples = (0..2000)
-        .map(|i| chat.example(&[message("user", dialogue(i).0), message("assistant", dialogue(i).1)]))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut examples = Vec::new();
+    for i in 0..2000 {
+        examples.extend(chat.examples(&[message("user", dialogue(i).0), message("assistant", dialogue(i).1)])?);
+    }
     let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
     let adapter = AdapterSettings {
         method: Method::Lora,
