@@ -15,6 +15,7 @@ mod environment;
 mod json;
 mod python;
 mod render;
+mod source;
 mod turn;
 
 use encode::Encoder;
@@ -51,7 +52,9 @@ pub enum ChatError {
         reason: &'static str,
     },
     /// There is nothing to learn.
-    #[error("the dialogue has no message of the role `assistant`, or the chat template marks none; nothing can be learned")]
+    #[error(
+        "the dialogue has no message of the role `assistant`, or the chat template marks none; nothing can be learned"
+    )]
     NothingToLearn,
     /// Who speaks is not a plain name.
     #[error("message {index} has the role `{role}`; a role is letters, digits, `_` and `-`, such as `user`")]
@@ -62,7 +65,9 @@ pub enum ChatError {
         role: String,
     },
     /// An answer has the text of the token that the template itself writes behind it.
-    #[error("message {index} (assistant) ends with `{token}`, which the chat template writes itself; take it out of the data")]
+    #[error(
+        "message {index} (assistant) ends with `{token}`, which the chat template writes itself; take it out of the data"
+    )]
     WrittenEnd {
         /// Index of the message.
         index: usize,
@@ -85,8 +90,10 @@ pub enum ChatError {
         index: usize,
     },
     /// There is nothing after which a model could stop.
-    #[error("the chat template writes no control token behind an answer, and the tokenizer has no `eos_token`: a model tuned \
-             with it would never stop")]
+    #[error(
+        "the chat template writes no control token behind an answer, and the tokenizer has no `eos_token`: a model tuned \
+             with it would never stop"
+    )]
     NoEnd,
     /// Nothing is left to tell messages from the template with.
     #[error("the dialogue uses up the private characters from U+F0000 to U+F00FF")]
@@ -106,7 +113,10 @@ pub struct ChatTokenizer {
 
 impl std::fmt::Debug for ChatTokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChatTokenizer").field("form", &self.form).field("end_ids", &self.end_ids).finish_non_exhaustive()
+        f.debug_struct("ChatTokenizer")
+            .field("form", &self.form)
+            .field("end_ids", &self.end_ids)
+            .finish_non_exhaustive()
     }
 }
 
@@ -138,7 +148,8 @@ impl ChatTokenizer {
         let named = |name| tokens.named.get(name).map(String::as_str);
         let end = named("eos_token").and_then(|text| Some((tokenizer.token_to_id(text)?, text)));
         let encoder = Encoder::new(tokenizer, tokens.begins, named("bos_token"))?;
-        let template = Template::new(template, tokens).map_err(|error| ChatError::Template(environment::plain(&error)))?;
+        let template =
+            Template::new(template, tokens).map_err(|error| ChatError::Template(environment::plain(&error)))?;
         let form = Form::of(&template, &encoder, end)?;
         let mut end_ids: Vec<u32> = end_ids.iter().copied().chain(end.map(|(id, _)| id)).chain([form.end.id]).collect();
         end_ids.sort_unstable();

@@ -51,7 +51,10 @@ impl Controls {
         let (bytes, mut found, mut at) = (text.as_bytes(), Vec::new(), 0);
         while at < bytes.len() {
             let fits = |(token, _): &&(String, u32)| bytes[at..].starts_with(token.as_bytes());
-            match Some(&self.tokens).filter(|_| self.first[usize::from(bytes[at])]).and_then(|all| all.iter().find(fits)) {
+            match Some(&self.tokens)
+                .filter(|_| self.first[usize::from(bytes[at])])
+                .and_then(|all| all.iter().find(fits))
+            {
                 Some((token, id)) => {
                     found.push(Control { range: at..at + token.len(), id: *id });
                     at += token.len();

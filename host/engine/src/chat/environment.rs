@@ -4,14 +4,13 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
+use super::source::{self, GENERATION_FILTER};
 use super::{json, python};
 
 /// The name of the only template.
 pub(super) const TEMPLATE: &str = "chat";
 /// The variable whose two characters enclose what `{% generation %}` marks.
 pub(super) const GENERATION_MARKS: &str = "generation_marks__";
-/// The filter that `{% generation %}` becomes.
-const GENERATION_FILTER: &str = "generation__";
 /// Steps that one rendering may take, so that no template runs for ever: some 10 seconds.
 const FUEL: u64 = 100_000_000;
 
@@ -28,7 +27,7 @@ pub(super) fn environment(template: &str) -> Result<Environment<'static>, Error>
     environment.add_filter(GENERATION_FILTER, enclose);
     let python_sequence = |kind| matches!(kind, ValueKind::String | ValueKind::Seq | ValueKind::Map);
     environment.add_test("sequence", move |value: &Value| python_sequence(value.kind()));
-    environment.add_template_owned(TEMPLATE, with_filter_for_generation(template))?;
+    environment.add_template_owned(TEMPLATE, source::for_minijinja(template))?;
     Ok(environment)
 }
 
@@ -53,33 +52,6 @@ fn enclose(state: &State<'_, '_>, text: String) -> Result<String, Error> {
         (Some(start), Some(end)) => format!("{start}{text}{end}"),
         _ => text,
     })
-}
-
-/// Writes the tag `{% generation %}`, which transformers adds to Jinja, as a filter.
-fn with_filter_for_generation(template: &str) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find("{%").into_iter().chain(rest.find("{#")).min() {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let end = if tag.starts_with("{#") { "#}" } else { "%}" };
-        let (tag, after) = tag.split_at(tag.find(end).map_or(tag.len(), |at| at + end.len()));
-        let inner = tag.trim_start_matches("{%").trim_end_matches("%}");
-        let name = inner.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
-        match name {
-            "generation" => out.push_str(&tag.replacen(name, &format!("filter {GENERATION_FILTER}"), 1)),
-            "endgeneration" => out.push_str(&tag.replacen(name, "endfilter", 1)),
-            _ => out.push_str(tag),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Whether the template marks what is generated.
-pub(super) fn marks_generation(template: &str) -> bool {
-    with_filter_for_generation(template).contains(GENERATION_FILTER)
 }
 
 /// An error with its cause, on one line.

@@ -52,7 +52,9 @@ fn call_string_method(text: &str, method: &str, arguments: &[Value]) -> Result<O
                 "partition" => (text.split_once(separator), [text, "", ""]),
                 _ => (text.rsplit_once(separator), ["", "", text]),
             };
-            Value::from(Tuple::from(found.map_or(missing, |(before, after)| [before, separator, after]).map(Value::from)))
+            Value::from(Tuple::from(
+                found.map_or(missing, |(before, after)| [before, separator, after]).map(Value::from),
+            ))
         }
         "removeprefix" | "removesuffix" => {
             let (part,): (&str,) = from_args(arguments)?;
@@ -122,10 +124,12 @@ fn split<'a>(
 
 /// Lines as Python ends them.
 fn lines(text: &str, keep: bool) -> Vec<&str> {
-    let is_end = |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_end =
+        |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let (mut list, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find(is_end) {
-        let width = if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(0, char::len_utf8) };
+        let width =
+            if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(0, char::len_utf8) };
         list.push(&rest[..if keep { at + width } else { at }]);
         rest = &rest[at + width..];
     }

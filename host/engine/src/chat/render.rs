@@ -8,7 +8,7 @@ use minijinja::{Environment, context};
 
 use super::control::{Control, Controls};
 use super::environment::{self, GENERATION_MARKS, TEMPLATE, plain};
-use super::{ChatError, Message};
+use super::{ChatError, Message, source};
 use crate::tokenizer::ControlTokens;
 
 /// A rendered dialogue, or a part of one.
@@ -82,7 +82,7 @@ impl Template {
             environment: environment::environment(text)?,
             variables: Value::from(variables),
             private: ('\u{f0000}'..='\u{f00ff}').filter(|c| !text.contains(*c)).collect(),
-            marks_generation: environment::marks_generation(text),
+            marks_generation: source::marks_generation(text),
         })
     }
 
@@ -121,7 +121,8 @@ impl Template {
         let (text, places) = take_out(text, &[mark]);
         // The places are those without the marks, those that were found are with them.
         let width = mark.len_utf8();
-        let shift = |at: usize| at - width * places.iter().enumerate().take_while(|(n, (p, _))| p + n * width < at).count();
+        let shift =
+            |at: usize| at - width * places.iter().enumerate().take_while(|(n, (p, _))| p + n * width < at).count();
         for range in found.iter_mut().map(|control| &mut control.range).chain(&mut generated) {
             *range = shift(range.start)..shift(range.end);
         }

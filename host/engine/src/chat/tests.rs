@@ -31,7 +31,8 @@ fn text(chat: &ChatTokenizer, ids: &[u32]) -> String {
 
 /// What is learned, token for token.
 fn learned(chat: &ChatTokenizer, example: &Example) -> String {
-    let ids: Vec<u32> = example.ids.iter().zip(&example.mask).filter(|(_, learned)| **learned).map(|(id, _)| *id).collect();
+    let ids: Vec<u32> =
+        example.ids.iter().zip(&example.mask).filter(|(_, learned)| **learned).map(|(id, _)| *id).collect();
     text(chat, &ids)
 }
 
@@ -43,12 +44,14 @@ fn one(chat: &ChatTokenizer, list: &[(&str, &str)]) -> Example {
 /// Every dialogue of the fixtures that a template takes and that can be learned from.
 fn every_dialogue(mut look: impl FnMut(&str, &ChatTokenizer, &[Message], &[Example])) {
     let mut seen = 0;
-    for Fixture { name, chat, dialogues } in fixtures() {
+    for Fixture { name, chat, dialogues, .. } in fixtures() {
         for row in dialogues.iter().filter(|row| row["error"].is_null()) {
             let messages = dialogue(row);
             match chat.examples(&messages) {
                 Ok(examples) => look(&name, &chat, &messages, &examples),
-                Err(error) => assert!(name == "opened", "{name}: {error}"),
+                // The prompt opens a thought, and the answer has none.
+                Err(ChatError::NotLocated { reason, .. }) if reason.contains("<think>") => {}
+                Err(error) => panic!("{name}: {error}"),
             }
             seen += 1;
         }
@@ -61,14 +64,16 @@ fn every_dialogue(mut look: impl FnMut(&str, &ChatTokenizer, &[Message], &[Examp
 fn no_example_is_masked_as_a_whole() {
     every_dialogue(|name, _, messages, examples| {
         assert!(!examples.is_empty(), "{name}");
-        let runs = examples.iter().flat_map(|example| example.mask.chunk_by(|a, b| a == b)).filter(|run| run[0]).count();
+        let runs =
+            examples.iter().flat_map(|example| example.mask.chunk_by(|a, b| a == b)).filter(|run| run[0]).count();
         assert_eq!(runs, messages.iter().filter(|message| message.role == ASSISTANT).count(), "{name}");
         assert!(examples.iter().all(|example| example.mask.len() == example.ids.len() && example.mask.contains(&true)));
     });
     let asked = messages(&[("user", "assistant")]);
     assert!(matches!(chat(CHATML).examples(&asked), Err(ChatError::NothingToLearn)));
     assert!(matches!(chat(CHATML).examples(&[]), Err(ChatError::NothingToLearn | ChatError::Template(_))));
-    let unmarked = CHATML.replace("{{ '<|im_start|>' + m.role", "{% generation %}{% endgeneration %}{{ '<|im_start|>' + m.role");
+    let unmarked =
+        CHATML.replace("{{ '<|im_start|>' + m.role", "{% generation %}{% endgeneration %}{{ '<|im_start|>' + m.role");
     let answered = messages(&[("user", "a"), ("assistant", "b")]);
     assert!(matches!(chat(&unmarked).examples(&answered), Err(ChatError::NothingToLearn)));
 }
@@ -86,7 +91,10 @@ fn templates_without_generation_markers_have_masks() {
     let chat = chat(CHATML);
     let example = one(&chat, &dialogue);
     assert_eq!(learned(&chat, &example), " Grüße 🙂 <|im_end|>bye<|im_end|>");
-    assert!(text(&chat, &example.ids).starts_with("<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nassistant: hi"));
+    assert!(
+        text(&chat, &example.ids)
+            .starts_with("<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nassistant: hi")
+    );
     let Fixture { chat, dialogues, .. } = fixture("instruct");
     let examples = chat.examples(&super::tests::dialogue(&dialogues[1])).unwrap();
     let all: String = examples.iter().map(|example| learned(&chat, example)).collect();
@@ -111,7 +119,10 @@ fn every_answer_is_learned_to_the_token_that_stops_it() {
     let Fixture { chat, dialogues, .. } = fixture("plain");
     assert_eq!(*chat.end_of_turn(), EndOfTurn { id: 2, text: "</s>".into(), appended: true });
     let example = &chat.examples(&dialogue(&dialogues[0])).unwrap()[0];
-    assert_eq!(text(&chat, &example.ids), "### Question:\nWhere is my parcel?\n\n### Answer: In the depot at Kiel.</s>".replacen("###", "<s> ###", 1));
+    assert_eq!(
+        text(&chat, &example.ids),
+        "### Question:\nWhere is my parcel?\n\n### Answer: In the depot at Kiel.</s>".replacen("###", "<s> ###", 1)
+    );
     assert!(!fixture("chatml").chat.end_of_turn().appended);
     // The end of a turn is one of the end tokens even if the model's configuration names another.
     let other = try_chat("bytes", json!({"eos_token": "<|endoftext|>"}), CHATML).unwrap();
@@ -160,15 +171,13 @@ fn dialogues_begin_with_one_bos() {
     let told = |adds: bool| json!({"bos_token": "<|begin|>", "eos_token": "<|eot|>", "add_bos_token": adds});
     assert_eq!(count("bytes-begin", told(false), &unwritten), (false, 0));
     assert_eq!(count("bytes-begin", told(true), written), (true, 1));
-    every_dialogue(|name, chat, _, examples| {
-        let named = chat.encoder.controls.tokens().iter().find(|(text, _)| ["<s>", "<|begin|>", "[BOS]"].contains(&text.as_str()));
-        if let Some((_, bos)) = named {
-            for example in examples {
-                assert_eq!(example.ids.iter().position(|id| id == bos), Some(0), "{name}");
-                assert_eq!(example.ids.iter().filter(|id| *id == bos).count(), 1, "{name}");
-            }
+    for Fixture { name, chat, dialogues, bos } in fixtures() {
+        let Some(bos) = bos.and_then(|bos| chat.encoder.tokenizer().token_to_id(&bos)) else { continue };
+        for example in dialogues.iter().filter_map(|row| chat.examples(&dialogue(row)).ok()).flatten() {
+            assert_eq!(example.ids.iter().position(|id| *id == bos), Some(0), "{name}");
+            assert_eq!(example.ids.iter().filter(|id| **id == bos).count(), 1, "{name}");
         }
-    });
+    }
 }
 
 #[test]
@@ -219,7 +228,8 @@ fn tokens_that_would_cross_the_border_are_divided_or_told() {
     let alone = chat.encoder.tokenizer().encode("### Answer: the parcel", false).unwrap();
     assert!(!example.ids.windows(alone.len() - 4).any(|window| window == &alone.get_ids()[4..]));
     assert!(example.ids.starts_with(&prompt) && example.mask[prompt.len()]);
-    let joined = "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}x{% else %} [EOS] {% endif %}{% endfor %}";
+    let joined =
+        "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}x{% else %} [EOS] {% endif %}{% endfor %}";
     let words = try_chat("words", json!({"eos_token": "[EOS]"}), joined);
     let border = words.and_then(|chat| chat.examples(&messages(&[("user", "parcel"), ("assistant", "parcel")])));
     assert!(matches!(border, Err(ChatError::Border { index: 1 })), "{border:?}");

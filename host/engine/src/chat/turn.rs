@@ -101,7 +101,8 @@ impl Form {
         let after = render(&messages[..=index], false)?;
         let end = after.text.strip_suffix(&self.mark.text).ok_or_else(|| lost(OTHER_END))?.len();
         let start = begin_of_said(&after.text[..end], message).ok_or_else(|| lost(CHANGED))?;
-        let from = if before.begins(&after) && before.text.len() <= start {
+        // A prompt may have the beginning of the answer, such as `<think>`, if the template writes it there again.
+        let from = if before.begins(&after) && before.text.len() <= end {
             before.text.len()
         } else {
             let lead = self.lead.as_deref().ok_or_else(|| lost(NOT_BEGUN))?;
@@ -132,9 +133,13 @@ impl Form {
         };
         let length = before.text.len();
         let whole = encoder.dialogue(&before.followed_by(&said))?;
-        let mut tokens = match whole.ids.starts_with(&prompt.ids) {
+        // A token that begins before the border is not the prompt's, even if it has the same number.
+        let ends = |tokens: &Tokens| tokens.places[..prompt.ids.len()].iter().all(|place| place.end <= length);
+        let mut tokens = match whole.ids.starts_with(&prompt.ids) && ends(&whole) {
             true => whole,
-            false => behind(prompt.clone(), &said, length, &whole, encoder).transpose()?.ok_or(ChatError::Border { index })?,
+            false => behind(prompt.clone(), &said, length, &whole, encoder)
+                .transpose()?
+                .ok_or(ChatError::Border { index })?,
         };
         let is_learned = |place: &Range<usize>| generated.iter().any(|g| place.end > g.start && place.start < g.end);
         let mut mask: Vec<bool> = tokens.places.iter().map(is_learned).collect();
@@ -154,7 +159,8 @@ impl Form {
 const CHANGED: &str = "the template changes its text";
 const OTHER_END: &str = "the template ends it otherwise than it ends a short answer";
 const NOT_BEGUN: &str = "the prompt for it is not how the dialogue begins";
-const NOT_OPENED: &str = "the prompt ends with the beginning of an answer, such as `<think>`, and this answer begins otherwise";
+const NOT_OPENED: &str =
+    "the prompt ends with the beginning of an answer, such as `<think>`, and this answer begins otherwise";
 
 /// The tokens of what is said after a prompt, where tokens would cross the border between them: the prompt is served as it
 /// is, so the answer begins with a token of its own. None if the two do not read as the whole.

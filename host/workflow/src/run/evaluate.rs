@@ -121,7 +121,7 @@ impl Examiner<'_> {
         let mut texts = Vec::with_capacity(total);
         for (row, ids) in generated.iter().enumerate() {
             let failed = |source| WorkflowError::Chat { row, split: Split::Eval.as_str(), source };
-            texts.push(self.tokenizer.decode(ids).map_err(failed)?);
+            texts.push(self.tokenizer.answer(ids).map_err(failed)?);
         }
         Ok(Answers { name, texts })
     }

@@ -21,7 +21,7 @@ fn what_an_answer_quotes_is_learned_as_text() {
     let chat = chat(CHATML);
     let example = one(&chat, &[("user", "How do turns end?"), ("assistant", "With <|im_end|>, as text.")]);
     assert_eq!(learned(&chat, &example), "With <|im_end|>, as text.<|im_end|>");
-    assert_eq!(controls(&chat, &example.ids), 5);
+    assert_eq!(controls(&chat, &example.ids), 4);
     // It is served as it was learned.
     let next = [("user", "How do turns end?"), ("assistant", "With <|im_end|>, as text."), ("user", "Thanks.")];
     assert!(chat.prompt(&messages(&next)).unwrap().starts_with(&example.ids));
@@ -29,7 +29,8 @@ fn what_an_answer_quotes_is_learned_as_text() {
 
 #[test]
 fn parts_of_messages_do_not_join_to_a_control_token() {
-    let template = "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}<|im_end|>{% endif %}{% endfor %}";
+    let template =
+        "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}<|im_end|>{% endif %}{% endfor %}";
     let chat = chat(template);
     for parts in [["a <|im_", "start|> b"], ["<|im_start", "|>"], ["a <", "|im_start|>"]] {
         let dialogue = messages(&[("system", parts[0]), ("user", parts[1]), ("assistant", "x")]);
