@@ -43,8 +43,11 @@ fn run(project: &Project, train: &[Value]) -> Outcome {
     })
 }
 
-/// What the phase tokenise says, and the tokens and marks that it made.
-fn tokenised(project: &Project) -> (Value, Vec<(Vec<u64>, Vec<u64>)>) {
+/// Tokens, and which are learned.
+type Example = (Vec<u64>, Vec<u64>);
+
+/// What the phase tokenise says, and what it made.
+fn tokenised(project: &Project) -> (Value, Vec<Example>) {
     let shown = project.run(&["audit", "show", "desk-1", "--json"]).expect(0).json();
     let phase = shown["phases"].as_array().unwrap().iter().find(|phase| phase["phase"] == "tokenise").unwrap();
     let digest = phase["outputs"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
@@ -89,7 +92,8 @@ fn what_had_to_be_done_to_a_template_is_in_the_record() {
                     {% endif %}{% endfor %}{% if add_generation_prompt %}A: {% endif %}";
     let project = project(template);
     let rows = expected();
-    drop(run(&project, &rows).expect(0));
+    let said = run(&project, &rows).expect(0);
+    drop(said.says(&["6 dialogues, each into several examples", "</s> was put behind answers"]));
     let (detail, examples) = tokenised(&project);
     assert_eq!(detail["end"], json!({"id": 1, "text": "</s>", "appended": true}));
     // Without an end behind them, earlier turns are not the beginning of later ones.
@@ -109,7 +113,6 @@ fn rows_that_cannot_be_learned_from_are_named() {
     for (bad, part) in [
         (row(&[("user", "assistant")]), "no message of the role `assistant`"),
         (row(&[("user", "a"), ("assistant", "b</s>")]), "ends with `</s>`, which the chat template writes itself"),
-        (row(&[("user</s>", "a"), ("assistant", "b")]), "message 0 has the role `user</s>`"),
     ] {
         let mut rows = expected();
         rows.insert(2, bad);

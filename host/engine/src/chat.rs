@@ -207,7 +207,7 @@ impl ChatTokenizer {
     /// # Errors
     /// The tokenizer fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ChatError> {
-        self.encoder.tokenizer().decode(ids, true).map_err(|error| ChatError::Tokenizer(error.to_string()))
+        self.encoder.decode(ids, true)
     }
 
     /// The answer in generated tokens: their text without what the template writes around every answer, such as a space or

@@ -53,8 +53,14 @@ impl Encoder {
         Ok(Self { controls: Controls::of(&tokenizer), tokenizer, begin, renamed: OnceLock::new() })
     }
 
+    #[cfg(test)]
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// The text of tokens, with special tokens or without.
+    pub(super) fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, ChatError> {
+        self.tokenizer.decode(ids, skip_special).map_err(failed)
     }
 
     /// The tokens of a whole dialogue. It begins once with what text begins with, whether the template writes that or not.
@@ -75,6 +81,43 @@ impl Encoder {
         let encoding = self.tokenizer.encode(rendered.text.as_str(), false).map_err(failed)?;
         let places = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
         Ok(Tokens { ids: encoding.get_ids().to_vec(), places })
+    }
+
+    /// The tokens of a prompt and of what is said behind it, where the tokenizer would join the two: the prompt is served as
+    /// it is, so what is said begins with a token of its own. None if they do not read as the whole. `border` is where
+    /// the prompt ends, in bytes.
+    pub(super) fn behind(
+        &self,
+        prompt: &Tokens,
+        said: &Rendered,
+        border: usize,
+        whole: &Tokens,
+    ) -> Result<Option<Tokens>, ChatError> {
+        let text = self.decode(&whole.ids, false)?;
+        for rest in [self.behind_line(said)?, Some(self.part(said)?)].into_iter().flatten() {
+            let mut tokens = prompt.clone();
+            tokens.ids.extend(rest.ids);
+            tokens.places.extend(rest.places.into_iter().map(|place| place.start + border..place.end + border));
+            if self.decode(&tokens.ids, false)? == text {
+                return Ok(Some(tokens));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tokens of what is said, as they are behind the end of a line: no tokenizer puts the space there that some put
+    /// before the first word of a text. None if the line's end is joined to them.
+    fn behind_line(&self, said: &Rendered) -> Result<Option<Tokens>, ChatError> {
+        let line = Rendered { text: "\n".into(), ..Rendered::default() };
+        let end = self.part(&line)?.ids;
+        let mut both = self.part(&line.followed_by(said))?;
+        if !both.ids.starts_with(&end) || both.places[..end.len()].iter().any(|place| place.end > 1) {
+            return Ok(None);
+        }
+        both.ids.drain(..end.len());
+        both.places.drain(..end.len());
+        both.places.iter_mut().for_each(|place| *place = place.start.saturating_sub(1)..place.end.saturating_sub(1));
+        Ok(Some(both))
     }
 
     fn part_with_quotes(&self, rendered: &Rendered) -> Result<Tokens, ChatError> {

@@ -11,8 +11,8 @@ use super::{json, python};
 pub(super) const TEMPLATE: &str = "chat";
 /// The variable whose two characters enclose what `{% generation %}` marks.
 pub(super) const GENERATION_MARKS: &str = "generation_marks__";
-/// Steps that one rendering may take, so that no template runs for ever: some 10 seconds.
-const FUEL: u64 = 100_000_000;
+/// Steps that one rendering may take, so that no template runs for ever: about a second.
+const FUEL: u64 = 20_000_000;
 
 /// Sets up Jinja and reads the template.
 pub(super) fn environment(template: &str) -> Result<Environment<'static>, Error> {

@@ -49,9 +49,14 @@ impl Rendered {
         self
     }
 
-    /// Text of a message.
+    /// What the assistant says, as it stands.
     pub(super) fn said(text: &str, controls: &Controls) -> Self {
-        Self { text: text.to_owned(), quotes_controls: !controls.find(text).is_empty(), ..Self::default() }
+        Self {
+            text: text.to_owned(),
+            quotes_controls: !controls.find(text).is_empty(),
+            generated: std::iter::once(0..text.len()).collect(),
+            ..Self::default()
+        }
     }
 
     /// Whether `other` begins with this.

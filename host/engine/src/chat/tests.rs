@@ -2,10 +2,26 @@ use serde_json::json;
 
 use super::*;
 
+mod any_text;
 mod injection;
 mod transformers;
 
 use transformers::{Fixture, dialogue, fixture, fixtures};
+
+/// A file of `tests/fixtures/chat`.
+fn read(file: &str) -> String {
+    let path = format!("{}/../../tests/fixtures/chat/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn template_names() -> Vec<String> {
+    let path = format!("{}/../../tests/fixtures/chat/templates", env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = files.filter_map(|file| Some(file.strip_suffix(".jinja")?.to_owned())).collect();
+    names.sort();
+    assert!(names.len() >= 11, "{names:?}");
+    names
+}
 
 fn messages(list: &[(&str, &str)]) -> Vec<Message> {
     list.iter().map(|(role, text)| Message { role: (*role).into(), text: (*text).into() }).collect()
@@ -13,7 +29,7 @@ fn messages(list: &[(&str, &str)]) -> Vec<Message> {
 
 fn try_chat(tokenizer: &str, config: serde_json::Value, template: &str) -> Result<ChatTokenizer, ChatError> {
     let tokens = ControlTokens::parse(config.to_string().as_bytes()).unwrap();
-    let file = transformers::read(&format!("tokenizers/{tokenizer}.json"));
+    let file = read(&format!("tokenizers/{tokenizer}.json"));
     ChatTokenizer::new(tokenizer::parse(file.as_bytes()).unwrap(), &tokens, template, &[])
 }
 
@@ -212,6 +228,12 @@ fn a_thought_that_the_prompt_opens_is_not_opened_twice() {
     let example = &chat.examples(&dialogue(&dialogues[1])).unwrap()[0];
     assert_eq!(learned(&chat, example), "The depot, I think.\n</think>\n\nIn the depot.<|eot|>");
     assert_eq!(text(&chat, &example.ids).matches("<think>\n").count(), 1);
+    // Markers make no difference.
+    let template = read("templates/opened.jinja").replace("{{- '<|head|>A<|/head|>' + message.content.split('</think>')[-1] + eos_token }}",
+        "{{- '<|head|>A<|/head|>' }}{% generation %}{{ message.content.split('</think>')[-1] + eos_token }}{% endgeneration %}");
+    let marked = try_chat("bytes-begin", json!({"bos_token": "<|begin|>", "eos_token": "<|eot|>"}), &template).unwrap();
+    assert!(marked.template.marks_generation);
+    assert_eq!(&marked.examples(&dialogue(&dialogues[1])).unwrap()[0], example);
     match chat.examples(&dialogue(&dialogues[2])) {
         Err(ChatError::NotLocated { index: 1, reason }) => assert!(reason.contains("<think>")),
         other => panic!("{other:?}"),

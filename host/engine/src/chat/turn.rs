@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::encode::{Encoder, Tokens};
+use super::encode::Encoder;
 use super::python::is_space;
 use super::render::{Rendered, Template};
 use super::{ASSISTANT, ChatError, Message};
@@ -126,23 +126,20 @@ impl Form {
     ) -> Result<Example, ChatError> {
         let render = |messages: &[Message], prompt| template.render(messages, prompt, &encoder.controls);
         let (before, said) = self.turn(messages, index, render, encoder)?;
-        let prompt = encoder.dialogue(&before)?;
-        let generated: Vec<Range<usize>> = match template.marks_generation {
-            true => said.generated.iter().map(|r| r.start + before.text.len()..r.end + before.text.len()).collect(),
-            false => vec![0..usize::MAX],
-        };
-        let length = before.text.len();
+        let (prompt, border) = (encoder.dialogue(&before)?, before.text.len());
         let whole = encoder.dialogue(&before.followed_by(&said))?;
-        // A token that begins before the border is not the prompt's, even if it has the same number.
-        let ends = |tokens: &Tokens| tokens.places[..prompt.ids.len()].iter().all(|place| place.end <= length);
-        let mut tokens = match whole.ids.starts_with(&prompt.ids) && ends(&whole) {
-            true => whole,
-            false => behind(prompt.clone(), &said, length, &whole, encoder)
-                .transpose()?
-                .ok_or(ChatError::Border { index })?,
+        // A token that crosses the border is not the prompt's, even if it has the same number.
+        let is_prompt = |places: &[Range<usize>]| places.iter().all(|place| place.end <= border);
+        let mut tokens = if whole.ids.starts_with(&prompt.ids) && is_prompt(&whole.places[..prompt.ids.len()]) {
+            whole
+        } else {
+            encoder.behind(&prompt, &said, border, &whole)?.ok_or(ChatError::Border { index })?
         };
-        let is_learned = |place: &Range<usize>| generated.iter().any(|g| place.end > g.start && place.start < g.end);
-        let mut mask: Vec<bool> = tokens.places.iter().map(is_learned).collect();
+        let is_generated = |place: &Range<usize>| {
+            let overlaps = |range: &Range<usize>| place.end > range.start + border && place.start < range.end + border;
+            !template.marks_generation || said.generated.iter().any(overlaps)
+        };
+        let mut mask: Vec<bool> = tokens.places.iter().map(is_generated).collect();
         mask[..prompt.ids.len()].fill(false);
         // A template may mark the answer without its end, but no model learns to stop from that.
         let learns = mask.contains(&true) || (!template.marks_generation && said.text.is_empty());
@@ -161,48 +158,6 @@ const OTHER_END: &str = "the template ends it otherwise than it ends a short ans
 const NOT_BEGUN: &str = "the prompt for it is not how the dialogue begins";
 const NOT_OPENED: &str =
     "the prompt ends with the beginning of an answer, such as `<think>`, and this answer begins otherwise";
-
-/// The tokens of what is said after a prompt, where tokens would cross the border between them: the prompt is served as it
-/// is, so the answer begins with a token of its own. None if the two do not read as the whole.
-fn behind(
-    prompt: Tokens,
-    said: &Rendered,
-    border: usize,
-    whole: &Tokens,
-    encoder: &Encoder,
-) -> Option<Result<Tokens, ChatError>> {
-    let decode = |ids: &[u32]| encoder.tokenizer().decode(ids, false).ok();
-    let text = decode(&whole.ids)?;
-    // Behind a line's end no tokenizer puts the space that some put before the first word.
-    let line = Rendered { text: "\n".into(), ..Rendered::default() };
-    let after_line = || -> Result<Option<Tokens>, ChatError> {
-        let line_end = encoder.part(&line)?.ids;
-        let mut both = encoder.part(&line.clone().followed_by(said))?;
-        if !both.ids.starts_with(&line_end) {
-            return Ok(None);
-        }
-        both.ids.drain(..line_end.len());
-        both.places.drain(..line_end.len());
-        both.places.iter_mut().for_each(|place| *place = place.start - 1..place.end - 1);
-        Ok(Some(both))
-    };
-    let alone = || encoder.part(said).map(Some);
-    let tries: [&dyn Fn() -> Result<Option<Tokens>, ChatError>; 2] = [&after_line, &alone];
-    for attempt in tries {
-        let rest = match attempt() {
-            Ok(Some(rest)) => rest,
-            Ok(None) => continue,
-            Err(error) => return Some(Err(error)),
-        };
-        let mut tokens = prompt.clone();
-        tokens.ids.extend(rest.ids);
-        tokens.places.extend(rest.places.into_iter().map(|place| place.start + border..place.end + border));
-        if decode(&tokens.ids)? == text {
-            return Some(Ok(tokens));
-        }
-    }
-    None
-}
 
 /// Where a message begins in a text that ends with it, white space aside; none if the text ends otherwise.
 fn begin_of_said(text: &str, message: &str) -> Option<usize> {

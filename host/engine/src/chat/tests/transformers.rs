@@ -5,11 +5,6 @@ use serde_json::Value;
 
 use super::*;
 
-pub(super) fn read(file: &str) -> String {
-    let path = format!("{}/../../tests/fixtures/chat/{file}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 /// A template with its tokenizer, and what transformers makes of dialogues.
 pub(super) struct Fixture {
     pub(super) name: String,
@@ -30,12 +25,7 @@ pub(super) fn fixture(name: &str) -> Fixture {
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {
-    let path = format!("{}/../../tests/fixtures/chat/templates", env!("CARGO_MANIFEST_DIR"));
-    let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> = files.filter_map(|file| Some(file.strip_suffix(".jinja")?.to_owned())).collect();
-    names.sort();
-    assert!(names.len() >= 11, "{names:?}");
-    names.iter().map(|name| fixture(name)).collect()
+    template_names().iter().map(|name| fixture(name)).collect()
 }
 
 pub(super) fn dialogue(row: &Value) -> Vec<Message> {
