@@ -29,7 +29,7 @@ mod train;
 mod update;
 
 pub use adapter::{Adapter, AdapterError};
-pub use chat::{ChatError, ChatTokenizer, Message};
+pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Message};
 pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};

@@ -55,7 +55,9 @@ fn a_new_model_is_a_folder_that_loads_and_learns() {
     assert_eq!(model.config.end_ids, [1]);
     let chat = ChatTokenizer::load(&opened).unwrap();
     let message = |role: &str, text: &str| Message { role: role.into(), text: text.into() };
-    let example = chat.example(&[message("user", "alpha 1"), message("assistant", "beta")]).unwrap();
+    let [example] = &chat.examples(&[message("user", "alpha 1"), message("assistant", "beta")]).unwrap()[..] else {
+        panic!()
+    };
     assert_eq!(example.ids[..2], [0, 3]);
     assert_eq!((example.ids.last(), example.mask.last()), (Some(&1), Some(&true)));
 
