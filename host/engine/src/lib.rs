@@ -38,4 +38,4 @@ pub use generate::{Answer, Ending, GenerateError, GenerateSettings, Logits, gene
 pub use model::Model;
 pub use precision::instructions;
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
-pub use train::{Learned, StepReport, TrainError, TrainObserver, TrainReport, Trained, Training, train};
+pub use train::{Learned, StepReport, TrainError, TrainObserver, TrainReport, Trained, Training, go_on, train};
