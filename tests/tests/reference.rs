@@ -1,15 +1,20 @@
-//! The engine against transformers and PEFT. `fixtures/llama` holds a small Llama model with random weights as transformers 5.23
-//! saved it, an adapter as PEFT 0.21 saved it, and the logits that both computed in f32 on the same ids.
+//! The engine against transformers and PEFT: logits, logits with an adapter, and five steps of training, for each family.
+//! `fixtures/README.md` says how the fixtures were made.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use freehold_tests::{Project, workspace};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::Value;
 
-fn fixture() -> PathBuf {
-    workspace().join("tests/fixtures/llama")
+/// Biases, tied heads, stretched positions, sliding windows, norms of heads: each is in one of them.
+const MODELS: [&str; 6] = ["llama", "llama3", "mistral", "qwen2", "qwen2-yarn", "qwen3"];
+
+fn fixture(name: &str) -> PathBuf {
+    workspace().join("tests/fixtures").join(name)
 }
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
@@ -17,37 +22,150 @@ fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     bytes.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
-/// The largest difference, relative to the largest logit.
-fn difference(adapter: bool, reference: &str) -> f32 {
-    let project = Project::bare();
-    let cases = std::fs::read(fixture().join("reference/cases.safetensors")).unwrap();
-    let cases = SafeTensors::deserialize(&cases).unwrap();
-    let ids = safetensors::serialize([("ids", cases.tensor("ids").unwrap())], None).unwrap();
-    std::fs::write(project.path().join("ids.safetensors"), ids).unwrap();
-    let (model, trained) = (fixture(), fixture().join("reference/adapter"));
-    let mut arguments =
-        vec!["model", "logits", model.to_str().unwrap(), "--ids", "ids.safetensors", "--out", "out.safetensors"];
-    if adapter {
-        arguments.extend(["--adapter", trained.to_str().unwrap()]);
+/// What transformers and PEFT computed, of the file with the ids.
+struct Cases {
+    project: Project,
+    bytes: Vec<u8>,
+}
+
+impl Cases {
+    fn open(reference: &Path) -> Self {
+        let (project, bytes) = (Project::bare(), std::fs::read(reference.join("cases.safetensors")).unwrap());
+        let cases = SafeTensors::deserialize(&bytes).unwrap();
+        let ids = safetensors::serialize([("ids", cases.tensor("ids").unwrap())], None).unwrap();
+        std::fs::write(project.path().join("ids.safetensors"), ids).unwrap();
+        Self { project, bytes }
     }
-    project.run(&arguments).expect(0);
-    let ours = project.read("out.safetensors");
-    let (ours, theirs) = (floats(&SafeTensors::deserialize(&ours).unwrap(), "logits"), floats(&cases, reference));
-    assert_eq!(ours.len(), theirs.len());
-    let largest = theirs.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest
+
+    fn logits(&self, model: &Path, adapter: Option<&Path>, more: &[&str]) -> Vec<f32> {
+        let model = model.to_str().unwrap();
+        let mut arguments = vec!["model", "logits", model, "--ids", "ids.safetensors", "--out", "out.safetensors"];
+        arguments.extend(adapter.iter().flat_map(|adapter| ["--adapter", adapter.to_str().unwrap()]));
+        arguments.extend(more);
+        self.project.run(&arguments).expect(0);
+        let out = self.project.read("out.safetensors");
+        floats(&SafeTensors::deserialize(&out).unwrap(), "logits")
+    }
+
+    /// The largest difference from what is expected, relative to the largest logit.
+    fn difference(&self, ours: &[f32], theirs: &str) -> f32 {
+        let theirs = floats(&SafeTensors::deserialize(&self.bytes).unwrap(), theirs);
+        assert_eq!(ours.len(), theirs.len());
+        let largest = theirs.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest
+    }
+
+    /// The largest relative difference of five losses in training.
+    fn losses(&self, model: &Path, reference: &Path, precision: &str) -> f64 {
+        let (model, adapter) = (model.to_str().unwrap(), reference.join("adapter"));
+        let arguments = ["model", "losses", model, "--ids", "ids.safetensors", "--precision", precision, "--json"];
+        let run = self.project.run(&[&arguments[..], &["--adapter", adapter.to_str().unwrap()]].concat());
+        let ours: Value = serde_json::from_str(&run.expect(0).stdout).unwrap();
+        let theirs = std::fs::read_to_string(reference.join("train.json")).unwrap();
+        let theirs: Value = serde_json::from_str(&theirs).unwrap();
+        let list = |value: &Value| -> Vec<f64> {
+            value["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect()
+        };
+        let (ours, theirs) = (list(&ours), list(&theirs));
+        assert_eq!((ours.len(), theirs.len()), (5, 5));
+        ours.iter().zip(theirs).map(|(a, b)| ((a - b) / b).abs()).fold(0.0, f64::max)
+    }
 }
 
 #[test]
 fn logits_are_those_of_transformers() {
-    let difference = difference(false, "logits");
-    assert!(difference < 1e-5, "{difference}");
+    for name in MODELS {
+        let (model, cases) = (fixture(name), Cases::open(&fixture(name).join("reference")));
+        let difference = cases.difference(&cases.logits(&model, None, &[]), "logits");
+        assert!(difference < 1e-5, "{name}: {difference}");
+        // bf16 has 8 bits.
+        let rounded = cases.difference(&cases.logits(&model, None, &["--precision", "bf16"]), "logits");
+        assert!(rounded < 0.03 && rounded > difference, "{name}: {rounded}");
+    }
 }
 
 #[test]
 fn logits_with_an_adapter_are_those_of_peft() {
-    let difference = difference(true, "adapter_logits");
-    assert!(difference < 1e-5, "{difference}");
+    let ours = MODELS.map(|name| (fixture(name), fixture(name).join("reference")));
+    let variants = ["dora", "rslora"].map(|name| (fixture("llama"), fixture("peft").join(name)));
+    for (model, reference) in ours.into_iter().chain(variants) {
+        let cases = Cases::open(&reference);
+        let logits = cases.logits(&model, Some(&reference.join("adapter")), &[]);
+        let difference = cases.difference(&logits, "adapter_logits");
+        assert!(difference < 1e-5, "{}: {difference}", reference.display());
+    }
+}
+
+#[test]
+fn five_steps_of_training_are_those_of_peft() {
+    let ours = MODELS.map(|name| (fixture(name), fixture(name).join("reference")));
+    let variants = ["dora", "rslora"].map(|name| (fixture("llama"), fixture("peft").join(name)));
+    for (model, reference) in ours.into_iter().chain(variants) {
+        let cases = Cases::open(&reference);
+        let difference = cases.losses(&model, &reference, "f32");
+        assert!(difference < 1e-5, "{}: {difference}", reference.display());
+        let rounded = cases.losses(&model, &reference, "bf16");
+        assert!(rounded < 2e-3, "{}: {rounded}", reference.display());
+    }
+}
+
+#[test]
+fn a_merged_folder_has_the_logits_of_model_and_adapter() {
+    let ours = MODELS.map(|name| (fixture(name), fixture(name).join("reference")));
+    let variants = ["dora", "rslora"].map(|name| (fixture("llama"), fixture("peft").join(name)));
+    for (model, reference) in ours.into_iter().chain(variants) {
+        let cases = Cases::open(&reference);
+        let adapter = reference.join("adapter");
+        let (from, base) = (adapter.to_str().unwrap(), model.to_str().unwrap());
+        cases.project.run(&["adapter", "merge", from, "--model", base, "--out", "merged"]).expect(0);
+        let logits = cases.logits(&cases.project.path().join("merged"), None, &[]);
+        let difference = cases.difference(&logits, "adapter_logits");
+        assert!(difference < 1e-5, "{}: {difference}", reference.display());
+    }
+}
+
+/// The folder with every tensor in another type and in two files.
+fn stored_as(name: &str, to: &Path, dtype: Dtype, convert: impl Fn(f32) -> [u8; 2]) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(fixture(name).join(file), to.join(file)).unwrap();
+    }
+    let bytes = std::fs::read(fixture(name).join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let converted: Vec<(String, Vec<usize>, Vec<u8>)> = file
+        .iter()
+        .map(|(name, view)| {
+            let values = floats(&file, name).into_iter().flat_map(&convert).collect();
+            (name.to_string(), view.shape().to_vec(), values)
+        })
+        .collect();
+    let mut map = serde_json::Map::new();
+    for (part, tensors) in converted.chunks(converted.len().div_ceil(2)).enumerate() {
+        let shard = format!("model-0000{}-of-00002.safetensors", part + 1);
+        let views = tensors.iter().map(|(name, shape, values)| {
+            map.insert(name.clone(), shard.clone().into());
+            (name.as_str(), TensorView::new(dtype, shape.clone(), values).unwrap())
+        });
+        let views: Vec<_> = views.collect();
+        std::fs::write(to.join(&shard), safetensors::serialize(views, None).unwrap()).unwrap();
+    }
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map });
+    std::fs::write(to.join("model.safetensors.index.json"), index.to_string()).unwrap();
+}
+
+#[test]
+fn shards_in_half_the_bits_are_used_as_they_are() {
+    for name in ["llama3", "qwen3"] {
+        let cases = Cases::open(&fixture(name).join("reference"));
+        let folder = cases.project.path().join("f16");
+        stored_as(name, &folder, Dtype::F16, |x| half::f16::from_f32(x).to_le_bytes());
+        let difference = cases.difference(&cases.logits(&folder, None, &[]), "logits");
+        assert!(difference < 2e-3, "{name}: {difference}");
+        let folder = cases.project.path().join("bf16");
+        stored_as(name, &folder, Dtype::BF16, |x| half::bf16::from_f32(x).to_le_bytes());
+        let difference = cases.difference(&cases.logits(&folder, None, &[]), "logits");
+        assert!(difference < 2e-2, "{name}: {difference}");
+    }
 }
 
 #[test]
@@ -55,7 +173,7 @@ fn a_folder_saved_by_transformers_is_trained_unchanged() {
     let project = Project::new();
     let to = project.path().join("models/hf");
     std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(fixture()).unwrap() {
+    for entry in std::fs::read_dir(fixture("llama")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();

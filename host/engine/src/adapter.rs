@@ -179,6 +179,12 @@ impl Adapter {
         Self { shape, update, base: origin.digest, tokenizer: origin.tokenizer, template: origin.template }
     }
 
+    /// The same adapter, trained without dropout from now on.
+    pub(crate) fn without_dropout(mut self) -> Self {
+        self.shape.dropout = 0.0;
+        self
+    }
+
     /// The probability of dropout in training.
     pub(crate) fn dropout(&self) -> f64 {
         self.shape.dropout

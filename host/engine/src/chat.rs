@@ -1,14 +1,28 @@
 //! Dialogues to tokens, through the model's own chat template.
-
-use std::ops::Range;
-
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Value, context};
-use tokenizers::Tokenizer;
+//!
+//! What is learned is what is served: an example begins, token for token, with the prompt that the model will be given, and
+//! goes on with what it has to say until the token after which generation stops. That holds by construction, as each turn
+//! of the assistant is rendered as it is served; turns share an example where the longer one begins with the shorter.
+//! What messages say never becomes a control token; only the template writes those.
 
 use crate::example::Example;
-use crate::folder::{ModelError, ModelFolder};
-use crate::tokenizer::{self, SpecialToken, SpecialTokens};
+use crate::folder::{ModelError, ModelFolder, TOKENIZER_CONFIG_FILE};
+use crate::tokenizer::{self, ControlTokens};
+
+mod control;
+mod encode;
+mod environment;
+mod json;
+mod python;
+mod render;
+mod source;
+mod turn;
+
+use encode::Encoder;
+use render::Template;
+use turn::Form;
+
+pub use turn::EndOfTurn;
 
 /// The role whose words are learnt.
 const ASSISTANT: &str = "assistant";
@@ -37,6 +51,53 @@ pub enum ChatError {
         /// Why.
         reason: &'static str,
     },
+    /// There is nothing to learn.
+    #[error(
+        "the dialogue has no message of the role `assistant`, or the chat template marks none; nothing can be learned"
+    )]
+    NothingToLearn,
+    /// Who speaks is not a plain name.
+    #[error("message {index} has the role `{role}`; a role is letters, digits, `_` and `-`, such as `user`")]
+    Role {
+        /// Index of the message.
+        index: usize,
+        /// Its role.
+        role: String,
+    },
+    /// An answer has the text of the token that the template itself writes behind it.
+    #[error(
+        "message {index} (assistant) ends with `{token}`, which the chat template writes itself; take it out of the data"
+    )]
+    WrittenEnd {
+        /// Index of the message.
+        index: usize,
+        /// The token.
+        token: String,
+    },
+    /// The tokenizer makes a control token of what a message says.
+    #[error("a message has the text `{token}`, of which the tokenizer makes a control token; take it out of the data")]
+    ControlText {
+        /// The token.
+        token: String,
+    },
+    /// Tokens would cross the border between prompt and answer.
+    #[error(
+        "the tokens of message {index} (assistant) cannot be told from those of its prompt: the tokenizer joins them, so \
+         what is served would not be what was learned"
+    )]
+    Border {
+        /// Index of the message.
+        index: usize,
+    },
+    /// There is nothing after which a model could stop.
+    #[error(
+        "the chat template writes no control token behind an answer, and the tokenizer has no `eos_token`: a model tuned \
+             with it would never stop"
+    )]
+    NoEnd,
+    /// Nothing is left to tell messages from the template with.
+    #[error("the dialogue uses up the private characters from U+F0000 to U+F00FF")]
+    PrivateCharacters,
     /// The tokenizer failed.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
@@ -44,55 +105,80 @@ pub enum ChatError {
 
 /// The tokenizer and chat template of a model.
 pub struct ChatTokenizer {
-    tokenizer: Tokenizer,
-    environment: Environment<'static>,
-    special: SpecialTokens,
+    encoder: Encoder,
+    template: Template,
+    form: Form,
+    end_ids: Vec<u32>,
 }
 
 impl std::fmt::Debug for ChatTokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChatTokenizer").finish_non_exhaustive()
+        f.debug_struct("ChatTokenizer")
+            .field("form", &self.form)
+            .field("end_ids", &self.end_ids)
+            .finish_non_exhaustive()
     }
 }
 
-/// The name of the only template.
-const TEMPLATE: &str = "chat";
-
 impl ChatTokenizer {
-    /// Loads the tokenizer and the chat template of a folder.
+    /// Loads the tokenizer and the chat template of a folder, and looks at how the template writes an answer.
     ///
     /// # Errors
-    /// One of them is missing or not valid.
+    /// One of them is missing or not valid, the template refuses the shortest of dialogues, or nothing ends an answer.
     pub fn load(folder: &ModelFolder) -> Result<Self, ModelError> {
-        let template = folder.template().cloned().ok_or_else(|| ModelError::Template {
-            file: crate::folder::TOKENIZER_CONFIG_FILE,
+        let template = folder.template().ok_or_else(|| ModelError::Template {
+            file: TOKENIZER_CONFIG_FILE,
             reason: "there is no `chat_template`, and no file `chat_template.jinja`; use an instruction-tuned base \
                      model or add a template"
                 .into(),
         })?;
-        let file = template.file;
-        let environment =
-            environment(template.text).map_err(|error| ModelError::Template { file, reason: plain(&error) })?;
-        Ok(Self { tokenizer: tokenizer::load(folder)?, environment, special: SpecialTokens::load(folder)? })
+        let tokens = ControlTokens::load(folder)?;
+        let tokenizer = tokenizer::load(folder)?;
+        Self::new(tokenizer, &tokens, &template.text, &folder.config().end_ids)
+            .map_err(|error| ModelError::Template { file: template.file, reason: error.to_string() })
     }
 
-    /// A dialogue to train on. The mask marks the tokens of the assistant's messages, with the token that ends each.
+    fn new(
+        mut tokenizer: tokenizers::Tokenizer,
+        tokens: &ControlTokens,
+        template: &str,
+        end_ids: &[u32],
+    ) -> Result<Self, ChatError> {
+        tokens.register(&mut tokenizer).map_err(|error| ChatError::Tokenizer(error.to_string()))?;
+        let named = |name| tokens.named.get(name).map(String::as_str);
+        let end = named("eos_token").and_then(|text| Some((tokenizer.token_to_id(text)?, text)));
+        let encoder = Encoder::new(tokenizer, tokens.begins, named("bos_token"))?;
+        let template =
+            Template::new(template, tokens).map_err(|error| ChatError::Template(environment::plain(&error)))?;
+        let form = Form::of(&template, &encoder, end)?;
+        let mut end_ids: Vec<u32> = end_ids.iter().copied().chain(end.map(|(id, _)| id)).chain([form.end.id]).collect();
+        end_ids.sort_unstable();
+        end_ids.dedup();
+        Ok(Self { encoder, template, form, end_ids })
+    }
+
+    /// What is learned from a dialogue: each message of the assistant behind its prompt, with the token that ends it marked
+    /// as well. One example, unless the template writes earlier messages otherwise than they were said, as those do that
+    /// leave out what a model thought: then a turn that is not the beginning of a longer one is an example of its own. What
+    /// follows the last answer is left out.
     ///
     /// # Errors
-    /// The template refuses the dialogue, or an assistant's message cannot be located in its output.
-    pub fn example(&self, messages: &[Message]) -> Result<Example, ChatError> {
-        let full = self.render(messages, false)?;
-        let mut ranges = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            if message.role == ASSISTANT {
-                ranges.push(self.locate(messages, index, &full)?);
+    /// The template refuses the dialogue, no message is the assistant's, or one cannot be located in what is rendered.
+    pub fn examples(&self, messages: &[Message]) -> Result<Vec<Example>, ChatError> {
+        check_roles(messages)?;
+        let mut examples: Vec<Example> = Vec::new();
+        for index in (0..messages.len()).rev().filter(|index| messages[*index].role == ASSISTANT) {
+            let turn = self.form.example(messages, index, &self.template, &self.encoder)?;
+            if !turn.mask.contains(&true) {
+                continue;
+            }
+            match examples.iter_mut().find(|example| example.ids.starts_with(&turn.ids)) {
+                Some(example) => example.mask.iter_mut().zip(&turn.mask).for_each(|(mask, turn)| *mask |= turn),
+                None => examples.push(turn),
             }
         }
-        let encoding =
-            self.tokenizer.encode(full.as_str(), false).map_err(|error| ChatError::Tokenizer(error.to_string()))?;
-        let said = |start: usize| ranges.iter().any(|range| range.contains(&start));
-        let mask = encoding.get_offsets().iter().map(|&(start, _)| said(start)).collect();
-        Ok(Example { ids: encoding.get_ids().to_vec(), mask })
+        examples.reverse();
+        if examples.is_empty() { Err(ChatError::NothingToLearn) } else { Ok(examples) }
     }
 
     /// The tokens after which the model answers.
@@ -100,9 +186,20 @@ impl ChatTokenizer {
     /// # Errors
     /// The template refuses the dialogue.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ChatError> {
-        let text = self.render(messages, true)?;
-        let encoding = self.tokenizer.encode(text, false).map_err(|error| ChatError::Tokenizer(error.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+        check_roles(messages)?;
+        let rendered = self.template.render(messages, true, &self.encoder.controls)?;
+        Ok(self.encoder.dialogue(&rendered)?.ids)
+    }
+
+    /// The tokens at which generation has to stop, in ascending order: the model's own, the tokenizer's, and the one that
+    /// answers were taught to end with.
+    pub fn end_ids(&self) -> &[u32] {
+        &self.end_ids
+    }
+
+    /// The token that answers are taught to end with.
+    pub fn end_of_turn(&self) -> &EndOfTurn {
+        &self.form.end
     }
 
     /// The text of tokens, without special tokens.
@@ -110,75 +207,26 @@ impl ChatTokenizer {
     /// # Errors
     /// The tokenizer fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, ChatError> {
-        self.tokenizer.decode(ids, true).map_err(|error| ChatError::Tokenizer(error.to_string()))
+        self.encoder.decode(ids, true)
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
-        let messages: Vec<Value> = messages
-            .iter()
-            .map(|message| context! { role => message.role.as_str(), content => message.text.as_str() })
-            .collect();
-        let text = |token: &Option<SpecialToken>| token.as_ref().map(|token| token.text().to_string());
-        let template = self.environment.get_template(TEMPLATE).map_err(|error| ChatError::Template(plain(&error)))?;
-        // A token that the tokenizer does not have is undefined, not none: templates concatenate them.
-        let mut variables = std::collections::BTreeMap::new();
-        let special = &self.special;
-        for (name, token) in [
-            ("bos_token", &special.bos_token),
-            ("eos_token", &special.eos_token),
-            ("pad_token", &special.pad_token),
-            ("unk_token", &special.unk_token),
-        ] {
-            if let Some(text) = text(token) {
-                variables.insert(name, Value::from(text));
-            }
-        }
-        let variables = context! { messages, add_generation_prompt, ..Value::from(variables) };
-        template.render(variables).map_err(|error| ChatError::Template(plain(&error)))
-    }
-
-    /// Where message `index` and the mark that ends it lie in the rendered dialogue, in bytes.
+    /// The answer in generated tokens: their text without what the template writes around every answer, such as a space or
+    /// an empty thought. It is what the message of a dialogue would say.
     ///
-    /// Templates seldom say what they generate, so prefixes are rendered: what the assistant says begins where the
-    /// prompt for it ends.
-    fn locate(&self, messages: &[Message], index: usize, full: &str) -> Result<Range<usize>, ChatError> {
-        let lost = |reason| ChatError::NotLocated { index, reason };
-        let before = self.render(&messages[..index], true)?;
-        let after = self.render(&messages[..=index], false)?;
-        if !full.starts_with(&before) {
-            return Err(lost("the prompt for it is not how the dialogue begins"));
-        }
-        if !full.starts_with(&after) || after.len() < before.len() {
-            return Err(lost("the template writes it otherwise when messages follow"));
-        }
-        let said = &after[before.len()..];
-        let text = messages[index].text.trim();
-        let at = said.find(text).ok_or_else(|| lost("the template changes its text"))?;
-        let text_end = at + text.len();
-        // White space behind the mark that ends the message is the template's, not the assistant's.
-        let mark = said[text_end..].trim_end();
-        let end = if mark.is_empty() { said.len() } else { text_end + mark.len() };
-        Ok(before.len()..before.len() + end)
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn answer(&self, ids: &[u32]) -> Result<String, ChatError> {
+        Ok(self.form.answer(&self.decode(ids)?).to_owned())
     }
 }
 
-/// An error with its cause, on one line.
-fn plain(error: &minijinja::Error) -> String {
-    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
-    format!("{}{detail}{line}", error.kind())
-}
-
-/// Jinja as transformers sets it up.
-fn environment(template: String) -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
-        Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
-    });
-    environment.add_template_owned(TEMPLATE, template)?;
-    Ok(environment)
+/// Templates write roles between control tokens.
+fn check_roles(messages: &[Message]) -> Result<(), ChatError> {
+    let plain = |role: &str| !role.is_empty() && role.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    match messages.iter().enumerate().find(|(_, message)| !plain(&message.role)) {
+        Some((index, message)) => Err(ChatError::Role { index, role: message.role.clone() }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -15,13 +15,15 @@ use crate::mapped::Mapped;
 pub(crate) const WEIGHTS_FILE: &str = "model.safetensors";
 pub(crate) const INDEX_FILE: &str = "model.safetensors.index.json";
 const TEMPLATE_FILE: &str = "chat_template.jinja";
+/// Where processors of older models keep the template.
+const TEMPLATE_JSON_FILE: &str = "chat_template.json";
 const GENERATION_FILE: &str = "generation_config.json";
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 /// Whether a file of the folder belongs to the tokenizer.
 pub(crate) fn is_tokenizer_file(name: &str) -> bool {
-    [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE].contains(&name)
+    [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE, TEMPLATE_JSON_FILE].contains(&name)
 }
 
 /// A model folder cannot be used.
@@ -224,7 +226,7 @@ impl ModelFolder {
         let weights = weight_files(&dir)?;
         let mut names = BTreeSet::from([CONFIG_FILE.to_string(), TOKENIZER_FILE.to_string()]);
         names.extend(weights.iter().cloned());
-        for name in [TOKENIZER_CONFIG_FILE, GENERATION_FILE, TEMPLATE_FILE, INDEX_FILE] {
+        for name in [TOKENIZER_CONFIG_FILE, GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_JSON_FILE, INDEX_FILE] {
             if dir.is_file(name) && (name != INDEX_FILE || !weights.contains(WEIGHTS_FILE)) {
                 names.insert(name.to_string());
             }
@@ -375,27 +377,29 @@ fn digest_file(dir: &Dir, name: String) -> Result<FileDigest, ModelError> {
     Ok(FileDigest { digest: hasher.finish(), size, name })
 }
 
-/// The chat template: a file of its own, or an entry of the tokenizer's configuration.
+/// The chat template: a file of its own, or an entry of the tokenizer's configuration or of a processor's file. Of several
+/// that have names, `default` is the one for dialogues without tools; those in `additional_chat_templates` are others.
 fn find_template(dir: &Dir) -> Result<Option<Template>, ModelError> {
     if let Some(bytes) = optional(dir, TEMPLATE_FILE)? {
         let text = String::from_utf8(bytes)
             .map_err(|error| ModelError::Template { file: TEMPLATE_FILE, reason: error.to_string() })?;
         return Ok(Some(Template { file: TEMPLATE_FILE, text }));
     }
-    let Some(bytes) = optional(dir, TOKENIZER_CONFIG_FILE)? else { return Ok(None) };
-    let config: TokenizerConfig = json(TOKENIZER_CONFIG_FILE, &bytes)?;
-    let text = match config.chat_template {
-        None => return Ok(None),
-        Some(TemplateEntry::Text(text)) => text,
-        Some(TemplateEntry::Named(list)) => {
-            let found = list.into_iter().find(|entry| entry.name == "default");
-            found.map(|entry| entry.template).ok_or_else(|| ModelError::Template {
-                file: TOKENIZER_CONFIG_FILE,
-                reason: "none of the named templates is called `default`".into(),
-            })?
-        }
-    };
-    Ok(Some(Template { file: TOKENIZER_CONFIG_FILE, text }))
+    for file in [TOKENIZER_CONFIG_FILE, TEMPLATE_JSON_FILE] {
+        let Some(bytes) = optional(dir, file)? else { continue };
+        let config: TokenizerConfig = json(file, &bytes)?;
+        let text = match config.chat_template {
+            None => continue,
+            Some(TemplateEntry::Text(text)) => text,
+            Some(TemplateEntry::Named(list)) => {
+                let found = list.into_iter().find(|entry| entry.name == "default");
+                let reason = || "none of the named templates is called `default`".into();
+                found.map(|entry| entry.template).ok_or_else(|| ModelError::Template { file, reason: reason() })?
+            }
+        };
+        return Ok(Some(Template { file, text }));
+    }
+    Ok(None)
 }
 
 mod weights;

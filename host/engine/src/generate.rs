@@ -106,6 +106,8 @@ pub struct GenerateSettings {
     pub seed: u64,
     /// Texts that end an answer.
     pub stop: Vec<String>,
+    /// Tokens that end an answer, besides those that the model names.
+    pub end_ids: Vec<u32>,
     /// In what matrices are multiplied.
     pub precision: Precision,
 }
@@ -119,6 +121,7 @@ impl Default for GenerateSettings {
             top_p: 1.0,
             seed: 0,
             stop: Vec::new(),
+            end_ids: Vec::new(),
             precision: Precision::F32,
         }
     }
@@ -225,7 +228,8 @@ impl Row {
         settings: &GenerateSettings,
         tokenizer: Option<&ChatTokenizer>,
     ) -> Result<Option<Answer>, GenerateError> {
-        let ended = self.next.first().is_none_or(|id| model.config.end_ids.contains(id));
+        let ends = |id: &u32| model.config.end_ids.contains(id) || settings.end_ids.contains(id);
+        let ended = self.next.first().is_none_or(ends);
         if !ended {
             self.answer.extend(&self.next);
         }

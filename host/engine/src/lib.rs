@@ -29,7 +29,7 @@ mod train;
 mod update;
 
 pub use adapter::{Adapter, AdapterError};
-pub use chat::{ChatError, ChatTokenizer, Message};
+pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Message};
 pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};
@@ -38,4 +38,4 @@ pub use generate::{Answer, Ending, GenerateError, GenerateSettings, Logits, gene
 pub use model::Model;
 pub use precision::instructions;
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
-pub use train::{Learned, StepReport, TrainError, TrainObserver, TrainReport, Trained, Training, train};
+pub use train::{Learned, StepReport, TrainError, TrainObserver, TrainReport, Trained, Training, go_on, train};

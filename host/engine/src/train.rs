@@ -107,6 +107,12 @@ pub trait TrainObserver {
     }
 }
 
+impl TrainObserver for () {
+    fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 impl<F: FnMut(&StepReport)> TrainObserver for F {
     fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
         self(report);
@@ -160,6 +166,23 @@ pub fn train(
     }
     let run = Run { course, learned, optimizer, progress, best };
     run.to_end(observer)
+}
+
+/// Trains an adapter further than it is, without dropout.
+///
+/// # Errors
+/// As [`train`].
+pub fn go_on(
+    model: &Model,
+    adapter: Adapter,
+    examples: &[Example],
+    train: &TrainSettings,
+) -> Result<Trained, TrainError> {
+    let settings =
+        AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
+    let training = Training { model, examples, adapter: &settings, train, seed: 0 };
+    let learned = Learned::Adapter(adapter.without_dropout());
+    Run::new(Course::new(training, None)?, learned, 0.999).to_end(&mut ())
 }
 
 /// The plan of a training.

@@ -14,10 +14,11 @@ const WEIGHTS: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 /// The model card.
 pub(crate) const CARD: &str = "README.md";
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "generation_config.json",
     "tokenizer_config.json",
     "chat_template.jinja",
+    "chat_template.json",
     "LICENSE",
     "LICENSE.md",
     "LICENSE.txt",

@@ -52,6 +52,29 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Train an adapter some steps further on the same rows, and show the loss of each, for comparison with other
+    /// implementations
+    ///
+    /// AdamW without decay, gradients clipped to a norm of 1, no dropout, every token but the first of a row predicted.
+    Losses {
+        /// The model folder
+        model: PathBuf,
+        /// A safetensors file with `ids`: i64 [rows, tokens]
+        #[arg(long, value_name = "FILE")]
+        ids: PathBuf,
+        /// A folder with an adapter in PEFT's format
+        #[arg(long, value_name = "FOLDER")]
+        adapter: PathBuf,
+        /// Steps to make
+        #[arg(long, default_value_t = 5, value_name = "COUNT")]
+        steps: usize,
+        /// Learning rate of every step
+        #[arg(long, default_value_t = 1e-3, value_name = "NUMBER")]
+        learning_rate: f64,
+        /// In what matrices are multiplied
+        #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
+        precision: PrecisionName,
+    },
     /// Continue prompts
     Generate(GenerateArguments),
     /// Train every tensor of a small model on documents: a new model, or one more edition of an old one

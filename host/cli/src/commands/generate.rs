@@ -47,6 +47,7 @@ pub(super) fn run(arguments: &GenerateArguments, terminal: &Terminal) -> Result<
         top_p: arguments.top_p,
         seed: arguments.seed,
         stop: arguments.stop.clone(),
+        end_ids: tokenizer.end_ids().to_vec(),
         precision: arguments.precision.into(),
     };
     let bar = bar(terminal);
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &GenerateArguments, terminal: &Terminal) -> Result<
     let mut texts = Vec::with_capacity(answers.len());
     for (row, answer) in answers.iter().enumerate() {
         let failed = |source| WorkflowError::Chat { row, split: "answers", source };
-        let text = answer.text.clone().map_or_else(|| tokenizer.decode(&answer.ids).map_err(failed), Ok)?;
+        let text = answer.text.clone().map_or_else(|| tokenizer.answer(&answer.ids).map_err(failed), Ok)?;
         texts.push(text);
     }
     let value = answers.iter().zip(&texts).zip(&prompts).map(|((answer, text), prompt)| {

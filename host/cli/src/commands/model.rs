@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use freehold_core::digest::Digest;
 use freehold_core::hub::HubModel;
+use freehold_core::recipe::{Schedule, TrainSettings};
 use freehold_core::toml_text;
 use freehold_engine::{Model, ModelFolder, PretrainSpec, StepReport, pretrain};
 use freehold_workflow::{ExitCode, WorkflowError};
@@ -29,6 +30,17 @@ pub(super) fn run(place: &Place<'_>, command: ModelCommand, terminal: &Terminal)
         },
         ModelCommand::Logits { model, ids, adapter, precision, out } => {
             super::logits::run(&model, &ids, adapter.as_deref(), precision.into(), &out)?;
+            Ok(ExitCode::Done)
+        }
+        ModelCommand::Losses { model, ids, adapter, steps, learning_rate, precision } => {
+            let settings = TrainSettings {
+                epochs: steps as f64,
+                learning_rate,
+                schedule: Schedule::Constant,
+                precision: precision.into(),
+                ..TrainSettings::default()
+            };
+            super::logits::losses(&model, &ids, &adapter, settings, terminal)?;
             Ok(ExitCode::Done)
         }
         ModelCommand::Generate(arguments) => {

@@ -73,17 +73,26 @@ fn training(report: &RunReport) {
     let Some(training) = &report.training else { return };
     headline("Training");
     let rate = training.tokens as f64 / training.seconds.max(1e-9);
-    let mut lines = vec![
-        ("examples", format!("{}, the longest of {} tokens", training.examples, training.longest)),
-        ("parameters", format!("{} trained", training.parameters)),
-        (
-            "steps",
-            format!("{}, {} tokens in {:.1} s ({rate:.0} a second)", training.steps, training.tokens, training.seconds),
-        ),
-        ("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)),
-    ];
-    lines.extend(training.metrics_folder.as_ref().map(|folder| ("metrics", format!("of each step, in {folder}"))));
-    pairs(&lines);
+    let mut told = vec![("examples", format!("{}, the longest of {} tokens", training.examples, training.longest))];
+    if training.divided > 0 {
+        let reason = "the chat template writes earlier turns otherwise later";
+        told.push(("divided", format!("{} dialogues, each into several examples: {reason}", training.divided)));
+    }
+    if let Some(end) = &training.appended_end {
+        told.push((
+            "ends",
+            format!("{end} was put behind answers, as the chat template writes nothing that ends them"),
+        ));
+    }
+    told.push(("parameters", format!("{} trained", training.parameters)));
+    let seconds = training.seconds;
+    told.push((
+        "steps",
+        format!("{}, {} tokens in {seconds:.1} s ({rate:.0} a second)", training.steps, training.tokens),
+    ));
+    told.push(("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)));
+    told.extend(training.metrics_folder.as_ref().map(|folder| ("metrics", format!("of each step, in {folder}"))));
+    pairs(&told);
 }
 
 fn estimate(estimate: &Estimate) -> String {

@@ -9,7 +9,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn files() -> Files {
     let mut spec = pretrained::spec();
     spec.steps = 1;
-    pretrain(&spec, &pretrained::text(), None, &mut |_| ()).unwrap().files.into_iter().collect()
+    pretrain(&spec, &pretrained::text(), None, &mut ()).unwrap().files.into_iter().collect()
 }
 
 fn load(files: &Files) -> Result<Model, ModelError> {
@@ -82,6 +82,9 @@ fn shards_and_templates_are_found() {
     edit(&mut files, TOKENIZER_CONFIG_FILE, |config| config["chat_template"] = json!([]));
     assert!(matches!(open(&files).1, Err(ModelError::Template { .. })));
     edit(&mut files, TOKENIZER_CONFIG_FILE, |config| config["chat_template"] = json!(null));
+    let mut processor = files.clone();
+    processor.insert(TEMPLATE_JSON_FILE.into(), br#"{"chat_template": "p"}"#.to_vec());
+    assert_eq!(open(&processor).1.unwrap().template_digest(), Some(Digest::of(b"p")));
     let (_keep, folder) = open(&files);
     let folder = folder.unwrap();
     assert_eq!(folder.template_digest(), None);

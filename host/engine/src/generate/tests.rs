@@ -55,8 +55,8 @@ fn answers(
     observe: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<u32>>, GenerateError> {
     let settings = GenerateSettings { max_new_tokens, ..GenerateSettings::default() };
-    let answers = generate(model, adapter, prompts, &settings, None, observe)?;
-    Ok(answers.into_iter().map(|answer| answer.ids).collect())
+    let all = generate(model, adapter, prompts, &settings, None, observe)?;
+    Ok(all.into_iter().map(|answer| answer.ids).collect())
 }
 
 fn logits(model: &Model, adapter: Option<&Adapter>, ids: &[Vec<u32>]) -> Result<Logits, GenerateError> {
@@ -90,10 +90,10 @@ fn an_adapter_learns_by_heart_and_stops() {
     let (model, trained) = (tiny::<f32>(config()), train());
     assert!(trained.report.last_loss < 0.05, "{:?}", trained.report);
     assert_eq!((trained.report.tensors, trained.report.parameters), (28, trained.adapter.parameters()));
-    let (prompts, answers): (Vec<_>, Vec<_>) = dialogues().into_iter().unzip();
+    let (prompts, wanted): (Vec<_>, Vec<_>) = dialogues().into_iter().unzip();
     let mut done = Vec::new();
     let got = answers(&model, Some(&trained.adapter), &prompts, 10, &mut |rows| done.push(rows)).unwrap();
-    for (got, want) in got.iter().zip(&answers) {
+    for (got, want) in got.iter().zip(&wanted) {
         assert_eq!(got[..], want[..want.len() - 1]);
     }
     assert_eq!(done.last(), Some(&3));

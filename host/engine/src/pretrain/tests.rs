@@ -40,10 +40,10 @@ pub(crate) fn write(files: &[(String, Vec<u8>)]) -> (tempfile::TempDir, Dir) {
 
 #[test]
 fn a_new_model_is_a_folder_that_loads_and_learns() {
-    let folder = pretrain(&spec(), &text(), None, &mut |_| ()).unwrap();
+    let folder = pretrain(&spec(), &text(), None, &mut ()).unwrap();
     assert!(folder.report.last_loss < folder.report.first_loss * 0.6, "{:?}", folder.report);
     assert_eq!(folder.report.steps, 30);
-    let again = pretrain(&spec(), &text(), None, &mut |_| ()).unwrap();
+    let again = pretrain(&spec(), &text(), None, &mut ()).unwrap();
     assert!(folder.files == again.files, "the same text has to give the same files");
 
     let (_keep, dir) = write(&folder.files);
@@ -55,13 +55,15 @@ fn a_new_model_is_a_folder_that_loads_and_learns() {
     assert_eq!(model.config.end_ids, [1]);
     let chat = ChatTokenizer::load(&opened).unwrap();
     let message = |role: &str, text: &str| Message { role: role.into(), text: text.into() };
-    let example = chat.example(&[message("user", "alpha 1"), message("assistant", "beta")]).unwrap();
+    let [example] = &chat.examples(&[message("user", "alpha 1"), message("assistant", "beta")]).unwrap()[..] else {
+        panic!()
+    };
     assert_eq!(example.ids[..2], [0, 3]);
     assert_eq!((example.ids.last(), example.mask.last()), (Some(&1), Some(&true)));
 
     let mut more = spec();
     more.steps = 3;
-    let continued = pretrain(&more, &text(), Some(&model), &mut |_| ()).unwrap();
+    let continued = pretrain(&more, &text(), Some(&model), &mut ()).unwrap();
     assert!(continued.report.first_loss < folder.report.first_loss * 0.7);
     let file = |folder: &PretrainedFolder, name: &str| {
         folder.files.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.clone()).unwrap()
@@ -93,13 +95,13 @@ fn impossible_specifications_are_told() {
     let spoilt = |change: fn(&mut PretrainSpec)| {
         let mut spec = spec();
         change(&mut spec);
-        pretrain(&spec, &text(), None, &mut |_| ()).unwrap_err().to_string()
+        pretrain(&spec, &text(), None, &mut ()).unwrap_err().to_string()
     };
     assert!(spoilt(|spec| spec.vocab_size = 100).contains("vocab_size"));
     assert!(spoilt(|spec| spec.heads = 0).contains("heads"));
     assert!(spoilt(|spec| spec.kv_heads = 3).contains("num_key_value_heads"));
     assert!(spoilt(|spec| spec.sequence_length = 500).contains("sequence_length"));
     assert!(spoilt(|spec| spec.learning_rate = f64::NAN).contains("learning_rate"));
-    let empty = pretrain(&spec(), &[], None, &mut |_| ());
+    let empty = pretrain(&spec(), &[], None, &mut ());
     assert!(matches!(empty, Err(PretrainError::Train(TrainError::NothingToLearn { examples: 0 }))));
 }

@@ -72,12 +72,13 @@ impl<'a> Measure<'a> {
 fn held_out(project: &Project, resolved: &Resolved, work: &Work<'_>) -> Result<Vec<Example>, WorkflowError> {
     let tokenizer = tokenise::tokenizer(project, resolved)?;
     let mut dialogues = Dialogues::open(work, Split::Eval)?;
-    let mut examples = Vec::new();
+    let (mut examples, mut row) = (Vec::new(), 0);
     while let Some(some) = dialogues.next()? {
         for dialogue in &some {
-            let (row, split) = (examples.len(), Split::Eval.as_str());
-            let example = tokenizer.example(dialogue);
-            examples.push(example.map_err(|source| WorkflowError::Chat { row, split, source })?);
+            let split = Split::Eval.as_str();
+            let of_dialogue = tokenizer.examples(dialogue);
+            examples.extend(of_dialogue.map_err(|source| WorkflowError::Chat { row, split, source })?);
+            row += 1;
         }
     }
     Ok(examples)

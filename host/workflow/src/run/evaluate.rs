@@ -151,12 +151,16 @@ impl<'a> Examiner<'a> {
         let task = format!("answer ({name})");
         let mut observe = |done: usize| progress(work.observer, &task, done, total, String::new());
         let (model, adapter) = learned.map_or((&self.model, None), |learned| learned.answering(&self.model));
-        let settings = GenerateSettings { max_new_tokens: self.max_new_tokens, ..GenerateSettings::default() };
+        let settings = GenerateSettings {
+            max_new_tokens: self.max_new_tokens,
+            end_ids: self.tokenizer.end_ids().to_vec(),
+            ..GenerateSettings::default()
+        };
         let generated = generate(model, adapter, &self.prompts, &settings, None, &mut observe)?;
         let mut texts = Vec::with_capacity(total);
         for (row, answer) in generated.iter().enumerate() {
             let failed = |source| WorkflowError::Chat { row, split: Split::Eval.as_str(), source };
-            texts.push(self.tokenizer.decode(&answer.ids).map_err(failed)?);
+            texts.push(self.tokenizer.answer(&answer.ids).map_err(failed)?);
         }
         Ok(Answers { name, texts })
     }

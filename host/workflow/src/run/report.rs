@@ -97,6 +97,10 @@ pub struct TrainingReport {
     pub examples: usize,
     /// Longest example in tokens.
     pub longest: usize,
+    /// Dialogues that are several examples, as the chat template writes earlier turns otherwise than they were said.
+    pub divided: usize,
+    /// The token that was put behind answers, if the chat template writes none there.
+    pub appended_end: Option<String>,
     /// Steps of the optimizer.
     pub steps: usize,
     /// Tokens seen.
@@ -204,6 +208,8 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
     Ok(TrainingReport {
         examples: tokens.examples,
         longest: tokens.longest,
+        divided: tokens.divided,
+        appended_end: tokens.end.as_ref().filter(|end| end.appended).map(|end| end.text.clone()),
         steps: detail.steps,
         tokens: detail.tokens,
         parameters: detail.parameters,

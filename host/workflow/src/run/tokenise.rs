@@ -17,10 +17,24 @@ pub(crate) const TOKENS: &str = "tokens/train";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TokeniseDetail {
     pub(crate) examples: usize,
+    /// Rows whose turns did not fit into one example; records of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) divided: usize,
+    /// The token that answers were taught to end with, and whether it was put there because the template writes none.
+    #[serde(default)]
+    pub(crate) end: Option<EndToken>,
     pub(crate) tokens: usize,
     /// Tokens that are learned: the assistant's.
     pub(crate) target_tokens: usize,
     pub(crate) longest: usize,
+}
+
+/// A token that ends answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EndToken {
+    pub(crate) id: u32,
+    pub(crate) text: String,
+    pub(crate) appended: bool,
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<TokeniseDetail, WorkflowError> {
@@ -34,18 +48,23 @@ pub(crate) fn tokenise(
 ) -> Result<PhaseOutput, WorkflowError> {
     let tokenizer = tokenizer(project, resolved)?;
     let mut dialogues = Dialogues::open(work, Split::Train)?;
-    let mut examples = Vec::new();
+    let (mut examples, mut row, mut divided) = (Vec::new(), 0, 0);
     while let Some(some) = dialogues.next()? {
         for dialogue in &some {
-            let (row, split) = (examples.len(), Split::Train.as_str());
-            let example = tokenizer.example(dialogue);
-            examples.push(example.map_err(|source| WorkflowError::Chat { row, split, source })?);
+            let split = Split::Train.as_str();
+            let turns = tokenizer.examples(dialogue).map_err(|source| WorkflowError::Chat { row, split, source })?;
+            divided += usize::from(turns.len() > 1);
+            examples.extend(turns);
+            row += 1;
         }
         let (done, total) = dialogues.progress();
         progress_in_bytes(work.observer, "tokenise", done, total, String::new());
     }
+    let end = tokenizer.end_of_turn().clone();
     let detail = TokeniseDetail {
         examples: examples.len(),
+        divided,
+        end: Some(EndToken { id: end.id, text: end.text, appended: end.appended }),
         tokens: examples.iter().map(|example| example.ids.len()).sum(),
         target_tokens: examples.iter().map(|example| example.mask.iter().filter(|&&learned| learned).count()).sum(),
         longest: examples.iter().map(|example| example.ids.len()).max().unwrap_or(0),
