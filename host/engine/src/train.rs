@@ -155,8 +155,8 @@ pub fn train(
     let mut learned = training.start()?;
     let mut optimizer = AdamW::new(&learned.variables(), 0.999);
     let course = Course::new(training, None)?;
-    let key =
-        if checkpoint.is_some() || training.train.checkpoint_every > 0 { training.key()? } else { Digest::of(b"") };
+    let keeps = training.train.checkpoint_every > 0 || training.train.early_stopping.is_some();
+    let key = if checkpoint.is_some() || keeps { training.key()? } else { Digest::of(b"") };
     let mut progress =
         Progress { key, step: 0, tokens: 0, target_tokens: 0, losses: Vec::new(), best: None, stopped: false };
     let mut best = None;
@@ -178,8 +178,7 @@ pub fn go_on(
     examples: &[Example],
     train: &TrainSettings,
 ) -> Result<Trained, TrainError> {
-    let settings =
-        AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
+    let settings = AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
     let training = Training { model, examples, adapter: &settings, train, seed: 0 };
     let learned = Learned::Adapter(adapter.without_dropout());
     Run::new(Course::new(training, None)?, learned, 0.999).to_end(&mut ())
@@ -378,3 +377,6 @@ fn check_gradients(gradients: &Gradients<f32>, optimizer: &AdamW, step: usize) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
