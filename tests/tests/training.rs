@@ -1,6 +1,6 @@
 //! Training through the command: what is trained, going on after a kill, ending early, and what stops it.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
