@@ -124,6 +124,19 @@ fn a_merged_folder_has_the_logits_of_model_and_adapter() {
     }
 }
 
+#[test]
+fn the_engine_agrees_with_candle() {
+    let project = Project::bare();
+    for name in MODELS {
+        let (model, adapter) = (fixture(name), fixture(name).join("reference/adapter"));
+        for more in [&[][..], &["--adapter", adapter.to_str().unwrap()][..]] {
+            let run = project.run(&[&["model", "check", model.to_str().unwrap(), "--json"], more].concat());
+            let report: Value = serde_json::from_str(&run.expect(0).stdout).unwrap();
+            assert!(report["f32"]["difference"].as_f64().unwrap() < 1e-5, "{name}: {report}");
+        }
+    }
+}
+
 /// The folder with every tensor in another type and in two files.
 fn stored_as(name: &str, to: &Path, dtype: Dtype, convert: impl Fn(f32) -> [u8; 2]) {
     std::fs::create_dir_all(to).unwrap();

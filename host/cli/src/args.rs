@@ -95,8 +95,8 @@ pub(crate) struct RunArguments {
     /// Refuse to change the lockfile beside the recipe
     #[arg(long)]
     pub(crate) locked: bool,
-    /// How many threads each transform may use; all of the machine if not said. With 1, all is done in one after the
-    /// other. The result is the same with any number
+    /// How many threads the engine and each transform may use; all of the machine if not said. The result is the same with
+    /// any number
     #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Let the recipe name paths below this folder as well; may be repeated

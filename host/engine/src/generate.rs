@@ -72,6 +72,9 @@ pub enum GenerateError {
         /// Index of the prompt.
         index: usize,
     },
+    /// The second implementation fails.
+    #[error("candle, which computes for comparison, failed: {0}")]
+    SecondOpinion(String),
     /// The adapter is for another model.
     #[error("the adapter belongs to base model {found}, not to {expected}")]
     OtherBase {

@@ -155,8 +155,8 @@ pub fn train(
     let mut learned = training.start()?;
     let mut optimizer = AdamW::new(&learned.variables(), 0.999);
     let course = Course::new(training, None)?;
-    let key =
-        if checkpoint.is_some() || training.train.checkpoint_every > 0 { training.key()? } else { Digest::of(b"") };
+    let keeps = training.train.checkpoint_every > 0 || training.train.early_stopping.is_some();
+    let key = if checkpoint.is_some() || keeps { training.key()? } else { Digest::of(b"") };
     let mut progress =
         Progress { key, step: 0, tokens: 0, target_tokens: 0, losses: Vec::new(), best: None, stopped: false };
     let mut best = None;
@@ -165,7 +165,7 @@ pub fn train(
         (progress, best) = (state.progress, state.best);
     }
     let run = Run { course, learned, optimizer, progress, best };
-    run.to_end(observer)
+    run.finish(observer)
 }
 
 /// Trains an adapter further than it is, without dropout.
@@ -178,11 +178,10 @@ pub fn go_on(
     examples: &[Example],
     train: &TrainSettings,
 ) -> Result<Trained, TrainError> {
-    let settings =
-        AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
+    let settings = AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
     let training = Training { model, examples, adapter: &settings, train, seed: 0 };
     let learned = Learned::Adapter(adapter.without_dropout());
-    Run::new(Course::new(training, None)?, learned, 0.999).to_end(&mut ())
+    Run::new(Course::new(training, None)?, learned, 0.999).finish(&mut ())
 }
 
 /// The plan of a training.
@@ -225,7 +224,7 @@ impl<'a> Run<'a> {
     }
 
     /// Goes on to the last step, or until nothing gets better.
-    pub(crate) fn to_end(mut self, observer: &mut dyn TrainObserver) -> Result<Trained, TrainError> {
+    pub(crate) fn finish(mut self, observer: &mut dyn TrainObserver) -> Result<Trained, TrainError> {
         let steps = self.course.plan.len();
         while self.progress.step < steps && !self.progress.stopped {
             let report = self.step()?;
@@ -238,7 +237,7 @@ impl<'a> Run<'a> {
                 ended(observer.checkpoint(self.progress.step, &bytes, improved))?;
             }
         }
-        self.finish()
+        self.taken()
     }
 
     /// One step: gradients, checks, optimizer. What is trained is only changed if everything is finite.
@@ -322,7 +321,7 @@ impl<'a> Run<'a> {
     }
 
     /// The best state where one was measured, else the last.
-    fn finish(mut self) -> Result<Trained, TrainError> {
+    fn taken(mut self) -> Result<Trained, TrainError> {
         if let Some(best) = &self.best {
             for (name, tensor) in self.learned.variables_mut() {
                 if let Some(values) = best.get(&name) {
@@ -378,3 +377,6 @@ fn check_gradients(gradients: &Gradients<f32>, optimizer: &AdamW, step: usize) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, multiply};
+use freehold_kernels::{Job, Operand, Panels, Precision, Real, Side, multiply};
 
 use crate::config::Config;
 use crate::model::{Linear, Target, Weights};
@@ -205,7 +205,6 @@ impl Update {
             norm.push(T::real(length_now));
             factor.push(T::real(length.to_f64() / length_now));
         }
-        debug_assert!(LANES >= 2);
         Some(Factor { factor, norm })
     }
 

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
+/// Vectors of one type and capacity.
+type Shelf = Vec<Box<dyn Any + Send>>;
+
 /// Freed buffers by type and capacity.
-static FREE: Mutex<BTreeMap<(TypeId, usize), Vec<Box<dyn Any + Send>>>> = Mutex::new(BTreeMap::new());
+static FREE: Mutex<BTreeMap<(TypeId, usize), Shelf>> = Mutex::new(BTreeMap::new());
 
 /// A vector that goes back to the pool when it is dropped.
 #[derive(Debug)]

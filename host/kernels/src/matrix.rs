@@ -299,8 +299,8 @@ mod tests {
             // SAFETY: there are sixteen values, and the instructions were found; arrays and vectors have the same size.
             let (singles, brains): ([f32; 16], [u16; 16]) = unsafe {
                 (
-                    std::mem::transmute(S::singles_16(values.as_ptr())),
-                    std::mem::transmute(S::brains_16(values.as_ptr())),
+                    std::mem::transmute::<__m512, [f32; 16]>(S::singles_16(values.as_ptr())),
+                    std::mem::transmute::<__m256i, [u16; 16]>(S::brains_16(values.as_ptr())),
                 )
             };
             for (i, value) in values.into_iter().enumerate() {

@@ -85,8 +85,10 @@ mod tests {
         }
         let from: [[i32; 16]; 16] = std::array::from_fn(|i| std::array::from_fn(|j| (i * 16 + j) as i32));
         // SAFETY: the instructions were found; arrays of 32-bit integers and vectors have the same size.
-        let to: [[i32; 16]; 16] =
-            unsafe { std::mem::transmute(avx512::transpose(std::mem::transmute::<[[i32; 16]; 16], _>(from))) };
+        let to: [[i32; 16]; 16] = unsafe {
+            let vectors = std::mem::transmute::<[[i32; 16]; 16], [std::arch::x86_64::__m512i; 16]>(from);
+            std::mem::transmute::<[std::arch::x86_64::__m512i; 16], [[i32; 16]; 16]>(avx512::transpose(vectors))
+        };
         assert!((0..16).all(|i| (0..16).all(|j| to[i][j] == from[j][i])), "{to:?}");
     }
 }

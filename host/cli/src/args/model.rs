@@ -35,6 +35,20 @@ pub(crate) enum ModelCommand {
         /// A Hugging Face model folder, or `hf:org/name@revision` that was pulled
         model: PathBuf,
     },
+    /// Compute the same logits twice, with the engine and plainly with candle, and compare them
+    ///
+    /// Shows whether the engine computes this model right on this machine, with the instructions that its processor has.
+    /// Exit code 4 if it does not.
+    Check {
+        /// A Hugging Face model folder
+        model: PathBuf,
+        /// A folder with an adapter in PEFT's format
+        #[arg(long, value_name = "FOLDER")]
+        adapter: Option<PathBuf>,
+        /// Tokens that are computed
+        #[arg(long, default_value_t = 64, value_name = "COUNT")]
+        tokens: usize,
+    },
     /// Compute the logits of every position, for comparison with other implementations
     Logits {
         /// The model folder

@@ -36,8 +36,9 @@ pub(super) fn run(arguments: &GenerateArguments, terminal: &Terminal) -> Result<
     let adapter = arguments.adapter.as_deref().map(|adapter| load_adapter(adapter, &model)).transpose()?;
     let dialogues = dialogues(arguments)?;
     let prompts = dialogues.iter().enumerate().map(|(row, dialogue)| {
-        let failed = |source| WorkflowError::Chat { row, split: "prompts", source };
-        tokenizer.prompt(dialogue).map_err(failed)
+        tokenizer
+            .prompt(dialogue)
+            .map_err(|source| Failure::from(WorkflowError::Chat { row, split: "prompts", source }))
     });
     let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
     let settings = GenerateSettings {
@@ -59,8 +60,12 @@ pub(super) fn run(arguments: &GenerateArguments, terminal: &Terminal) -> Result<
     bar.finish_and_clear();
     let mut texts = Vec::with_capacity(answers.len());
     for (row, answer) in answers.iter().enumerate() {
-        let failed = |source| WorkflowError::Chat { row, split: "answers", source };
-        let text = answer.text.clone().map_or_else(|| tokenizer.answer(&answer.ids).map_err(failed), Ok)?;
+        let text = match &answer.text {
+            Some(text) => text.clone(),
+            None => {
+                tokenizer.answer(&answer.ids).map_err(|source| WorkflowError::Chat { row, split: "answers", source })?
+            }
+        };
         texts.push(text);
     }
     let value = answers.iter().zip(&texts).zip(&prompts).map(|((answer, text), prompt)| {

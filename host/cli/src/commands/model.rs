@@ -32,6 +32,9 @@ pub(super) fn run(place: &Place<'_>, command: ModelCommand, terminal: &Terminal)
             super::logits::run(&model, &ids, adapter.as_deref(), precision.into(), &out)?;
             Ok(ExitCode::Done)
         }
+        ModelCommand::Check { model, adapter, tokens } => {
+            super::logits::check(&model, adapter.as_deref(), tokens, terminal)
+        }
         ModelCommand::Losses { model, ids, adapter, steps, learning_rate, precision } => {
             let settings = TrainSettings {
                 epochs: steps as f64,

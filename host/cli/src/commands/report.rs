@@ -84,12 +84,18 @@ fn training(report: &RunReport) {
             format!("{end} was put behind answers, as the chat template writes nothing that ends them"),
         ));
     }
-    told.push(("parameters", format!("{} trained", training.parameters)));
+    told.push(("parameters", format!("{} trained ({})", training.parameters, training.method)));
     let seconds = training.seconds;
     told.push((
         "steps",
         format!("{}, {} tokens in {seconds:.1} s ({rate:.0} a second)", training.steps, training.tokens),
     ));
+    if let Some(planned) = training.planned_steps {
+        told.push(("ended early", format!("{planned} steps were planned; nothing got better any more")));
+    }
+    if let Some(best) = training.best_step {
+        told.push(("taken", format!("the state after step {best}, the best that was measured")));
+    }
     told.push(("loss", format!("{:.3} -> {:.3}", training.first_loss, training.last_loss)));
     told.extend(training.metrics_folder.as_ref().map(|folder| ("metrics", format!("of each step, in {folder}"))));
     pairs(&told);

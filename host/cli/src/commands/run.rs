@@ -17,6 +17,9 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
     let (folder, name) = split(&arguments.recipe)?;
     let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
     let options = RunOptions { locked: arguments.locked, threads: arguments.threads.unwrap_or_else(threads) };
+    if let Some(threads) = arguments.threads {
+        freehold_engine::use_threads(threads);
+    }
     let mut progress = RunProgress::new(terminal);
     let result = freehold_workflow::run(&home, &project, &options, &mut progress);
     progress.finish();

@@ -68,18 +68,17 @@ pub(crate) struct Trace<T: Real> {
     pub(crate) kept: [Kept<T>; 7],
 }
 
+/// What attention reads: rotated queries and keys, and values; the first two before their norms, where they have some; and
+/// what the layers keep.
+type Queries<T> = ([Panels<T>; 3], Option<[Panels<T>; 2]>, [Kept<T>; 3]);
+
 impl<T: Real> Network<'_, T> {
     pub(crate) fn trains_model(&self) -> bool {
         self.all
     }
 
-    /// Normalised features of the stream before attention, and rotated queries and keys, and values.
-    fn queries(
-        &self,
-        layer: usize,
-        stream: &Panels<T>,
-        angles: &Angles<T>,
-    ) -> ([Panels<T>; 3], Option<[Panels<T>; 2]>, [Kept<T>; 3]) {
+    /// Normalises the stream and projects it.
+    fn queries(&self, layer: usize, stream: &Panels<T>, angles: &Angles<T>) -> Queries<T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let h = rms_norm(stream, &weights.attention_norm.vector(), eps).normed;
         let ([mut q, mut k, v], kept) = self.linear(layer, [Target::Query, Target::Key, Target::Value], &h);

@@ -84,6 +84,11 @@ impl Model {
         self.weights.named().iter().map(|(_, tensor)| tensor.bytes()).sum()
     }
 
+    /// Tokens that the model has.
+    pub fn vocabulary(&self) -> usize {
+        self.config.vocab_size
+    }
+
     /// Longest sequence in tokens.
     pub fn max_positions(&self) -> usize {
         self.config.max_positions

@@ -6,6 +6,7 @@ use freehold_core::digest::Digest;
 use freehold_core::evidence::{Estimate, Measurement};
 use freehold_core::limits::Usage;
 use freehold_core::name::Alias;
+use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
 use serde::Serialize;
@@ -101,8 +102,14 @@ pub struct TrainingReport {
     pub divided: usize,
     /// The token that was put behind answers, if the chat template writes none there.
     pub appended_end: Option<String>,
+    /// What was trained.
+    pub method: &'static str,
     /// Steps of the optimizer.
     pub steps: usize,
+    /// Steps that were planned, if fewer were made because nothing got better any more.
+    pub planned_steps: Option<usize>,
+    /// The step whose state was taken, if the best was measured.
+    pub best_step: Option<usize>,
     /// Tokens seen.
     pub tokens: u64,
     /// Trained parameters.
@@ -210,7 +217,10 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
         longest: tokens.longest,
         divided: tokens.divided,
         appended_end: tokens.end.as_ref().filter(|end| end.appended).map(|end| end.text.clone()),
+        method: detail.method.unwrap_or(Method::Lora).as_str(),
         steps: detail.steps,
+        planned_steps: detail.planned_steps.filter(|planned| *planned > detail.steps),
+        best_step: detail.best_step,
         tokens: detail.tokens,
         parameters: detail.parameters,
         first_loss: detail.first_loss,
