@@ -163,7 +163,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
     let threads = rayon::current_num_threads();
     let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(job.block())).sum();
     // Where there are few blocks, panels are shared out as well.
-    let shares = if threads == 1 { 1 } else { (4 * threads).div_ceil(blocks.max(1)) };
+    let shares = threads.div_ceil(blocks.max(1));
     let mut tasks = Vec::new();
     for job in jobs {
         job.check();

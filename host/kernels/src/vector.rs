@@ -77,15 +77,17 @@ mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
 
     use std::arch::x86_64::{
-        __m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-        _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+        __m512, _MM_HINT_T0, _mm_prefetch, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
     use crate::matrix::Stored;
     use crate::transpose::avx512::transpose;
 
     /// Groups of 16 rows whose sums go on at once: a chain alone would wait for its own last step.
-    const GROUPS: usize = 4;
+    const GROUPS: usize = 2;
+    /// Bytes of a row that are asked for before they are needed.
+    const AHEAD: usize = 512;
 
     /// Treats rows by 16; gives how many were.
     pub(super) fn rows<S: Stored>(values: &[S], x: &[f32], y: &mut [f32]) -> usize {
@@ -114,10 +116,17 @@ mod avx512 {
             for k in (0..whole).step_by(16) {
                 // One group's block fills half of the registers; the processor runs the groups into each other.
                 for (g, sum) in sums.iter_mut().enumerate() {
-                    let mut block = [_mm512_setzero_si512(); 16];
-                    for (r, row) in block.iter_mut().enumerate() {
-                        *row = _mm512_castps_si512(S::singles_16(values.as_ptr().add((16 * g + r) * columns + k)));
+                    let first = values.as_ptr().add(16 * g * columns + k);
+                    // Written out: as a loop it is not unrolled, and goes through memory.
+                    macro_rules! rows {
+                        ($($r:literal)*) => { [$({
+                            let from = first.add($r * columns);
+                            // So many rows at once are more than the processor reads ahead by itself.
+                            _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(AHEAD));
+                            _mm512_castps_si512(S::singles_16(from))
+                        }),*] };
                     }
+                    let block = rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
                     for (j, row) in transpose(block).into_iter().enumerate() {
                         let x = _mm512_set1_ps(*x.get_unchecked(k + j));
                         *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(row), x, *sum);
