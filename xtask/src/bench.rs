@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: measurements that anyone can run, as ratios to a peer or to native code in the same run.
 
+mod engine;
 mod stream;
 
 use crate::command::{cargo, run, step, target, workspace};
 use crate::components;
 use crate::failure::Failure;
 
+pub(crate) use engine::engine;
 pub(crate) use stream::stream;
 
 /// `bench plugins [--json]`

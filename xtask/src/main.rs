@@ -26,6 +26,7 @@ cargo xtask COMMAND
   demo --real       the same recipe on the changelogs of this Debian machine
   test [ARGS]       build the plugins and run every test; ARGS go to the test runner
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
+  bench engine      training and generation next to transformers and PEFT (--python PROGRAM that has them); --json
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         ("demo", [flag]) if flag == "--real" => demo_real::run(),
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
+        ("bench", [what, arguments @ ..]) if what == "engine" => bench::engine(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
