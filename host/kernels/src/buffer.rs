@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
+use rayon::prelude::*;
+
 /// Vectors of one type and capacity.
 type Shelf = Vec<Box<dyn Any + Send>>;
 
@@ -69,8 +71,9 @@ impl<T: Element> Drop for Buffer<T> {
 
 impl<T: Element> Clone for Buffer<T> {
     fn clone(&self) -> Self {
+        const CHUNK: usize = 1 << 16;
         let mut copy = Self::any(self.len());
-        copy.copy_from_slice(self);
+        copy.par_chunks_mut(CHUNK).zip(self.par_chunks(CHUNK)).for_each(|(to, from)| to.copy_from_slice(from));
         copy
     }
 }

@@ -77,7 +77,7 @@ mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
 
     use std::arch::x86_64::{
-        __m512, _MM_HINT_T0, _mm_prefetch, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        __m512, _MM_HINT_T1, _mm_prefetch, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
         _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
@@ -86,8 +86,6 @@ mod avx512 {
 
     /// Groups of 16 rows whose sums go on at once: a chain alone would wait for its own last step.
     const GROUPS: usize = 2;
-    /// Bytes of a row that are asked for before they are needed.
-    const AHEAD: usize = 512;
 
     /// Treats rows by 16; gives how many were.
     pub(super) fn rows<S: Stored>(values: &[S], x: &[f32], y: &mut [f32]) -> usize {
@@ -121,8 +119,10 @@ mod avx512 {
                     macro_rules! rows {
                         ($($r:literal)*) => { [$({
                             let from = first.add($r * columns);
-                            // So many rows at once are more than the processor reads ahead by itself.
-                            _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(AHEAD));
+                            // So many rows at once are more than the processor reads ahead by itself: the same place of
+                            // the next group is asked for.
+                            let next = from.wrapping_add(16 * G * columns);
+                            _mm_prefetch::<_MM_HINT_T1>(next.cast::<i8>());
                             _mm512_castps_si512(S::singles_16(from))
                         }),*] };
                     }

@@ -134,11 +134,9 @@ impl<T: Real> Network<'_, T> {
     fn feed_backward(&self, layer: usize, trace: &Trace<T>, gradient: &mut Panels<T>, gradients: &mut Gradients<T>) {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let [.., kept_gate, kept_up, kept_down] = &trace.kept;
-        // The stream's own gradient goes on; DoRA scales what goes into a layer.
-        let mut down = gradient.clone();
         let active = gated(&trace.gate, &trace.up);
-        let back = self.linear_backward(layer, [(Target::Down, &mut down)], (&active, &[kept_down]), true, gradients);
-        drop((active, down));
+        let back = self.into_stream_backward(layer, Target::Down, gradient, (&active, kept_down), gradients);
+        drop(active);
         let Some(mut gate) = back else { return };
         let mut up = gated_backward(&mut gate, &trace.gate, &trace.up);
         let norm = weights.feed_norm.vector();
@@ -163,10 +161,8 @@ impl<T: Real> Network<'_, T> {
     ) -> bool {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let [kept_q, kept_k, kept_v, kept_o, ..] = &trace.kept;
-        let mut out = gradient.clone();
-        let values = &trace.attended.values;
-        let outputs = [(Target::Output, &mut out)];
-        let Some(back) = self.linear_backward(layer, outputs, (values, &[kept_o]), true, gradients) else {
+        let kept = (&trace.attended.values, kept_o);
+        let Some(back) = self.into_stream_backward(layer, Target::Output, gradient, kept, gradients) else {
             return false;
         };
         let [q, k, v] = &trace.qkv;

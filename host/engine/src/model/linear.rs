@@ -173,6 +173,22 @@ impl<T: Real> Network<'_, T> {
         Some(input)
     }
 
+    /// The same for a layer whose output was added to the stream: the stream's own gradient goes on as it is.
+    pub(crate) fn into_stream_backward(
+        &self,
+        layer: usize,
+        target: Target,
+        gradient: &mut Panels<T>,
+        (x, kept): (&Panels<T>, &Kept<T>),
+        gradients: &mut Gradients<T>,
+    ) -> Option<Panels<T>> {
+        // DoRA scales what goes into a layer; nothing else changes it.
+        let scales = self.factors.as_ref().is_some_and(|factors| factors.get(layer, target).is_some());
+        let mut copy = scales.then(|| gradient.clone());
+        let gradient = copy.as_mut().unwrap_or(gradient);
+        self.linear_backward(layer, [(target, gradient)], (x, &[kept]), true, gradients)
+    }
+
     /// Gradients of the parts of an update; gives `s Bᵀ g`, through which the input's gradient goes on.
     fn update_backward(
         &self,
