@@ -99,3 +99,60 @@ fn a_file_that_changes_is_noticed() {
     dir.write("model.safetensors", b"other").unwrap();
     assert!(matches!(Model::load(&folder), Err(ModelError::Changed { file, .. }) if file == "model.safetensors"));
 }
+
+/// The weights with a change.
+fn weights(bytes: &[u8], change: impl FnOnce(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
+    let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+    let of = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        (name.to_string(), (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+    };
+    let mut tensors: BTreeMap<_, _> = file.iter().map(of).collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn tensors_that_are_too_many_damaged_or_of_another_type_are_named() {
+    let good = files();
+    let with = |bytes: Vec<u8>| {
+        let mut files = good.clone();
+        files.insert("model.safetensors".into(), bytes);
+        load(&files)
+    };
+    let original = &good["model.safetensors"];
+    const NORM: &str = "model.norm.weight";
+    let extra = weights(original, |tensors| {
+        let copy = tensors[NORM].clone();
+        tensors.insert("model.layers.0.self_attn.q_proj.bias".into(), copy);
+    });
+    assert!(matches!(with(extra), Err(ModelError::ExtraTensor { tensor, .. }) if tensor.ends_with("q_proj.bias")));
+    // What old versions stored, and the head of a model whose head is the embedding, belong to nothing and hurt nobody.
+    let spare = weights(original, |tensors| {
+        let copy = tensors[NORM].clone();
+        tensors.insert("model.layers.0.self_attn.rotary_emb.inv_freq".into(), copy.clone());
+        tensors.insert("lm_head.weight".into(), copy);
+    });
+    assert!(with(spare).is_ok());
+    // bf16: 0x7fc0 is not a number.
+    let damaged = weights(original, |tensors| {
+        let data = &mut tensors.get_mut(NORM).unwrap().2;
+        data[..2].copy_from_slice(&0x7fc0_u16.to_le_bytes());
+    });
+    assert!(matches!(with(damaged), Err(ModelError::NotFinite { tensor, .. }) if tensor == NORM));
+    let other = weights(original, |tensors| tensors.get_mut(NORM).unwrap().0 = Dtype::I16);
+    assert!(
+        matches!(with(other), Err(ModelError::TensorType { tensor, found, .. }) if tensor == NORM && found == "I16")
+    );
+
+    let mut twice = good.clone();
+    let bytes = twice.remove("model.safetensors").unwrap();
+    let part = weights(&bytes, |tensors| tensors.retain(|name, _| name == NORM));
+    twice.insert("a.safetensors".into(), bytes);
+    twice.insert("b.safetensors".into(), part);
+    let index = json!({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}});
+    twice.insert(INDEX_FILE.into(), index.to_string().into_bytes());
+    assert!(matches!(load(&twice), Err(ModelError::Twice { tensor, .. }) if tensor == NORM));
+}
