@@ -39,8 +39,8 @@ impl Random {
 
     /// Standard normal (Box and Muller); two uniform numbers are used for each value.
     pub(crate) fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()
+        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
+        radius * libm::cos(2.0 * std::f64::consts::PI * self.uniform())
     }
 
     /// Uniform in 0..bound, without bias; 0 if `bound` is 0.

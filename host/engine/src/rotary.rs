@@ -49,7 +49,7 @@ impl Rotary {
     /// The frequency of each pair of a head's elements, and what cosines and sines are multiplied with.
     pub(crate) fn frequencies(&self, head: usize) -> (Vec<f32>, f64) {
         let theta = self.theta as f32;
-        let plain: Vec<f32> = (0..head / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head as f32)).collect();
+        let plain: Vec<f32> = (0..head / 2).map(|i| 1.0 / libm::powf(theta, (2 * i) as f32 / head as f32)).collect();
         match self.scaling {
             Scaling::None => (plain, 1.0),
             Scaling::Linear { factor } => (plain.iter().map(|f| f / factor as f32).collect(), 1.0),
@@ -69,8 +69,8 @@ impl Rotary {
             }
             Scaling::Yarn { factor, attention, fast, slow, original, truncate } => {
                 let dimension = |rotations: f64| {
-                    let turns = (original / (rotations * 2.0 * std::f64::consts::PI)).ln();
-                    head as f64 * turns / (2.0 * self.theta.ln())
+                    let turns = libm::log(original / (rotations * 2.0 * std::f64::consts::PI));
+                    head as f64 * turns / (2.0 * libm::log(self.theta))
                 };
                 let (mut low, mut high) = (dimension(fast), dimension(slow));
                 if truncate {
@@ -143,7 +143,7 @@ impl Table<'_> {
             Some(_) => self.positive("factor")?,
             None => positions / original,
         };
-        let scale = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
+        let scale = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * libm::log(factor) + 1.0 };
         let attention = match self.optional("attention_factor")? {
             Some(given) => given,
             None => match (self.optional("mscale")?, self.optional("mscale_all_dim")?) {

@@ -13,7 +13,7 @@ pub(crate) fn learning_rate(train: &TrainSettings, step: usize, steps: usize) ->
         * match train.schedule {
             Schedule::Constant => 1.0,
             Schedule::Linear => 1.0 - progress,
-            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            Schedule::Cosine => 0.5 * (1.0 + libm::cos(std::f64::consts::PI * progress)),
         }
 }
 

@@ -46,7 +46,7 @@ impl Sampler {
         }
         ranked.sort_unstable_by(order);
         let highest = ranked.first()?.1;
-        let weight = |logit: f32| (f64::from(logit - highest) / self.temperature).exp();
+        let weight = |logit: f32| libm::exp(f64::from(logit - highest) / self.temperature);
         let total: f64 = ranked.iter().map(|(_, logit)| weight(*logit)).sum();
         let (mut kept, mut sum) = (0, 0.0);
         while kept < ranked.len() && (kept == 0 || sum < self.top_p * total) {

@@ -149,7 +149,7 @@ pub(crate) fn attention<T: Real>(
 fn normalise<T: Real>(out: &mut [T], log: &mut [T; LANES], max: [T; LANES], sum: [T; LANES]) {
     scale_lanes(out, &sum.map(|sum| T::ONE / sum));
     for lane in 0..LANES {
-        log[lane] = max[lane] + T::real(sum[lane].to_f64().ln());
+        log[lane] = max[lane] + T::real(libm::log(sum[lane].to_f64()));
     }
 }
 

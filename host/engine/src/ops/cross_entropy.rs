@@ -108,7 +108,7 @@ fn sum_of<T: Real>(parts: &[Softmax<T>], targets: &[u32], total: f64) -> f64 {
     let mut loss = 0.0;
     for (panel, part) in parts.iter().enumerate() {
         for lane in 0..LANES.min(targets.len() - panel * LANES) {
-            let log = part.sum[lane].to_f64().ln() + part.max[lane].to_f64();
+            let log = libm::log(part.sum[lane].to_f64()) + part.max[lane].to_f64();
             loss += (log - part.target[lane].to_f64()) / total;
         }
     }

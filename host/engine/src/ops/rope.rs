@@ -47,7 +47,7 @@ impl<T: Real> Rope<T> {
         }
         let angle = |place: usize| {
             let angle = f64::from((place / half) as f32 * self.frequencies[place % half]);
-            (T::real(angle.cos() * self.factor), T::real(angle.sin() * self.factor))
+            (T::real(libm::cos(angle) * self.factor), T::real(libm::sin(angle) * self.factor))
         };
         let larger = Arc::new(Table((0..positions.next_power_of_two() * half).into_par_iter().map(angle).collect()));
         if let Ok(mut table) = self.table.write() {
