@@ -135,7 +135,7 @@ impl<T: Real> Network<'_, T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let [.., kept_gate, kept_up, kept_down] = &trace.kept;
         let active = gated(&trace.gate, &trace.up);
-        let back = self.into_stream_backward(layer, Target::Down, gradient, (&active, kept_down), gradients);
+        let back = self.output_backward(layer, Target::Down, gradient, (&active, kept_down), gradients);
         drop(active);
         let Some(mut gate) = back else { return };
         let mut up = gated_backward(&mut gate, &trace.gate, &trace.up);
@@ -162,7 +162,7 @@ impl<T: Real> Network<'_, T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let [kept_q, kept_k, kept_v, kept_o, ..] = &trace.kept;
         let kept = (&trace.attended.values, kept_o);
-        let Some(back) = self.into_stream_backward(layer, Target::Output, gradient, kept, gradients) else {
+        let Some(back) = self.output_backward(layer, Target::Output, gradient, kept, gradients) else {
             return false;
         };
         let [q, k, v] = &trace.qkv;

@@ -174,7 +174,7 @@ impl<T: Real> Network<'_, T> {
     }
 
     /// The same for a layer whose output was added to the stream: the stream's own gradient goes on as it is.
-    pub(crate) fn into_stream_backward(
+    pub(crate) fn output_backward(
         &self,
         layer: usize,
         target: Target,
