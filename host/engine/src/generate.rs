@@ -8,7 +8,7 @@ use crate::batch::{Packed, pack, target_positions};
 use crate::chat::{ChatError, ChatTokenizer};
 use crate::example::Example;
 use crate::model::{self, Model, Network, last_logits};
-use crate::train::kernel_precision;
+use crate::precision::kernel_precision;
 
 mod sample;
 

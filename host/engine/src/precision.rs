@@ -15,3 +15,11 @@ pub fn instructions(precision: Precision) -> &'static str {
         Precision::Bf16 => bf16_path().as_str(),
     }
 }
+
+/// In what the kernels multiply.
+pub(crate) fn kernel_precision(precision: Precision) -> freehold_kernels::Precision {
+    match precision {
+        Precision::F32 => freehold_kernels::Precision::F32,
+        Precision::Bf16 => freehold_kernels::Precision::Bf16,
+    }
+}

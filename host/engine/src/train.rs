@@ -11,6 +11,7 @@ use crate::batch::{self, Packed};
 use crate::example::{Example, Examples};
 use crate::model::{Gradients, LossRequest, Model};
 use crate::optimizer::{AdamW, StepSize, global_norm};
+use crate::precision::kernel_precision;
 use crate::schedule::learning_rate;
 
 mod checkpoint;
@@ -20,7 +21,6 @@ mod trainee;
 
 use checkpoint::{Best, Progress, Values};
 pub use error::TrainError;
-pub(crate) use settings::kernel_precision;
 pub use trainee::Learned;
 
 /// One step, as it was made.
@@ -322,6 +322,8 @@ impl<'a> Run<'a> {
 
     /// The best state where one was measured, else the last.
     fn taken(mut self) -> Result<Trained, TrainError> {
+        // What follows has other sizes.
+        freehold_kernels::release_buffers();
         if let Some(best) = &self.best {
             for (name, tensor) in self.learned.variables_mut() {
                 if let Some(values) = best.get(&name) {

@@ -84,7 +84,7 @@ pub(crate) fn bf16_paths() -> Vec<Bf16Path> {
         if avx512 && is_x86_feature_detected!("avx512bf16") {
             paths.push(Bf16Path::Avx512);
         }
-        if avx512 && crate::brain::amx_is_granted() {
+        if avx512 && crate::bfloat16::amx_is_granted() {
             paths.push(Bf16Path::Amx);
         }
     }

@@ -14,7 +14,7 @@
 #[macro_use]
 mod vectorised;
 
-mod brain;
+mod bfloat16;
 mod buffer;
 mod instructions;
 mod matrix;

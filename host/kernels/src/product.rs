@@ -8,7 +8,7 @@ use std::sync::Arc;
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::brain::{self, Pairs};
+use crate::bfloat16::{self, Pairs};
 use crate::buffer::Buffer;
 use crate::instructions::{bf16_path, f32_path};
 use crate::matrix::{Matrix, round_to_bf16};
@@ -251,7 +251,7 @@ impl<T: Real> Task<'_, T> {
                 panels.push((pairs.panel(*panel, block.from), out));
             }
         }
-        brain::product(bf16_path(), &packed, [block.rows, block.depth], &mut panels, accumulate);
+        bfloat16::product(bf16_path(), &packed, [block.rows, block.depth], &mut panels, accumulate);
     }
 }
 

@@ -73,10 +73,6 @@ pub(crate) struct Trace<T: Real> {
 type Queries<T> = ([Panels<T>; 3], Option<[Panels<T>; 2]>, [Kept<T>; 3]);
 
 impl<T: Real> Network<'_, T> {
-    pub(crate) fn trains_model(&self) -> bool {
-        self.all
-    }
-
     /// Normalises the stream and projects it.
     fn queries(&self, layer: usize, stream: &Panels<T>, angles: &Angles<T>) -> Queries<T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);

@@ -7,7 +7,7 @@ use super::forward::Network;
 use super::weights::Target;
 use crate::ops::{add, features_by_features, ranks_by_features, rows_by_ranks, scale, scale_features};
 use crate::random::Random;
-use crate::update::{Pair, Part, part_name};
+use crate::update::{Factor, Pair, Part, part_name};
 
 /// Dropout on the inputs of the update; what is dropped is a function of the seed and the step.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,11 @@ pub(crate) type Output<'a, T> = (Target, &'a mut Panels<T>);
 impl<T: Real> Network<'_, T> {
     fn pair(&self, layer: usize, target: Target) -> Option<&Pair> {
         self.update?.pair(layer, target)
+    }
+
+    /// DoRA's factors of a layer, if it has some.
+    fn factor(&self, layer: usize, target: Target) -> Option<&Factor<T>> {
+        self.factors.as_ref()?.get(layer, target)
     }
 
     /// `x` with dropout, as the update of this layer sees it; also turns gradients of that into those of `x`.
@@ -77,7 +82,7 @@ impl<T: Real> Network<'_, T> {
         let lows = self.lows(layer, &targets, x);
         let mut outs = targets.map(|target| Panels::any(weights[target as usize].weight.matrix().rows(), x.tokens()));
         let biases = targets.map(|target| weights[target as usize].bias.as_ref().map(|bias| bias.vector::<T>()));
-        let factors = targets.map(|target| self.factors.as_ref().and_then(|factors| factors.get(layer, target)));
+        let factors = targets.map(|target| self.factor(layer, target));
         {
             let operand = Operand::new(x, self.precision);
             let low_operands: Vec<_> =
@@ -111,7 +116,7 @@ impl<T: Real> Network<'_, T> {
     /// Adds the output of a layer to the stream.
     pub(crate) fn linear_into(&self, layer: usize, target: Target, x: &Panels<T>, stream: &mut Panels<T>) -> Kept<T> {
         let linear = &self.weights.layers[layer].linear[target as usize];
-        let has_factor = self.factors.as_ref().is_some_and(|factors| factors.get(layer, target).is_some());
+        let has_factor = self.factor(layer, target).is_some();
         if linear.bias.is_some() || has_factor {
             let ([out], [kept]) = self.linear(layer, [target], x);
             add(stream, &out);
@@ -141,7 +146,7 @@ impl<T: Real> Network<'_, T> {
         let weights = &self.weights.layers[layer].linear;
         let mut lows = Vec::with_capacity(N);
         for ((target, gradient), kept) in outputs.iter_mut().zip(kept) {
-            if self.trains_model() {
+            if self.all {
                 let name = target.path(layer);
                 gradients.insert(format!("{name}.weight"), features_by_features(gradient, x));
                 if weights[*target as usize].bias.is_some() {
@@ -183,7 +188,7 @@ impl<T: Real> Network<'_, T> {
         gradients: &mut Gradients<T>,
     ) -> Option<Panels<T>> {
         // DoRA scales what goes into a layer; nothing else changes it.
-        let scales = self.factors.as_ref().is_some_and(|factors| factors.get(layer, target).is_some());
+        let scales = self.factor(layer, target).is_some();
         let mut copy = scales.then(|| gradient.clone());
         let gradient = copy.as_mut().unwrap_or(gradient);
         self.linear_backward(layer, [(target, gradient)], (x, &[kept]), true, gradients)
@@ -199,7 +204,7 @@ impl<T: Real> Network<'_, T> {
         gradients: &mut Gradients<T>,
     ) -> Option<Panels<T>> {
         let (update, pair, low) = (self.update?, self.pair(layer, target)?, kept.low.as_ref()?);
-        let factor = self.factors.as_ref().and_then(|factors| factors.get(layer, target));
+        let factor = self.factor(layer, target);
         if let (Some(factor), Some(unscaled)) = (factor, &kept.unscaled) {
             let mut lengths = product_sums(gradient, unscaled);
             lengths.iter_mut().zip(&factor.norm).for_each(|(sum, norm)| *sum = *sum / *norm);

@@ -1,6 +1,6 @@
 //! What is checked before the first step, and what follows from the settings.
 
-use freehold_core::recipe::{ActivationCheckpointing, Precision, TrainSettings};
+use freehold_core::recipe::{ActivationCheckpointing, TrainSettings};
 
 use super::TrainError;
 use crate::batch;
@@ -20,18 +20,10 @@ pub(super) fn recompute(train: &TrainSettings, model: &Model, tokens: usize) -> 
 }
 
 /// Memory that the activations of all blocks take if they are kept.
-pub(crate) fn activation_bytes(model: &Model, tokens: usize) -> usize {
+fn activation_bytes(model: &Model, tokens: usize) -> usize {
     let config = &model.config;
     let heads = (2 * config.heads + 2 * config.key_heads) * config.head_width;
     (2 * config.hidden_size + heads + 2 * config.intermediate_size) * tokens * config.layers * size_of::<f32>()
-}
-
-/// In what the kernels multiply.
-pub(crate) fn kernel_precision(precision: Precision) -> freehold_kernels::Precision {
-    match precision {
-        Precision::F32 => freehold_kernels::Precision::F32,
-        Precision::Bf16 => freehold_kernels::Precision::Bf16,
-    }
 }
 
 pub(super) fn check_settings(train: &TrainSettings, model: &Model) -> Result<(), TrainError> {
