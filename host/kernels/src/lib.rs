@@ -37,4 +37,4 @@ pub use real::Real;
 pub use tile::{Factor, Tiled, panel_product};
 pub use token_sums::{fold, token_sums};
 pub use transpose::transpose_panel;
-pub use workers::{on_worker, use_threads};
+pub use workers::{Workers, for_each, map, threads, use_threads};

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use half::bf16;
-use rayon::prelude::*;
 
 use crate::bfloat16::{self, Pairs};
 use crate::buffer::Buffer;
 use crate::instructions::{bf16_path, f32_path};
-use crate::matrix::{Matrix, round_to_bf16};
+use crate::matrix::Matrix;
 use crate::pack::{self, Block};
 use crate::panels::{LANES, Panels};
 use crate::real::Real;
 use crate::tile::Factor;
-use crate::vector;
+use crate::{vector, workers};
 
 /// In what factors are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,23 +40,41 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Operand<'a, T: Real> {
     panels: &'a Panels<T>,
-    pairs: Option<Pairs>,
+    rounded: Rounded,
+}
+
+/// Values in bf16.
+#[derive(Debug)]
+enum Rounded {
+    No,
+    Panels(Pairs),
+    Vector(Buffer<bf16>),
 }
 
 impl<'a, T: Real> Operand<'a, T> {
     /// Prepares panels. Values of type f64 are always multiplied as they are.
     pub fn new(panels: &'a Panels<T>, precision: Precision) -> Self {
-        let pairs = match precision {
-            Precision::F32 => None,
-            Precision::Bf16 => T::singles(panels).map(Pairs::of),
+        let rounded = match (precision, T::singles(panels)) {
+            (Precision::Bf16, Some(vector)) if vector.is_vector() => Rounded::Vector(vector::rounded(vector)),
+            (Precision::Bf16, Some(panels)) => Rounded::Panels(Pairs::of(panels)),
+            (Precision::F32, _) | (_, None) => Rounded::No,
         };
-        Self { panels, pairs }
+        Self { panels, rounded }
     }
 
-    /// The only token, as it is multiplied.
-    pub(crate) fn vector(&self) -> Vec<f32> {
-        let values = self.panels.token(0).map(|x| x.to_f64() as f32);
-        if self.pairs.is_some() { values.map(|x| round_to_bf16(x).to_f32()).collect() } else { values.collect() }
+    /// The values as they are.
+    pub(crate) fn panels(&self) -> &'a Panels<T> {
+        self.panels
+    }
+
+    /// The values of panels in bf16.
+    fn pairs(&self) -> Option<&Pairs> {
+        if let Rounded::Panels(pairs) = &self.rounded { Some(pairs) } else { None }
+    }
+
+    /// The values of a single token in bf16.
+    pub(crate) fn rounded_vector(&self) -> Option<&[bf16]> {
+        if let Rounded::Vector(values) = &self.rounded { Some(values) } else { None }
     }
 }
 
@@ -101,7 +118,8 @@ impl<'a, T: Real> Job<'a, T> {
         for (weight, x) in &self.terms {
             let sizes = (self.out.features(), x.panels.features());
             assert_eq!(sizes, self.side.sizes(*weight), "the sizes of a product");
-            assert_eq!(self.out.tokens(), x.panels.tokens(), "the tokens of a product");
+            let tokens = |x: &Panels<T>| (x.tokens(), x.is_vector());
+            assert_eq!(tokens(self.out), tokens(x.panels), "the tokens of a product");
         }
         if let Start::Bias(bias) = self.start {
             assert_eq!(bias.len(), self.out.features(), "the size of a bias");
@@ -160,7 +178,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
         jobs.iter().for_each(Job::check);
         return vector::multiply_vectors(jobs);
     }
-    let threads = rayon::current_num_threads();
+    let threads = workers::threads();
     let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(job.block())).sum();
     // Where there are few blocks, panels are shared out as well.
     let shares = threads.div_ceil(blocks.max(1));
@@ -188,7 +206,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
             }
         }
     }
-    tasks.into_par_iter().with_max_len(1).for_each(Task::run);
+    workers::for_each(tasks, Task::run);
 }
 
 impl Side {
@@ -213,10 +231,10 @@ impl<T: Real> Task<'_, T> {
         let terms = Arc::clone(&self.terms);
         for (weight, x) in terms.iter() {
             let depth = x.panels.features();
-            let step = if x.pairs.is_some() { DEPTH_BF16 } else { DEPTH };
+            let step = if x.pairs().is_some() { DEPTH_BF16 } else { DEPTH };
             for from in (0..depth).step_by(step) {
                 let block = Block { first: self.first, rows: self.rows, from, depth: step.min(depth - from) };
-                match &x.pairs {
+                match x.pairs() {
                     Some(pairs) => self.part_bf16(*weight, pairs, block, accumulate),
                     None => self.part(*weight, x.panels, block, accumulate),
                 }
@@ -343,8 +361,7 @@ mod tests {
         let x = panels(columns, 100, 2);
         for precision in [Precision::F32, Precision::Bf16] {
             let run = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| {
+                Arc::new(workers::Workers::new(threads)).install(|| {
                     let (operand, mut out) = (Operand::new(&x, precision), Panels::any(rows, 100));
                     multiply(Job::new(weight, Side::Plain, &operand, &mut out));
                     out

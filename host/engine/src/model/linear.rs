@@ -54,8 +54,7 @@ impl<T: Real> Network<'_, T> {
     /// `s A x` of each of these layers that has an update.
     fn lows(&self, layer: usize, targets: &[Target], x: &Panels<T>) -> Vec<Option<Panels<T>>> {
         let Some(update) = self.update else { return targets.iter().map(|_| None).collect() };
-        let of =
-            |target: &Target| self.pair(layer, *target).map(|pair| Panels::any(pair.a.matrix().rows(), x.tokens()));
+        let of = |target: &Target| self.pair(layer, *target).map(|pair| x.beside(pair.a.matrix().rows()));
         let mut lows: Vec<_> = targets.iter().map(of).collect();
         let dropped: Vec<_> = targets.iter().map(|target| self.dropped(x, layer, *target)).collect();
         let inputs: Vec<_> =
@@ -80,7 +79,7 @@ impl<T: Real> Network<'_, T> {
     ) -> ([Panels<T>; N], [Kept<T>; N]) {
         let weights = &self.weights.layers[layer].linear;
         let lows = self.lows(layer, &targets, x);
-        let mut outs = targets.map(|target| Panels::any(weights[target as usize].weight.matrix().rows(), x.tokens()));
+        let mut outs = targets.map(|target| x.beside(weights[target as usize].weight.matrix().rows()));
         let biases = targets.map(|target| weights[target as usize].bias.as_ref().map(|bias| bias.vector::<T>()));
         let factors = targets.map(|target| self.factor(layer, target));
         {
@@ -242,9 +241,11 @@ impl<T: Real> Network<'_, T> {
 }
 
 fn add_bias<T: Real>(out: &mut Panels<T>, bias: &[T]) {
-    let features = out.features();
-    for (index, row) in out.values_mut().chunks_exact_mut(freehold_kernels::LANES).enumerate() {
-        row.iter_mut().for_each(|value| *value += bias[index % features]);
+    for panel in out.panels_mut() {
+        let lanes = panel.len() / bias.len().max(1);
+        for (row, bias) in panel.chunks_exact_mut(lanes.max(1)).zip(bias) {
+            row.iter_mut().for_each(|value| *value += *bias);
+        }
     }
 }
 

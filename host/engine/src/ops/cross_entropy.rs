@@ -4,8 +4,7 @@
 //! `dW = (softmax(z) - onehot) hᵀ / N`. Logits never exist for all tokens at once. For a frozen head the gradient is
 //! taken through the exponentials as they are and scaled behind the product, where there are fewer values.
 
-use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, multiply, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, for_each, map, multiply, vectorised};
 
 use super::{features_by_features, lanes, lanes_mut, scale_lanes};
 use crate::tensor::Tensor;
@@ -123,7 +122,7 @@ fn exponentials<T: Real>(logits: &mut Panels<T>, targets: &[u32]) -> Vec<Softmax
         let max = largest(logits);
         Softmax { max, sum: below(logits, &max), target }
     };
-    logits.par_panels_mut().enumerate().map(softmax).collect()
+    map(logits.panels_mut().enumerate(), softmax)
 }
 
 vectorised! {
@@ -165,7 +164,7 @@ fn below<T: Real>(logits: &mut [T], max: &[T; LANES]) -> [T; LANES] {
 /// Exponentials become `(softmax - onehot) / N`.
 fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targets: &[u32], total: f64) {
     let share = T::real(1.0 / total);
-    exponentials.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+    for_each(exponentials.panels_mut().zip(parts).enumerate(), |(panel, (values, part))| {
         scale_lanes(values, &part.sum.map(|sum| share / sum));
         for lane in 0..LANES {
             match targets.get(panel * LANES + lane) {
@@ -179,7 +178,7 @@ fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targ
 /// `Wᵀ exp` becomes `(Wᵀ softmax - W[target]) / N`.
 fn minus_targets<T: Real>(back: &mut Panels<T>, parts: &[Softmax<T>], head: &Tensor, targets: &[u32], total: f64) {
     let (share, features) = (T::real(1.0 / total), back.features());
-    back.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+    for_each(back.panels_mut().zip(parts).enumerate(), |(panel, (values, part))| {
         scale_lanes(values, &part.sum.map(|sum| share / sum));
         for (lane, id) in targets.iter().skip(panel * LANES).take(LANES).enumerate() {
             let row: Vec<T> = head.range(*id as usize * features..(*id as usize + 1) * features);

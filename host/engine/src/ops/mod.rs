@@ -6,8 +6,7 @@
 //! Every element of an output is computed by one thread in a fixed order, so results do not depend on the number of
 //! threads.
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, vectorised};
 
 mod attention;
 mod cached_attention;
@@ -29,7 +28,7 @@ pub(crate) use token_sum::{features_by_features, ranks_by_features, rows_by_rank
 
 /// Adds `other` into `sum`, element by element.
 pub(crate) fn add<T: Real>(sum: &mut Panels<T>, other: &Panels<T>) {
-    sum.par_panels_mut().zip(other.par_panels()).for_each(|(sum, other)| add_values(sum, other));
+    for_each(sum.panels_mut().zip(other.panels()), |(sum, other)| add_values(sum, other));
 }
 
 vectorised! {
@@ -41,7 +40,7 @@ pub(crate) fn add_values<T: Real>(sum: &mut [T], other: &[T]) {
 
 /// Multiplies all values by a number.
 pub(crate) fn scale<T: Real>(values: &mut Panels<T>, factor: T) {
-    values.par_panels_mut().for_each(|values| scale_values(values, factor));
+    for_each(values.panels_mut(), |values| scale_values(values, factor));
 }
 
 vectorised! {
@@ -64,8 +63,9 @@ pub(crate) fn scale_lanes<T: Real>(values: &mut [T], factors: &[T; LANES]) {
 
 /// Multiplies each feature of all tokens by a number of its own.
 pub(crate) fn scale_features<T: Real>(values: &mut Panels<T>, factors: &[T]) {
-    values.par_panels_mut().for_each(|values| {
-        for (row, factor) in values.chunks_exact_mut(LANES).zip(factors) {
+    for_each(values.panels_mut(), |values| {
+        let lanes = (values.len() / factors.len().max(1)).max(1);
+        for (row, factor) in values.chunks_exact_mut(lanes).zip(factors) {
             scale_values(row, *factor);
         }
     });

@@ -3,8 +3,7 @@
 //! Lanes are summed apart over ascending panels and folded at the end, so the order is fixed. Tokens that do not exist
 //! have to have a gradient of zero.
 
-use freehold_kernels::{Factor, LANES, Panels, Real, panel_product, token_sums, transpose_panel};
-use rayon::prelude::*;
+use freehold_kernels::{Factor, LANES, Panels, Real, for_each, map, panel_product, token_sums, transpose_panel};
 
 /// Features of a task.
 const BLOCK: usize = 16;
@@ -14,7 +13,7 @@ const BLOCK: usize = 16;
 pub(crate) fn rows_by_ranks<T: Real>(x: &Panels<T>, low: &Panels<T>) -> Vec<T> {
     let rank = low.features();
     let mut out = vec![T::ZERO; x.features() * rank];
-    out.par_chunks_mut(BLOCK * rank).enumerate().for_each(|(block, out)| {
+    for_each(out.chunks_mut(BLOCK * rank).enumerate(), |(block, out)| {
         for (index, out) in out.chunks_exact_mut(rank).enumerate() {
             token_sums(x, block * BLOCK + index, low, out);
         }
@@ -38,24 +37,21 @@ pub(crate) fn ranks_by_features<T: Real>(low: &Panels<T>, x: &Panels<T>) -> Vec<
 /// For each feature of `g` [M, tokens], the sums of its products with each feature of `x` [F, tokens]: [M, F].
 pub(crate) fn features_by_features<T: Real>(g: &Panels<T>, x: &Panels<T>) -> Vec<T> {
     let (rows, columns) = (g.features(), x.features());
-    let blocks: Vec<Vec<T>> = (0..columns.div_ceil(LANES))
-        .into_par_iter()
-        .map(|block| {
-            let first = block * LANES;
-            let count = LANES.min(columns - first);
-            let mut sums = vec![T::ZERO; rows * LANES];
-            let (mut some, mut turned) = (vec![T::ZERO; LANES * LANES], vec![T::ZERO; LANES * LANES]);
-            for panel in 0..x.count() {
-                some[..count * LANES].copy_from_slice(&x.panel(panel)[first * LANES..][..count * LANES]);
-                transpose_panel(&some, &mut turned);
-                let factor = Factor { values: g.panel(panel), row_stride: LANES, depth_stride: 1 };
-                panel_product(factor, [rows, LANES], &turned, &mut sums, true);
-            }
-            sums
-        })
-        .collect();
+    let blocks: Vec<Vec<T>> = map(0..columns.div_ceil(LANES), |block| {
+        let first = block * LANES;
+        let count = LANES.min(columns - first);
+        let mut sums = vec![T::ZERO; rows * LANES];
+        let (mut some, mut turned) = (vec![T::ZERO; LANES * LANES], vec![T::ZERO; LANES * LANES]);
+        for panel in 0..x.count() {
+            some[..count * LANES].copy_from_slice(&x.panel(panel)[first * LANES..][..count * LANES]);
+            transpose_panel(&some, &mut turned);
+            let factor = Factor { values: g.panel(panel), row_stride: LANES, depth_stride: 1 };
+            panel_product(factor, [rows, LANES], &turned, &mut sums, true);
+        }
+        sums
+    });
     let mut out = vec![T::ZERO; rows * columns];
-    out.par_chunks_exact_mut(columns.max(1)).enumerate().for_each(|(row, out)| {
+    for_each(out.chunks_exact_mut(columns.max(1)).enumerate(), |(row, out)| {
         for (block, out) in blocks.iter().zip(out.chunks_mut(LANES)) {
             out.copy_from_slice(&block[row * LANES..][..out.len()]);
         }
