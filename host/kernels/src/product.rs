@@ -11,10 +11,10 @@ use crate::bfloat16::{self, Pairs};
 use crate::buffer::Buffer;
 use crate::instructions::{bf16_path, f32_path};
 use crate::matrix::Matrix;
-use crate::pack::{self, Block};
+use crate::pack::{self, Block, Left};
 use crate::panels::{LANES, Panels};
 use crate::real::Real;
-use crate::tile::Factor;
+use crate::tile::{Factor, STRIP};
 use crate::{vector, workers};
 
 /// In what factors are multiplied.
@@ -249,13 +249,13 @@ impl<T: Real> Task<'_, T> {
     fn part(&mut self, weight: Matrix<'_>, x: &Panels<T>, block: Block, accumulate: bool) {
         let mut store: Option<Buffer<T>> = None;
         let mut cold = self.side == Side::Plain && T::in_place(weight.values()).is_some();
-        let factor = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
+        let left = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
         for (panel, out) in &mut self.panels {
             let x = &x.panel(*panel)[block.from * LANES..][..block.depth * LANES];
-            if std::mem::take(&mut cold) {
-                first_panel(factor, block, x, out, accumulate);
-            } else {
-                T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate);
+            match left {
+                Left::Rows(factor) if std::mem::take(&mut cold) => first_panel(factor, block, x, out, accumulate),
+                Left::Rows(factor) => T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate),
+                Left::Strips(values) => strips(values, block, x, out, accumulate),
             }
         }
     }
@@ -273,15 +273,22 @@ impl<T: Real> Task<'_, T> {
     }
 }
 
+fn strips<T: Real>(values: &[T], block: Block, x: &[T], out: &mut [T], accumulate: bool) {
+    let strips = values.chunks_exact((block.depth * STRIP).max(1));
+    for (values, out) in strips.zip(out.chunks_mut(STRIP * LANES)) {
+        let factor = Factor { values, row_stride: 1, depth_stride: STRIP };
+        T::tiles(f32_path(), factor, [out.len() / LANES, block.depth], x, out, accumulate);
+    }
+}
+
 /// The first panel that a block of a weight is used for: while some rows are multiplied, the next come from memory.
 fn first_panel<T: Real>(factor: Factor<'_, T>, block: Block, x: &[T], out: &mut [T], accumulate: bool) {
-    const ROWS: usize = 12;
-    for (index, out) in out.chunks_mut(ROWS * LANES).enumerate() {
-        let row = index * ROWS;
-        for next in row + ROWS..(row + 2 * ROWS).min(block.rows) {
+    for (index, out) in out.chunks_mut(STRIP * LANES).enumerate() {
+        let row = index * STRIP;
+        for next in row + STRIP..(row + 2 * STRIP).min(block.rows) {
             pack::prefetch(factor.values, next * factor.row_stride, block.depth);
         }
-        let rows = ROWS.min(block.rows - row);
+        let rows = STRIP.min(block.rows - row);
         let factor = Factor { values: &factor.values[row * factor.row_stride..], ..factor };
         T::tiles(f32_path(), factor, [rows, block.depth], x, out, accumulate);
     }

@@ -22,6 +22,9 @@ pub struct Factor<'a, T> {
     pub depth_stride: usize,
 }
 
+/// The most rows of a tile: what is laid out anew lies in strips of so many rows.
+pub(crate) const STRIP: usize = 12;
+
 /// Sizes of a product.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
