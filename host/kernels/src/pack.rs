@@ -3,10 +3,14 @@
 use half::bf16;
 
 use crate::buffer::Buffer;
+use crate::instructions::{F32Path, f32_path};
 use crate::matrix::{Matrix, Stored, Values, with_stored};
 use crate::product::Side;
 use crate::real::Real;
 use crate::tile::{Factor, STRIP};
+
+#[cfg(target_arch = "x86_64")]
+mod strips;
 
 /// A part of a product's left factor.
 #[derive(Debug, Clone, Copy)]
@@ -38,30 +42,44 @@ pub(crate) fn factor<'a, T: Real>(
     store: &'a mut Option<Buffer<T>>,
 ) -> Left<'a, T> {
     let columns = weight.columns();
+    // Laying out anew is worth it only for what is used often.
+    let often = panels >= 3;
+    let in_strips = side == Side::Transposed || (often && rows_to_strips::<T>());
     if let Some(values) = T::in_place(weight.values()) {
         match side {
-            Side::Plain => {
+            Side::Plain if !in_strips => {
                 let values = &values[block.first * columns + block.from..];
                 return Left::Rows(Factor { values, row_stride: columns, depth_stride: 1 });
             }
-            // A column at a time is worth laying out anew only if it is used often.
-            Side::Transposed if panels < 3 => {
+            Side::Transposed if !often => {
                 let values = &values[block.from * columns + block.first..];
                 return Left::Rows(Factor { values, row_stride: 1, depth_stride: columns });
             }
-            Side::Transposed => (),
+            _ => (),
         }
     }
-    let rows = if side == Side::Plain { block.rows } else { block.rows.next_multiple_of(STRIP) };
+    let rows = if in_strips { block.rows.next_multiple_of(STRIP) } else { block.rows };
     let packed = store.insert(Buffer::any(rows * block.depth));
     with_stored!(weight.values(), values => match side {
-        Side::Plain => rows_of::<_, T>(values, columns, block, packed),
         Side::Transposed => strips_of::<_, T>(values, columns, block, packed),
+        #[cfg(target_arch = "x86_64")]
+        Side::Plain if in_strips => {
+            if let Some(packed) = T::singles_mut(packed) {
+                strips::of_rows(values, columns, block, packed);
+            }
+        }
+        Side::Plain => rows_of::<_, T>(values, columns, block, packed),
     });
-    match side {
-        Side::Plain => Left::Rows(Factor { values: packed, row_stride: block.depth, depth_stride: 1 }),
-        Side::Transposed => Left::Strips(packed),
+    if in_strips {
+        Left::Strips(packed)
+    } else {
+        Left::Rows(Factor { values: packed, row_stride: block.depth, depth_stride: 1 })
     }
+}
+
+/// Whether rows can be laid out in strips in less time than that saves.
+fn rows_to_strips<T: Real>() -> bool {
+    cfg!(target_arch = "x86_64") && f32_path() == F32Path::Avx512 && T::singles_mut(&mut []).is_some()
 }
 
 vectorised! {
@@ -159,7 +177,7 @@ fn columns_bf16<S: Stored>(values: &[S], columns: usize, block: Block, stride: u
     let Block { first, rows, from, depth } = block;
     let mut whole = 0;
     #[cfg(target_arch = "x86_64")]
-    if crate::instructions::f32_path() == crate::instructions::F32Path::Avx512 {
+    if f32_path() == F32Path::Avx512 {
         whole = avx512::transpose(values, columns, block, stride, packed);
     }
     for i in 0..rows {

@@ -62,7 +62,9 @@ pub fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
 mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions; all places are checked")]
 
-    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_storeu_ps};
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
 
     use super::{LANES, Panels, RANKS};
 
@@ -113,6 +115,10 @@ mod avx512 {
             let mut sums = [[_mm512_setzero_ps(); 2]; R];
             for _ in 0..panels {
                 let (x0, x1) = (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16)));
+                // Panels are far from each other: the feature after the next is asked for in time.
+                for line in [2 * LANES, 2 * LANES + 16] {
+                    _mm_prefetch::<_MM_HINT_T0>(x.wrapping_add(line).cast::<i8>());
+                }
                 for (r, sum) in sums.iter_mut().enumerate() {
                     sum[0] = _mm512_fmadd_ps(x0, _mm512_loadu_ps(low.add(r * LANES)), sum[0]);
                     sum[1] = _mm512_fmadd_ps(x1, _mm512_loadu_ps(low.add(r * LANES + 16)), sum[1]);
