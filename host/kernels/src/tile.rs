@@ -53,6 +53,9 @@ pub trait Tiled: Sized {
         Self: crate::buffer::Element;
     /// The values, if this type is f32.
     #[doc(hidden)]
+    fn as_singles(values: &[Self]) -> Option<&[f32]>;
+    /// The values, if this type is f32.
+    #[doc(hidden)]
     fn singles_mut(values: &mut [Self]) -> Option<&mut [f32]>;
 }
 
@@ -110,6 +113,10 @@ impl Tiled for f32 {
         Some(panels)
     }
 
+    fn as_singles(values: &[f32]) -> Option<&[f32]> {
+        Some(values)
+    }
+
     fn singles_mut(values: &mut [f32]) -> Option<&mut [f32]> {
         Some(values)
     }
@@ -142,6 +149,10 @@ impl Tiled for f64 {
     }
 
     fn singles(_: &Panels<f64>) -> Option<&Panels<f32>> {
+        None
+    }
+
+    fn as_singles(_: &[f64]) -> Option<&[f32]> {
         None
     }
 

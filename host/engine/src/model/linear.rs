@@ -5,7 +5,7 @@ use freehold_kernels::{Job, Matrix, Operand, Panels, Precision, Real, Side, Star
 use super::backward::Gradients;
 use super::forward::Network;
 use super::weights::Target;
-use crate::ops::{add, features_by_features, ranks_by_features, rows_by_ranks, scale, scale_features};
+use crate::ops::{add, scale, scale_features, token_sums, token_sums_of_few};
 use crate::random::Random;
 use crate::update::{Factor, Pair, Part, part_name};
 
@@ -147,9 +147,9 @@ impl<T: Real> Network<'_, T> {
         for ((target, gradient), kept) in outputs.iter_mut().zip(kept) {
             if self.all {
                 let name = target.path(layer);
-                gradients.insert(format!("{name}.weight"), features_by_features(gradient, x));
+                gradients.insert(format!("{name}.weight"), token_sums(gradient, x));
                 if weights[*target as usize].bias.is_some() {
-                    gradients.insert(format!("{name}.bias"), token_sums(gradient));
+                    gradients.insert(format!("{name}.bias"), sums(gradient));
                 }
             }
             lows.push(self.update_backward(layer, *target, gradient, (x, kept), gradients));
@@ -210,13 +210,13 @@ impl<T: Real> Network<'_, T> {
             gradients.insert(part_name(target, layer, Part::Magnitude), lengths);
             scale_features(gradient, &factor.factor);
         }
-        gradients.insert(part_name(target, layer, Part::B), rows_by_ranks(gradient, low));
+        gradients.insert(part_name(target, layer, Part::B), token_sums_of_few(gradient, low));
         let mut back = Panels::any(low.features(), low.tokens());
         let operand = Operand::new(&*gradient, Precision::F32);
         multiply(Job::new(pair.b.matrix(), Side::Transposed, &operand, &mut back));
         scale(&mut back, T::real(update.scale));
         let dropped = self.dropped(x, layer, target);
-        gradients.insert(part_name(target, layer, Part::A), ranks_by_features(&back, dropped.as_ref().unwrap_or(x)));
+        gradients.insert(part_name(target, layer, Part::A), token_sums(&back, dropped.as_ref().unwrap_or(x)));
         Some(back)
     }
 
@@ -250,15 +250,15 @@ fn add_bias<T: Real>(out: &mut Panels<T>, bias: &[T]) {
 }
 
 /// The sum of each feature over all tokens.
-pub(crate) fn token_sums<T: Real>(x: &Panels<T>) -> Vec<T> {
+pub(crate) fn sums<T: Real>(x: &Panels<T>) -> Vec<T> {
     let mut ones = Panels::any(1, x.tokens());
     ones.values_mut().fill(T::ONE);
-    rows_by_ranks(x, &ones)
+    token_sums_of_few(x, &ones)
 }
 
 /// The sum of the products of each feature over all tokens.
 fn product_sums<T: Real>(a: &Panels<T>, b: &Panels<T>) -> Vec<T> {
     let mut products = a.clone();
     products.values_mut().iter_mut().zip(b.values()).for_each(|(a, b)| *a *= *b);
-    token_sums(&products)
+    sums(&products)
 }

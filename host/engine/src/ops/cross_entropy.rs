@@ -6,7 +6,7 @@
 
 use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, for_each, map, multiply, vectorised};
 
-use super::{features_by_features, lanes, lanes_mut, scale_lanes};
+use super::{lanes, lanes_mut, scale_lanes, token_sums};
 use crate::tensor::Tensor;
 
 /// Tokens whose logits exist at once.
@@ -74,7 +74,7 @@ pub(crate) fn head_loss<T: Real>(
         if let Some(weight) = &mut weight {
             differences(&mut logits, &parts, targets, total);
             job(&logits, &mut back);
-            weight.iter_mut().zip(features_by_features(&logits, &some)).for_each(|(sum, x)| *sum += x);
+            weight.iter_mut().zip(token_sums(&logits, &some)).for_each(|(sum, x)| *sum += x);
         } else {
             job(&logits, &mut back);
             minus_targets(&mut back, &parts, head, targets, total);

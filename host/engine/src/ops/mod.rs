@@ -24,7 +24,7 @@ pub(crate) use embedding::{embed, embedding_gradient, gather_tokens, scatter_tok
 pub(crate) use gated::{gated, gated_backward};
 pub(crate) use rms_norm::{rms_norm, rms_norm_backward, rms_norm_weight_gradient};
 pub(crate) use rope::{Angles, Rope};
-pub(crate) use token_sum::{features_by_features, ranks_by_features, rows_by_ranks};
+pub(crate) use token_sum::{token_sums, token_sums_of_few};
 
 /// Adds `other` into `sum`, element by element.
 pub(crate) fn add<T: Real>(sum: &mut Panels<T>, other: &Panels<T>) {

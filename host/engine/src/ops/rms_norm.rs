@@ -2,7 +2,7 @@
 //!
 //! With `i = 1 / sqrt(mean(x²) + ε)`: `y = x i w`. Backward: `dx = i (g w - x i² mean(g w x))`, `dw = Σ g x i`.
 
-use freehold_kernels::{LANES, Panels, Real, fold, for_each, map, vectorised};
+use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
 
 use super::{lanes, lanes_mut};
 
@@ -167,6 +167,20 @@ fn weight_sum<T: Real>(gradient: &Panels<T>, x: &Panels<T>, inverse: &Panels<T>,
     }
     fold(sum)
 }
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] += other;
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 #[cfg(test)]

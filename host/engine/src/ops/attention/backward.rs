@@ -16,8 +16,8 @@ pub(crate) fn attention_backward<T: Real>(
     let (features, tokens) = (q.features(), q.tokens());
     // Keys and values of a group of heads get a sum; each head has its own until the end, so that no two tasks share one.
     let mut dq = Panels::any(features, tokens);
-    let mut dk = Panels::zeros(features, tokens);
-    let mut dv = Panels::zeros(features, tokens);
+    let mut dk = Panels::any(features, tokens);
+    let mut dv = Panels::any(features, tokens);
     let size = shape.width * LANES;
     let groups = spans.groups();
     let mut parts: Vec<Vec<[&mut [T]; 3]>> = (0..groups.len() * shape.heads).map(|_| Vec::new()).collect();
@@ -70,6 +70,10 @@ impl<T: Real> Head<'_, T> {
         let (own, key) = (self.shape.part(self.head), self.shape.part(self.head / self.shape.group()));
         let width = self.shape.width;
         let (mut p, mut ds, mut turned) = (Buffer::any(BLOCK), Buffer::any(BLOCK), Buffer::any(BLOCK));
+        for [_, dk, dv] in &mut panels {
+            dk.fill(T::ZERO);
+            dv.fill(T::ZERO);
+        }
         for index in 0..panels.len() {
             let queries = first + index;
             let (q, g) = (&self.q.panel(queries)[own.clone()], &self.gradient.panel(queries)[own.clone()]);
