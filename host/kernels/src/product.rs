@@ -63,7 +63,7 @@ impl<'a, T: Real> Operand<'a, T> {
     }
 
     /// The values as they are.
-    pub(crate) fn panels(&self) -> &'a Panels<T> {
+    pub fn panels(&self) -> &'a Panels<T> {
         self.panels
     }
 
@@ -190,7 +190,8 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
         let terms = Arc::new(terms);
         let (features, count) = (out.features(), out.count());
         let share = count.div_ceil(shares).max(1);
-        let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(size)).map(|_| Vec::new()).collect();
+        let mut by_block: Vec<Vec<(usize, &mut [T])>> =
+            (0..features.div_ceil(size)).map(|_| Vec::with_capacity(count)).collect();
         for (panel, values) in out.values_mut().chunks_exact_mut((features * LANES).max(1)).enumerate() {
             for (block, values) in values.chunks_mut(size * LANES).enumerate() {
                 by_block[block].push((panel, values));
