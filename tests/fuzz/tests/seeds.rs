@@ -1,7 +1,5 @@
 //! The chore that writes the seeds still makes components of its modules, whatever version the contract has now.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 #[path = "../examples/seeds.rs"]
 #[allow(dead_code, reason = "what writes files is the chore's alone")]
 mod chore;
