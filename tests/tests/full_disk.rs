@@ -11,8 +11,9 @@ use freehold_tests::{Outcome, Project, Recipe, freehold};
 /// Many small steps, a checkpoint after each, and all of them kept.
 fn recipe() -> Recipe {
     let base = Recipe::default();
-    let steps = "epochs = 16\ncheckpoint_every = 1\nkeep_checkpoints = 100\n";
-    Recipe { train: base.train.replace("epochs = 1\n", steps), ..base }
+    let steps = "epochs = 4\ncheckpoint_every = 1\nkeep_checkpoints = 100\n";
+    let train = base.train.replace("epochs = 1\n", steps).replace("tokens_per_step = 1024", "tokens_per_step = 256");
+    Recipe { train, ..base }
 }
 
 fn project() -> Project {
