@@ -35,7 +35,7 @@ pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};
 pub use folder::{FileDigest, ModelError, ModelFolder};
-pub use freehold_kernels::use_threads;
+pub use freehold_kernels::{Instructions, InstructionsError, use_instructions, use_threads};
 pub use generate::{Answer, Ending, GenerateError, GenerateSettings, Logits, generate, logits, mean_loss};
 pub use model::Model;
 pub use precision::{instructions, instructions_of_f32};

@@ -28,7 +28,7 @@ mod vector;
 mod workers;
 
 pub use buffer::{Buffer, release_buffers};
-pub use instructions::{Bf16Path, F32Path, bf16_path, f32_path};
+pub use instructions::{Bf16Path, F32Path, Instructions, InstructionsError, bf16_path, f32_path, use_instructions};
 pub use matrix::{Matrix, Stored, Values};
 pub use panels::{LANES, Panels};
 pub use product::{Job, Operand, Precision, Side, Start, multiply, multiply_all};

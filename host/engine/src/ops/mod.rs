@@ -97,3 +97,5 @@ fn panic_short() -> ! {
 
 #[cfg(test)]
 pub(crate) mod check;
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Phase tokenise: dialogues become tokens, and which of them are learned is marked.
 
+use freehold_core::digest::Digest;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_engine::{ChatTokenizer, Examples};
@@ -8,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::dialogues::Dialogues;
 use super::journal::{PhaseOutput, Work, detail};
 use super::resolve::Resolved;
+use super::tokenised::Place;
 use crate::observe::progress_in_bytes;
-use crate::{Project, WorkflowError};
+use crate::{Home, Project, WorkflowError};
 
 pub(crate) const TOKENS: &str = "tokens/train";
 
@@ -41,12 +43,28 @@ pub(crate) fn read(record: &PhaseRecord) -> Result<TokeniseDetail, WorkflowError
     detail(record)
 }
 
+/// Rows that were tokenised before are not again: nothing can be told from what is recorded.
 pub(crate) fn tokenise(
+    home: &Home,
     project: &Project,
     resolved: &Resolved,
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
-    let tokenizer = tokenizer(project, resolved)?;
+    let place = Place::of(home, &resolved.base, Split::Train, work)?;
+    let (tokens, detail) = match place.find(work.store())? {
+        Some(found) => found,
+        None => {
+            let (tokens, detail) = tokens_of_rows(&tokenizer(project, resolved)?, work)?;
+            place.keep(tokens, &detail);
+            (tokens, detail)
+        }
+    };
+    let outputs = vec![Material::kept(TOKENS, tokens)];
+    PhaseOutput::new(work.before(Phase::Transform)?.outputs.clone(), outputs, &detail)
+}
+
+/// What this depends on besides its arguments is in the key of [`Place`]; therefore it is not handed the recipe.
+fn tokens_of_rows(tokenizer: &ChatTokenizer, work: &mut Work<'_>) -> Result<(Digest, TokeniseDetail), WorkflowError> {
     let mut dialogues = Dialogues::open(work, Split::Train)?;
     let (mut examples, mut row, mut divided) = (Vec::new(), 0, 0);
     while let Some(some) = dialogues.next()? {
@@ -70,8 +88,7 @@ pub(crate) fn tokenise(
         longest: examples.iter().map(|example| example.ids.len()).max().unwrap_or(0),
     };
     let bytes = Examples::new(examples).to_bytes()?;
-    let outputs = vec![Material::kept(TOKENS, work.store().put(&bytes)?)];
-    PhaseOutput::new(work.before(Phase::Transform)?.outputs.clone(), outputs, &detail)
+    Ok((work.store().put(&bytes)?, detail))
 }
 
 pub(crate) fn tokenizer(project: &Project, resolved: &Resolved) -> Result<ChatTokenizer, WorkflowError> {
