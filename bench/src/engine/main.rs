@@ -11,9 +11,13 @@ use std::error::Error;
 
 use freehold_core::recipe::Precision;
 
+/// As many as the peer has.
+const THREADS: usize = 2;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    freehold_engine::use_threads(THREADS);
     let report = match arguments.as_slice() {
         ["train", shape, dtype] => speed::train(model::shape(shape)?, precision(dtype)?)?,
         ["generate", shape, dtype] => speed::generate(model::shape(shape)?, precision(dtype)?)?,

@@ -1,5 +1,9 @@
 //! `cargo xtask bench engine`: training and generation next to transformers and PEFT, in one run, one after the other and
 //! each in a process of its own with two threads.
+//!
+//! With `--json`: `train_tokens_per_s.SHAPE.TYPE`, `peak_rss_gb.SHAPE`, `decode_tokens_per_s` and `prefill_tokens_per_s` at
+//! shape 135m, `packed_over_padded`. Where a key names no type it is float32; the same keys for bfloat16 are in `bfloat16`.
+//! `peer` has the same keys with what the peer does, `times` how many times better ours is.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,7 +39,7 @@ pub(crate) fn engine(arguments: &[String]) -> Result<(), Failure> {
     let has_peer = Command::new(&python).args(["-c", "import torch, transformers, peft"]).output();
     let has_peer = has_peer.is_ok_and(|output| output.status.success());
     step("Measuring the engine; other work on this machine disturbs it");
-    let mut report = Map::new();
+    let mut entries = Vec::new();
     for case in CASES {
         let (mut ours, mut theirs) = (Rounds::new(), Rounds::new());
         for _ in 0..ROUNDS {
@@ -46,23 +50,69 @@ pub(crate) fn engine(arguments: &[String]) -> Result<(), Failure> {
         }
         for (what, values) in ours {
             let (own, peer) = (median(values), theirs.remove(&what).map(median));
-            enter(&mut report, &case, &what, own, peer);
+            entries.push(Entry { what, shape: case.1, dtype: case.2, own, peer });
         }
     }
+    entries.sort_by(|a, b| (&a.what, a.shape, a.dtype).cmp(&(&b.what, b.shape, b.dtype)));
     let packing = packing()?;
-    report.insert("packed_over_padded".into(), packing.clone());
     if json {
-        println!("{:#}", Value::Object(report));
+        println!("{:#}", report(&entries, &packing));
     } else {
-        table(&report, has_peer, &python);
+        table(&entries, &packing);
+        if !has_peer {
+            println!("No peer: `{python}` has no torch, transformers and peft; name one that has with --python");
+        }
     }
     Ok(())
+}
+
+/// What one kind of measurement came to.
+struct Entry {
+    what: String,
+    shape: &'static str,
+    dtype: &'static str,
+    own: f64,
+    peer: Option<f64>,
+}
+
+impl Entry {
+    /// How many times better ours is.
+    fn times(&self) -> Option<f64> {
+        self.peer.map(|peer| if self.what == "peak_rss_gb" { peer / self.own } else { self.own / peer })
+    }
+
+    /// The key in the report.
+    fn path(&self) -> Vec<&str> {
+        match self.what.as_str() {
+            "tokens_per_s" => vec!["train_tokens_per_s", self.shape, self.dtype],
+            what => {
+                let of_type = (self.dtype == "bfloat16").then_some("bfloat16");
+                let of_shape = (what == "peak_rss_gb").then_some(self.shape);
+                of_type.into_iter().chain([what]).chain(of_shape).collect()
+            }
+        }
+    }
+}
+
+fn report(entries: &[Entry], packing: &Packing) -> Value {
+    let mut report = json!({
+        "packed_over_padded": packing.to_max_length,
+        "packed_over_padded_to_longest_of_batch": packing.to_longest_of_batch,
+    });
+    for entry in entries {
+        let sides = [(None, Some(entry.own)), (Some("peer"), entry.peer), (Some("times"), entry.times())];
+        for (side, value) in sides.into_iter().filter_map(|(side, value)| Some((side, value?))) {
+            let place = side.into_iter().chain(entry.path()).fold(&mut report, |at, key| &mut at[key]);
+            *place = json!(value);
+        }
+    }
+    report
 }
 
 fn own((what, shape, dtype): &(&str, &str, &str)) -> Command {
     let program = target().join("debug").join(format!("bench-engine{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(program);
-    command.args([what, shape, dtype]).env("RAYON_NUM_THREADS", "2");
+    command.args([what, shape, dtype]);
     command
 }
 
@@ -95,55 +145,34 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Ours, the peer's and their ratio, by the name of the measurement, the shape and the type.
-fn enter(
-    report: &mut Map<String, Value>,
-    (_, shape, dtype): &(&str, &str, &str),
-    what: &str,
-    own: f64,
-    peer: Option<f64>,
-) {
-    let what = if what == "tokens_per_s" { "train_tokens_per_s" } else { what };
-    let ratio = peer.map(|peer| if what == "peak_rss_gb" { peer / own } else { own / peer });
-    let entry = json!({ "freehold": own, "peer": peer, "times": ratio });
-    let table = report.entry(what).or_insert_with(|| json!({}));
-    table[*shape][*dtype] = entry;
+/// How many times faster the demonstration's examples are trained packed than padded.
+struct Packing {
+    to_max_length: f64,
+    to_longest_of_batch: f64,
 }
 
-/// The lengths of the demonstration's examples, packed and padded.
-fn packing() -> Result<Value, Failure> {
+fn packing() -> Result<Packing, Failure> {
     let lengths: PathBuf = workspace().join("bench/src/engine/demo_lengths.json");
     let program = target().join("debug").join(format!("bench-engine{}", std::env::consts::EXE_SUFFIX));
-    let rates = measured(Command::new(program).arg("packing").arg(lengths).env("RAYON_NUM_THREADS", "2"))?;
+    let rates = measured(Command::new(program).arg("packing").arg(lengths))?;
     let rate = |name: &str| rates.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
     let packed = rate("packed_tokens_per_s");
-    Ok(json!({
-        "to_max_length": packed / rate("padded_to_max_length_tokens_per_s"),
-        "to_longest_of_batch": packed / rate("padded_to_longest_tokens_per_s"),
-        "packed_tokens_per_s": packed,
-    }))
+    Ok(Packing {
+        to_max_length: packed / rate("padded_to_max_length_tokens_per_s"),
+        to_longest_of_batch: packed / rate("padded_to_longest_tokens_per_s"),
+    })
 }
 
-fn table(report: &Map<String, Value>, has_peer: bool, python: &str) {
+fn table(entries: &[Entry], packing: &Packing) {
     println!("{:<24} {:<6} {:<9} {:>12} {:>12} {:>8}", "what", "shape", "type", "freehold", "peer", "times");
-    for (what, shapes) in report.iter().filter(|(what, _)| *what != "packed_over_padded") {
-        for (shape, types) in shapes.as_object().into_iter().flatten() {
-            for (dtype, entry) in types.as_object().into_iter().flatten() {
-                let digits = usize::from(what == "peak_rss_gb") * 2;
-                let number = |key: &str, digits: usize| match entry[key].as_f64() {
-                    Some(value) => format!("{value:.digits$}"),
-                    None => "-".into(),
-                };
-                let (own, peer, times) = (number("freehold", digits), number("peer", digits), number("times", 2));
-                println!("{what:<24} {shape:<6} {dtype:<9} {own:>12} {peer:>12} {times:>8}");
-            }
-        }
+    for entry in entries {
+        let digits = usize::from(entry.what == "peak_rss_gb") * 2;
+        let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
+        let (own, peer) = (number(Some(entry.own), digits), number(entry.peer, digits));
+        let what = if entry.what == "tokens_per_s" { "train_tokens_per_s" } else { &entry.what };
+        let (shape, dtype, times) = (entry.shape, entry.dtype, number(entry.times(), 2));
+        println!("{what:<24} {shape:<6} {dtype:<9} {own:>12} {peer:>12} {times:>8}");
     }
-    let packing = &report["packed_over_padded"];
-    let times = |key: &str| packing[key].as_f64().unwrap_or(f64::NAN);
-    println!("packed against padded to max_length: {:.2} times", times("to_max_length"));
-    println!("packed against padded to the longest of each batch of 8: {:.2} times", times("to_longest_of_batch"));
-    if !has_peer {
-        println!("No peer: `{python}` has no torch, transformers and peft; name one that has with --python");
-    }
+    println!("packed against padded to max_length: {:.2} times", packing.to_max_length);
+    println!("packed against padded to the longest of each batch of 8: {:.2} times", packing.to_longest_of_batch);
 }
