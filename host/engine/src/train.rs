@@ -16,11 +16,15 @@ use crate::schedule::learning_rate;
 
 mod checkpoint;
 mod error;
+mod forecast;
+mod packing;
 mod settings;
 mod trainee;
 
 use checkpoint::{Best, Progress, Values};
 pub use error::TrainError;
+pub use forecast::{Forecast, MemoryForecast, TimeForecast, forecast};
+pub use packing::Packing;
 pub use trainee::Learned;
 
 /// One step, as it was made.

@@ -11,7 +11,7 @@ use super::{features_by_features, lanes, lanes_mut, scale_lanes};
 use crate::tensor::Tensor;
 
 /// Tokens whose logits exist at once.
-const CHUNK: usize = 512;
+pub(crate) const CHUNK: usize = 512;
 
 /// The loss and its gradients.
 #[derive(Debug)]
