@@ -42,6 +42,6 @@ pub use precision::{instructions, instructions_of_f32};
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
 pub use second_opinion::second_opinion;
 pub use train::{
-    Forecast, Learned, MemoryForecast, Packing, StepReport, TimeForecast, TrainError, TrainObserver, TrainReport,
-    Trained, Training, forecast, go_on, train,
+    Forecast, HeldOut, Learned, MemoryForecast, Packing, StepReport, TimeForecast, TrainError, TrainObserver,
+    TrainReport, Trained, Training, forecast, go_on, train,
 };

@@ -129,7 +129,7 @@ fn table(report: &Map<String, Value>, has_peer: bool, python: &str) {
     for (what, shapes) in report.iter().filter(|(what, _)| *what != "packed_over_padded") {
         for (shape, types) in shapes.as_object().into_iter().flatten() {
             for (dtype, entry) in types.as_object().into_iter().flatten() {
-                let digits = usize::from(what == "peak_rss_gb") * 2;
+                let digits = usize::from(what.ends_with("_rss_gb")) * 2;
                 let number = |key: &str, digits: usize| match entry[key].as_f64() {
                     Some(value) => format!("{value:.digits$}"),
                     None => "-".into(),

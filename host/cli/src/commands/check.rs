@@ -20,7 +20,7 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
     // The library does not ask the system about its process.
     report.resident_bytes = progress.before_training();
     report.memory_bytes =
-        report.forecast.as_ref().map(|forecast| forecast.memory.total() + report.resident_bytes.unwrap_or(0));
+        report.forecast.as_ref().map(|forecast| forecast.memory.training() + report.resident_bytes.unwrap_or(0));
     terminal.print(&report, page);
     Ok(match (report.admitted, report.problems.is_empty()) {
         (false, _) => ExitCode::Denied,
@@ -59,8 +59,17 @@ fn page(checked: &CheckReport) {
 fn takes(forecast: &Forecast, checked: &CheckReport) {
     headline("What training would take");
     let Forecast { parameters, model_parameters, memory, time } = forecast;
-    let MemoryForecast { weights, trained, gradients, optimizer, activations, buffers, checkpoint, recomputed } =
-        *memory;
+    let MemoryForecast {
+        weights,
+        trained,
+        gradients,
+        optimizer,
+        activations,
+        buffers,
+        checkpoint,
+        recomputed,
+        answering,
+    } = *memory;
     let mut parts: Vec<(&str, u64)> = Vec::new();
     parts.extend(checked.resident_bytes.map(|bytes| ("this process before it trains", bytes)));
     parts.extend([
@@ -72,12 +81,17 @@ fn takes(forecast: &Forecast, checked: &CheckReport) {
         ("buffers", buffers),
         ("a checkpoint", checkpoint),
     ]);
+    // What is less than a MiB says nothing.
+    parts.retain(|(_, bytes)| bytes >> 20 > 0);
     let parts: Vec<String> = parts.iter().map(|(what, bytes)| format!("{} {what}", in_short(*bytes))).collect();
     let TimeForecast { seconds, tokens_per_s, operations_per_s, timed_tokens, timed_seconds, .. } = *time;
     pairs(&[
         ("trained", format!("{parameters} of {model_parameters} values")),
-        ("memory", format!("about {}", in_short(checked.memory_bytes.unwrap_or(memory.total())))),
-        ("", parts.join(", ")),
+        (
+            "memory",
+            format!("about {}: {}", in_short(checked.memory_bytes.unwrap_or(memory.training())), parts.join(", ")),
+        ),
+        ("", format!("and about {} to answer the held-out rows, when the training is over", in_short(answering))),
         ("time", format!("about {} for the steps alone, {tokens_per_s:.0} tokens a second", duration(seconds))),
         (
             "",

@@ -43,11 +43,22 @@ pub struct MemoryForecast {
     pub checkpoint: u64,
     /// Whether activations are computed again instead of kept.
     pub recomputed: bool,
+    /// What answering the held-out rows takes, when the training is over and most of the above is free again.
+    pub answering: u64,
+}
+
+/// What is answered when a training is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeldOut {
+    /// Rows.
+    pub rows: usize,
+    /// Tokens of a row, prompt and answer: of most no more than this.
+    pub tokens: usize,
 }
 
 impl MemoryForecast {
-    /// All of it.
-    pub fn total(&self) -> u64 {
+    /// All that is held while the training is under way.
+    pub fn training(&self) -> u64 {
         let Self { weights, trained, gradients, optimizer, activations, buffers, checkpoint, .. } = *self;
         // A checkpoint is written between two steps, in which activations and buffers wait to be used again.
         weights + trained + gradients + optimizer + activations + buffers + checkpoint
@@ -75,12 +86,15 @@ pub struct TimeForecast {
 ///
 /// # Errors
 /// As [`crate::train`], before its first step.
-pub fn forecast(training: Training<'_>) -> Result<Forecast, TrainError> {
+pub fn forecast(training: Training<'_>, held_out: HeldOut) -> Result<Forecast, TrainError> {
     let course = Course::new(training, None)?;
     let packing = Packing::of(training.examples, training.train, training.seed);
     let learned = training.start()?;
     let parameters = learned.variables().iter().map(|(_, tensor)| tensor.len()).sum();
-    let memory = memory::of(&training, &packing, parameters);
+    let memory = MemoryForecast {
+        answering: memory::answering(&training.model.config, held_out),
+        ..memory::of(&training, &packing, parameters)
+    };
     let time = pace::of(course, learned, &packing);
     Ok(Forecast { parameters, model_parameters: training.model.parameters(), memory, time })
 }

@@ -4,7 +4,7 @@
 use freehold_core::digest::Digest;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::Stage;
-use freehold_engine::{Forecast, Training};
+use freehold_engine::{Forecast, HeldOut, Training};
 use freehold_files::{FileError, Lock};
 use freehold_store::Store;
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub struct CheckReport {
     pub forecast: Option<Forecast>,
     /// Bytes that this process has before the model is loaded, if whoever runs the check can say.
     pub resident_bytes: Option<u64>,
-    /// Those and the bytes of the forecast: what training holds when it holds most.
+    /// Those and what the training holds when it holds most.
     pub memory_bytes: Option<u64>,
 }
 
@@ -177,13 +177,14 @@ fn rehearse(
     })?;
     let Some(Prepared { examples, validation, .. }) = prepared else { return Ok(()) };
     report.problems = validation.problems().into_iter().map(ProblemReport::from).collect();
+    let held_out = HeldOut { rows: validation.eval.rows as usize, tokens: validation.eval.lengths.p95 as usize };
     report.validation = Some(validation);
     if report.problems.is_empty() {
         let recipe = &project.recipe;
         let model = train::load_base(project, resolved)?;
         let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
         let training = Training { model: &model, examples: &examples, adapter, train, seed };
-        report.forecast = Some(freehold_engine::forecast(training)?);
+        report.forecast = Some(freehold_engine::forecast(training, held_out)?);
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use freehold_core::recipe::{Method, Precision};
 use freehold_kernels::LANES;
 
 use super::super::{Training, settings};
-use super::MemoryForecast;
+use super::{HeldOut, MemoryForecast};
 use crate::config::Config;
+use crate::generate::ROWS;
 use crate::model::Target;
 use crate::ops::TARGETS_AT_ONCE;
 use crate::train::packing::Packing;
@@ -38,7 +39,18 @@ pub(super) fn of(training: &Training<'_>, packing: &Packing, parameters: usize) 
         buffers: (transient(config, tokens, packing, train.precision, full) * VALUE) as u64,
         checkpoint,
         recomputed,
+        answering: 0,
     }
+}
+
+/// Bytes that answering takes: the keys and values of the rows that are answered at one time, and a pass over their prompts.
+pub(super) fn answering(config: &Config, held_out: HeldOut) -> u64 {
+    let (queries, keys) = (config.heads * config.head_width, config.key_heads * config.head_width);
+    let tokens = held_out.tokens.next_multiple_of(LANES);
+    let past = 2 * keys * config.layers * tokens;
+    // The stream and its norm; queries, keys, values and what attention gives; gate, up and their product.
+    let pass = (3 * config.hidden_size + 2 * queries + 2 * keys + 3 * config.intermediate_size) * tokens;
+    (held_out.rows.min(ROWS) * (past + pass + config.vocab_size) * VALUE) as u64
 }
 
 /// Values of a token that the backward pass of a block needs.

@@ -15,7 +15,7 @@ const FIRST_TOKENS: usize = 64;
 /// Seconds that the timed passes should take together.
 const SECONDS: f64 = 1.0;
 /// Passes at most.
-const PASSES: usize = 8;
+const PASSES: usize = 9;
 
 /// Times some passes, and says what the whole takes.
 pub(super) fn of(course: Course<'_>, learned: Learned, packing: &Packing) -> TimeForecast {
@@ -25,17 +25,24 @@ pub(super) fn of(course: Course<'_>, learned: Learned, packing: &Packing) -> Tim
     let Some(step) = course.plan.first().cloned() else { return TimeForecast::default() };
     let mut run = Run::new(course, learned, 0.999);
     let first = part(training.examples, &step, FIRST_TOKENS);
-    let (_, seconds) = pass(&run, &first, &counter);
+    let seconds = pass(&run, &first);
     // A pass that took longer than all should is not repeated with more.
     let affordable = (FIRST_TOKENS as f64 * SECONDS / seconds.max(1e-6)).min(1e9) as usize;
     let timed = part(training.examples, &step, affordable.clamp(FIRST_TOKENS, training.train.tokens_at_once));
     let timed_rows: usize = timed.iter().map(|example| Size::of(example).rows).sum();
-    let (mut all_cost, mut all_seconds, mut passes) = (0.0, 0.0, 0);
-    while passes < PASSES && (passes == 0 || all_seconds < SECONDS) {
-        let (cost, seconds) = pass(&run, &timed, &counter);
-        (all_cost, all_seconds, passes) = (all_cost + cost, all_seconds + seconds, passes + 1);
+    let (mut seconds, mut spent) = (Vec::new(), 0.0);
+    while seconds.len() < PASSES && spent < SECONDS {
+        let took = pass(&run, &timed);
+        spent += took;
+        seconds.push(took);
     }
-    let operations_per_s = all_cost / all_seconds.max(1e-9);
+    // The first of several makes the buffers of this size; the median passes over what else the machine did meanwhile.
+    if seconds.len() > 1 {
+        seconds.remove(0);
+    }
+    let passes = seconds.len();
+    let timed_seconds = seconds.iter().sum();
+    let operations_per_s = counter.sequence(timed.iter().map(Size::of)) / median(&mut seconds).max(1e-9);
     let update = update(&mut run, &timed);
     freehold_kernels::release_buffers();
     let seconds = operations / operations_per_s.max(1.0) + packing.steps as f64 * update;
@@ -45,8 +52,13 @@ pub(super) fn of(course: Course<'_>, learned: Learned, packing: &Packing) -> Tim
         operations,
         operations_per_s,
         timed_tokens: passes * timed_rows,
-        timed_seconds: all_seconds,
+        timed_seconds,
     }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// Operations of all steps.
@@ -85,8 +97,8 @@ fn part(examples: &[Example], step: &[usize], tokens: usize) -> Vec<Example> {
     some
 }
 
-/// One pass, forward and backward: its operations and seconds.
-fn pass(run: &Run<'_>, examples: &[Example], counter: &Counter<'_>) -> (f64, f64) {
+/// Seconds of a pass, forward and backward.
+fn pass(run: &Run<'_>, examples: &[Example]) -> f64 {
     let all: Vec<usize> = (0..examples.len()).collect();
     let parts = batch::pack(examples, &all, usize::MAX);
     let total = parts.iter().map(|part| part.targets.len()).sum();
@@ -94,7 +106,7 @@ fn pass(run: &Run<'_>, examples: &[Example], counter: &Counter<'_>) -> (f64, f64
     let passed = run.accumulate(&parts, (1, total));
     let seconds = started.elapsed().as_secs_f64();
     drop(passed);
-    (counter.sequence(examples.iter().map(Size::of)), seconds)
+    seconds
 }
 
 /// Seconds of a step of the optimizer. What it changes belongs to the forecast alone.

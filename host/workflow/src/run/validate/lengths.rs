@@ -1,4 +1,4 @@
-//! How long examples are: quantiles, and a histogram whose bins double.
+//! How long examples are: quantiles, and a histogram with two bins from each power of two to the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct Lengths {
 /// Examples of about one length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Tokens of the shortest that belongs here: a power of two, or 0.
+    /// Tokens of the shortest that belongs here: a power of two, one and a half times that, or 0.
     pub from: u64,
     /// Tokens of the longest that does.
     pub to: u64,
@@ -32,8 +32,12 @@ pub struct Bin {
 
 /// The bin of a length, empty.
 fn bin_of(length: u64) -> Bin {
-    let from = length.checked_ilog2().map_or(0, |power| 1 << power);
-    Bin { from, to: (2 * from).saturating_sub(1), examples: 0, tokens: 0 }
+    let power = length.checked_ilog2().map_or(0, |power| 1 << power);
+    let middle = power + power / 2;
+    // From 1 to 2 there is no middle.
+    let (from, end) =
+        if length < middle || middle == power { (power, middle.max(power + 1)) } else { (middle, 2 * power) };
+    Bin { from, to: if length == 0 { 0 } else { end - 1 }, examples: 0, tokens: 0 }
 }
 
 impl Lengths {
@@ -69,7 +73,9 @@ mod tests {
         let lengths = Lengths::of(vec![9, 3, 2, 30, 3]);
         assert_eq!((lengths.min, lengths.median, lengths.p95, lengths.max), (2, 3, 30, 30));
         let bins: Vec<_> = lengths.bins.iter().map(|bin| (bin.from, bin.to, bin.examples, bin.tokens)).collect();
-        assert_eq!(bins, [(2, 3, 3, 8), (4, 7, 0, 0), (8, 15, 1, 9), (16, 31, 1, 30)]);
+        let expected = [(2, 2, 1, 2), (3, 3, 2, 6), (4, 5, 0, 0), (6, 7, 0, 0), (8, 11, 1, 9), (12, 15, 0, 0)];
+        assert_eq!(bins[..6], expected);
+        assert_eq!(bins[6..], [(16, 23, 0, 0), (24, 31, 1, 30)]);
         assert_eq!(Lengths::of(vec![]), Lengths::default());
         assert_eq!(Lengths::of(vec![0, 1]).bins.iter().map(|bin| bin.from).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(Lengths::of((1..=100).collect()).p95, 95);

@@ -19,8 +19,9 @@ pub enum DataProblem {
     },
     /// Examples are longer than `max_length`.
     #[error(
-        "{examples} of the examples of split `train` have more tokens than `max_length` = {limit}, together {tokens_beyond} \
-         too many, and none is cut: {}",
+        "split `train` has {} with more than `max_length` = {limit} tokens, {tokens_beyond} too many in all, and none is \
+         cut: {}",
+        counted(*examples, "example"),
         listed(first, *examples)
     )]
     TooLong {
@@ -39,8 +40,9 @@ pub enum DataProblem {
     },
     /// Answers are not learned to the token that stops generation.
     #[error(
-        "{rows} rows of split `train` have an answer that does not end with the token that stops generation, so that the \
-         model would not learn to stop: {}",
+        "split `train` has {} with an answer that does not end with the token that stops generation, so that the model \
+         would not learn to stop: {}",
+        counted(*rows, "row"),
         listed(first, *rows)
     )]
     WithoutEnd {
@@ -51,8 +53,9 @@ pub enum DataProblem {
     },
     /// Held-out rows leave the model no room to answer.
     #[error(
-        "{rows} rows of split `eval` have a prompt of more than {limit} tokens, which leaves a model of {positions} positions \
-         fewer than `max_new_tokens` to answer in: {}",
+        "split `eval` has {} with a prompt of more than {limit} tokens, which leaves a model of {positions} positions fewer \
+         than `max_new_tokens` to answer in: {}",
+        counted(*rows, "row"),
         listed(first, *rows)
     )]
     NoRoom {
@@ -65,6 +68,10 @@ pub enum DataProblem {
         /// The first of them.
         first: Vec<NamedRow>,
     },
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Some rows, and how many more there are.
