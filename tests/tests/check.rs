@@ -12,7 +12,7 @@ fn dialogue(turns: &[&str]) -> String {
     format!("{}\n", json!({ "messages": turns.iter().zip(roles).map(message).collect::<Vec<_>>() }))
 }
 
-/// A project that learns three dialogues of two datasets: 10 tokens, none, and 15.
+/// A project that learns two dialogues of two datasets: 10 tokens and 15.
 ///
 /// The template writes `<|begin|>`, then each message as `<|role|>text<|end|>`. An answer is learned with its `<|end|>`.
 fn by_hand() -> (Project, Recipe) {
@@ -21,7 +21,7 @@ fn by_hand() -> (Project, Recipe) {
         project.sign(plugin);
     }
     project.copy_model("base-1");
-    project.write("first.jsonl", &format!("{}{}", dialogue(&["QQQ", "QQ"]), dialogue(&["QQ"])));
+    project.write("first.jsonl", &dialogue(&["QQQ", "QQ"]));
     project.write("second.jsonl", &dialogue(&["Q", "Q", "Q", "QQQ"]));
     project.write("eval.jsonl", &dialogue(&["QQQ", "QQ"]).repeat(10));
     let data = |(name, split): (&str, &str)| {
@@ -56,11 +56,10 @@ fn counts_are_those_worked_out_by_hand() {
         { "from": 12, "to": 15, "examples": 1, "tokens": 15 },
     ]);
     let train = json!({
-        "rows": 3, "turns": 7, "answers": 3, "examples": 2, "tokens": 25, "learned": 9, "masked": 16,
+        "rows": 2, "turns": 6, "answers": 3, "examples": 2, "tokens": 25, "learned": 9, "masked": 16,
         "lengths": { "min": 10, "median": 10, "p95": 15, "max": 15, "bins": bins },
         "too_long": { "limit": 256, "examples": 0, "tokens_beyond": 0, "first": [] },
-        "nothing_to_learn": { "rows": 1, "first": [{ "row": 1, "dataset": "first", "dataset_row": 1 }] },
-        "without_end": nothing,
+        "nothing_to_learn": nothing, "without_end": nothing,
     });
     assert_eq!(checked["validation"]["train"], train);
     let packing = json!({
@@ -76,11 +75,15 @@ fn counts_are_those_worked_out_by_hand() {
     {
         assert!(checked.pointer(number).and_then(Value::as_f64).unwrap() > 0.0, "{number} in {checked}");
     }
-    // A run says the same, and warns of what it leaves out where no progress is drawn.
-    let run = project.run(&["run", "--json"]).expect(0);
-    assert_eq!(run.json()["validation"], checked["validation"]);
-    assert_eq!(run.json()["training"]["examples"], 2);
-    run.says(&["1 row of split `train` has nothing to learn and is left out: row 1 of `first`"]);
+    // A run says the same.
+    let run = project.run(&["run", "--json"]).expect(0).json();
+    assert_eq!((&run["validation"], &run["training"]["examples"]), (&checked["validation"], &json!(2)));
+    let said = project.run(&["audit", "show", "desk-1"]).expect(0);
+    said.says(&[
+        "What was trained on",
+        "9 of 25 tokens (36.0 %) in 2 examples, 3 answers",
+        "10 to 15 tokens, median 10",
+    ]);
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn a_run_records_the_same_counts_each_time_and_a_check_leaves_no_trace() {
 fn rows_that_are_too_long_are_named_by_dataset_and_stop_a_run_before_it_trains() {
     let (project, recipe) = by_hand();
     let checked = check(&project, &with_max_length(&recipe, 12), 1);
-    let first = json!([{ "row": 2, "dataset": "second", "dataset_row": 0, "tokens": 15 }]);
+    let first = json!([{ "row": 1, "dataset": "second", "dataset_row": 0, "tokens": 15 }]);
     let expected = json!({ "limit": 12, "examples": 1, "tokens_beyond": 3, "first": first });
     assert_eq!(checked["validation"]["train"]["too_long"], expected);
     assert_eq!((&checked["forecast"], checked["problems"].as_array().unwrap().len()), (&Value::Null, 1));
@@ -156,16 +159,23 @@ fn rows_that_are_too_long_are_named_by_dataset_and_stop_a_run_before_it_trains()
 }
 
 #[test]
-fn a_split_of_which_nothing_is_learned_stops_a_run_before_it_trains() {
+fn rows_whose_every_token_is_masked_are_named_and_stop_a_run_before_it_trains() {
     let (project, recipe) = by_hand();
+    project.write("second.jsonl", &format!("{}{}", dialogue(&["Q", "Q"]), dialogue(&["QQ"])));
+    let checked = check(&project, &recipe, 1);
+    let first = json!([{ "row": 2, "dataset": "second", "dataset_row": 1 }]);
+    assert_eq!(checked["validation"]["train"]["nothing_to_learn"], json!({ "rows": 1, "first": first }));
+    for command in ["check", "run"] {
+        project.run(&[command]).expect(1).says(&["nothing can be learned of 1 of the 3 rows", "row 1 of `second`"]);
+    }
+    // All of them.
     project.write("first.jsonl", &dialogue(&["QQ"]).repeat(7));
     project.write("second.jsonl", &dialogue(&["Q"]));
     let checked = check(&project, &recipe, 1);
     let counts = &checked["validation"]["train"];
     assert_eq!((&counts["rows"], &counts["learned"], &counts["examples"]), (&json!(8), &json!(0), &json!(0)));
     assert_eq!(counts["nothing_to_learn"]["rows"], 8);
-    let parts =
-        ["nothing can be learned of any of the 8 rows", "row 0 of `first`", "and 3 more", "freehold/chat-format"];
+    let parts = ["nothing can be learned of 8 of the 8 rows", "row 0 of `first`", "and 3 more", "freehold/chat-format"];
     project.run(&["run"]).expect(1).says(&parts);
     let failed = project.run(&["run", "--json"]).expect(1).json();
     assert!(failed["error"]["remedy"].as_str().unwrap().contains("`assistant`"), "{failed}");

@@ -82,14 +82,10 @@ impl RunProgress {
         self.before_training
     }
 
-    /// What is about to be trained on, in short. What is left out has to be seen where nothing is drawn, too.
+    /// What is about to be trained on, in short.
     fn validated(&self, validation: &Validation) {
         for (name, value) in commands::data::in_short(validation) {
             self.line(&format!("  {} {}", format!("{name:10}").dimmed(), shown(&value)));
-        }
-        let left_out = &validation.train.nothing_to_learn;
-        if left_out.rows > 0 {
-            tracing::warn!("{}", shown(&commands::data::left_out(left_out)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is trained on, as people see it: before a training and in what is told of a run.
 
-use freehold_workflow::{Bin, NamedRow, Packing, Rows, SplitCounts, TooLong, Validation};
+use freehold_workflow::{Bin, NamedRow, Packing, SplitCounts, TooLong, Validation};
 
 use crate::page::{headline, pairs, say, table};
 
@@ -18,16 +18,6 @@ fn named(first: &[NamedRow], all: u64) -> String {
     let more = all.saturating_sub(first.len() as u64);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{rest}", names.join(", "))
-}
-
-/// What is said of rows of which nothing is learned.
-pub(crate) fn left_out(Rows { rows, first }: &Rows) -> String {
-    let (row, has) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
-    format!(
-        "{rows} {row} of split `train` {has} nothing to learn and {} left out: {}",
-        if *rows == 1 { "is" } else { "are" },
-        named(first, *rows)
-    )
 }
 
 /// The lines that are told before a training begins, and of it later.
@@ -57,12 +47,7 @@ fn steps(packing: &Packing) -> String {
 /// What a run says of what it trained on.
 pub(super) fn short(validation: &Validation) {
     headline("What was trained on");
-    let mut lines = in_short(validation);
-    let nothing = &validation.train.nothing_to_learn;
-    if nothing.rows > 0 {
-        lines.push(("left out", left_out(nothing)));
-    }
-    pairs(&lines);
+    pairs(&in_short(validation));
 }
 
 /// All that was counted.
@@ -88,8 +73,12 @@ pub(super) fn page(validation: &Validation) {
     headline("What is cut, masked and padded");
     let mut lines = vec![("too long", too_long(&train.too_long, "examples")), ("no room", no_room(&eval.too_long))];
     let nothing = &train.nothing_to_learn;
-    let none = "no row is without something to learn".to_owned();
-    lines.push(("left out", if nothing.rows == 0 { none } else { left_out(nothing) }));
+    lines.push(match nothing.rows {
+        0 => ("masked", "no row has every token masked".into()),
+        rows => {
+            ("masked", format!("{rows} rows have every token masked; a run stops: {}", named(&nothing.first, rows)))
+        }
+    });
     let without = &train.without_end;
     lines.push(match without.rows {
         0 => ("ends", format!("every answer is learned to {end}, which stops generation")),

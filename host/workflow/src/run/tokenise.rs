@@ -93,8 +93,7 @@ pub(crate) fn tokenise(
     PhaseOutput::new(work.before(Phase::Transform)?.outputs.clone(), outputs, &detail)
 }
 
-/// The examples of the training split, its counts, and how many rows are several examples. A row of which nothing is learned is
-/// left out.
+/// The examples of the training split, its counts, and how many rows are several examples.
 fn training_split(
     project: &Project,
     tokenizer: &ChatTokenizer,

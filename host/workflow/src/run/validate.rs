@@ -57,7 +57,8 @@ pub struct SplitCounts {
     pub lengths: Lengths,
     /// Examples that are longer than they may be.
     pub too_long: TooLong,
-    /// Rows of which nothing is learned: they are left out.
+    /// Rows whose every token is masked. A run with some in the training split stops before it trains; of the held-out split
+    /// they are those that are asked, but could not be learned.
     pub nothing_to_learn: Rows,
     /// Rows with an answer that is not learned to the token that stops generation.
     pub without_end: Rows,

@@ -5,15 +5,17 @@ use super::{NamedRow, Rows, TooLong, Validation};
 /// The data cannot be trained on, or what is learned could not be measured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DataProblem {
-    /// Every token of every row is masked.
+    /// Every token of some rows, or of all, is masked.
     #[error(
-        "nothing can be learned of any of the {rows} rows of split `train`: they have no message of the role `assistant`, or \
-         the chat template marks none; the first are {}",
+        "nothing can be learned of {rows} of the {all} rows of split `train`, which have no message of the role `assistant`, \
+         or the chat template marks none: {}",
         listed(first, *rows)
     )]
     NothingToLearn {
-        /// How many rows there are.
+        /// How many rows.
         rows: u64,
+        /// How many rows there are.
+        all: u64,
         /// The first of them.
         first: Vec<NamedRow>,
     },
@@ -87,7 +89,7 @@ impl DataProblem {
     pub fn remedy(&self) -> String {
         match self {
             Self::NothingToLearn { .. } => {
-                "bring dialogues with answers of the role `assistant`, or make them with a transform such as \
+                "drop these rows in a transform, bring dialogues with answers of the role `assistant`, or make them with \
                  freehold/chat-format; a chat template with `generation` blocks has to have one around the answer"
                     .into()
             }
@@ -111,9 +113,9 @@ pub(super) fn of(validation: &Validation) -> Vec<DataProblem> {
     let Validation { train, eval, positions, .. } = validation;
     let positions = *positions;
     let mut problems = Vec::new();
-    if train.learned == 0 {
-        let first = train.nothing_to_learn.first.clone();
-        problems.push(DataProblem::NothingToLearn { rows: train.rows, first });
+    if train.nothing_to_learn.rows > 0 || train.learned == 0 {
+        let Rows { rows, first } = train.nothing_to_learn.clone();
+        problems.push(DataProblem::NothingToLearn { rows, all: train.rows, first });
     }
     if train.too_long.examples > 0 {
         let TooLong { limit, examples, tokens_beyond, first } = train.too_long.clone();
