@@ -147,8 +147,8 @@ mod tests {
     fn what_is_computed_at_once_ends_where_the_next_example_does_not_fit() {
         let size = |index: usize| Size { tokens: [5, 4, 9, 1][index], rows: [4, 3, 8, 1][index], targets: 1 };
         assert_eq!(group(&[0, 1, 2, 3], 8, size), [0..2, 2..3, 3..4]);
-        assert_eq!(group(&[0, 1, 2, 3], 100, size), [0..4]);
-        assert_eq!(group(&[2], 1, size), [0..1]);
+        assert_eq!(group(&[0, 1, 2, 3], 100, size), vec![0..4; 1]);
+        assert_eq!(group(&[2], 1, size), vec![0..1; 1]);
         assert!(group(&[], 1, size).is_empty());
         let example = Example { ids: vec![5, 6, 7, 8, 9], mask: vec![true, false, true, true, false] };
         assert_eq!(Size::of(&example), Size { tokens: 5, rows: 3, targets: 2 });
