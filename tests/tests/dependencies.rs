@@ -93,7 +93,8 @@ fn arrows_point_one_way() {
         ("freehold-rows", &["core"]),
         ("freehold-store", &["core", "files"]),
         ("freehold-ledger", &["core", "files", "trust"]),
-        ("freehold-sandbox", &["core", "files", "trust"]),
+        ("freehold-cache", &["files", "trust"]),
+        ("freehold-sandbox", &["core", "trust", "cache"]),
         // Builds without the sandbox: who only builds plugins does not compile wasmtime.
         ("freehold-component", &[]),
         ("freehold-authoring", &["core", "files", "trust", "sandbox"]),
@@ -104,7 +105,7 @@ fn arrows_point_one_way() {
         ("freehold-hub", &["core", "files"]),
         (
             "freehold-workflow",
-            &["core", "files", "bundle", "rows", "trust", "store", "ledger", "sandbox", "engine", "hub"],
+            &["core", "files", "bundle", "rows", "trust", "store", "ledger", "cache", "sandbox", "engine", "hub"],
         ),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
         ("freehold-sdk", &[]),
@@ -135,6 +136,7 @@ fn libraries_touch_neither_ambient_files_nor_the_environment() {
         "trust",
         "store",
         "ledger",
+        "cache",
         "sandbox",
         "engine",
         "hub",

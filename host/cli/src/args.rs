@@ -7,6 +7,7 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use freehold_engine::Instructions;
 
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// When to use colors
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
+    /// Compute with these instructions and lesser ones, for tests and diagnosis
+    #[arg(long, global = true, hide = true, value_name = "SET", value_parser = parse_instructions)]
+    pub(crate) instructions: Option<Instructions>,
     /// Show no progress
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -119,6 +123,11 @@ fn parse_threads(text: &str) -> Result<usize, String> {
         Ok(threads @ 1..=1024) => Ok(threads),
         _ => Err("expected a number from 1 to 1024".into()),
     }
+}
+
+fn parse_instructions(text: &str) -> Result<Instructions, String> {
+    let found = Instructions::ALL.into_iter().find(|instructions| instructions.as_str() == text);
+    found.ok_or_else(|| format!("expected {}", Instructions::ALL.map(Instructions::as_str).join(", ")))
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! Failures as people and programs see them: what, where, and what to do.
 
 use std::fmt;
+use std::io::Write as _;
 use std::path::Path;
 
 use freehold_core::recipe::RecipeError;
@@ -73,9 +74,11 @@ impl Failure {
             .with_word_splitter(WordSplitter::NoHyphenation);
         // Writing to a String does not fail.
         let _ = handler.render_report(&mut text, self);
-        anstream::eprint!("{text}");
+        // The exit code says it too, where stderr cannot be written.
+        let mut stderr = anstream::stderr();
+        let _ = stderr.write_all(text.as_bytes());
         if let Some(trace) = self.trace.as_ref().filter(|_| terminal.verbose) {
-            anstream::eprintln!("The plugin was in:\n{}", shown_lines(trace));
+            let _ = writeln!(stderr, "The plugin was in:\n{}", shown_lines(trace));
         }
         self.code
     }

@@ -7,6 +7,8 @@ mod page;
 mod progress;
 
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::Arc;
 
 use clap::Parser as _;
 
@@ -21,12 +23,22 @@ fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     start_log(arguments.verbose);
+    outlive_file_limits();
     let terminal = Terminal { json: arguments.json, quiet: arguments.quiet, verbose: arguments.verbose > 0 };
     let code = match commands::run(arguments, &terminal) {
         Ok(code) => code,
         Err(failure) => failure.show(&terminal),
     };
-    ExitCode::from(code as u8)
+    ExitCode::from(page::written(code) as u8)
+}
+
+/// Where files may not become as large as one has to be (`ulimit -f`), writing fails with an error that says which; without
+/// this the system would kill the process.
+fn outlive_file_limits() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
+        tracing::debug!("SIGXFSZ cannot be handled: {error}");
+    }
 }
 
 /// Logs go to stderr: warnings, or as much as `--verbose` or FREEHOLD_LOG ask for.

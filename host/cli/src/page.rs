@@ -1,6 +1,9 @@
 //! Results on stdout: pages for people, JSON for programs.
 
+use std::sync::OnceLock;
+
 use comfy_table::{ContentArrangement, LineStyle, Table, presets};
+use freehold_workflow::ExitCode;
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
@@ -89,7 +92,23 @@ pub(crate) fn say(lines: &str) {
 /// A line on stdout as it is: colors of ours, around what [`shown`] gave. A reader that has gone away is no reason to fail.
 pub(crate) fn paint(line: &str) {
     use std::io::Write as _;
-    let _ = writeln!(anstream::stdout(), "{line}");
+    if let Err(error) = writeln!(anstream::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        // The first says why.
+        let _ = UNWRITTEN.set(error);
+    }
+}
+
+/// Why a part of the result is missing from stdout.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// The exit code of a command whose result was to be written, as to a disk that is full.
+pub(crate) fn written(code: ExitCode) -> ExitCode {
+    use std::io::Write as _;
+    let Some(error) = UNWRITTEN.get() else { return code };
+    let _ = writeln!(anstream::stderr(), "the result cannot be written to stdout: {error}");
+    if code == ExitCode::Done { ExitCode::Broken } else { code }
 }
 
 /// A headline.

@@ -267,6 +267,11 @@ impl ModelFolder {
         file.map_or_else(|| Digest::of(b""), |file| file.digest)
     }
 
+    /// Digest of `tokenizer_config.json`, which names the control tokens, if there is one.
+    pub fn control_tokens_digest(&self) -> Option<Digest> {
+        self.files.iter().find(|file| file.name == TOKENIZER_CONFIG_FILE).map(|file| file.digest)
+    }
+
     /// Digest of the text of the chat template, if there is one.
     pub fn template_digest(&self) -> Option<Digest> {
         self.template.as_ref().map(|template| Digest::of(template.text.as_bytes()))

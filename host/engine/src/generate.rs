@@ -1,7 +1,7 @@
 //! Generation, many rows at once.
 
 use freehold_core::recipe::Precision;
-use freehold_kernels::{Panels, on_worker};
+use freehold_kernels::Panels;
 
 use crate::adapter::Adapter;
 use crate::batch::{Packed, pack, target_positions};
@@ -258,7 +258,7 @@ fn advance(network: &Network<'_, f32>, rows: &mut [Row]) -> Result<(), GenerateE
     let next: Vec<Vec<u32>> = rows.iter_mut().map(|row| std::mem::take(&mut row.next)).collect();
     let next: Vec<&[u32]> = next.iter().map(Vec::as_slice).collect();
     let mut past: Vec<&mut model::Row> = rows.iter_mut().map(|row| &mut row.past).collect();
-    let logits = on_worker(|| last_logits(network, &mut past, &next));
+    let logits = last_logits(network, &mut past, &next);
     for (token, row) in rows.iter_mut().enumerate() {
         row.next.push(row.sampler.next(logits.token(token)).ok_or(GenerateError::NotFinite { index: row.index })?);
     }
@@ -342,7 +342,7 @@ pub fn logits(
     let mut values = Vec::with_capacity(shape.iter().product());
     // A row at a time: logits take more memory than everything else.
     for row in ids {
-        let logits: Panels<f32> = on_worker(|| model::logits(&network, row, std::slice::from_ref(&(0..length))));
+        let logits: Panels<f32> = model::logits(&network, row, std::slice::from_ref(&(0..length)));
         (0..length).for_each(|token| values.extend(logits.token(token)));
     }
     Ok(Logits { shape, values })
@@ -376,7 +376,7 @@ pub fn mean_loss(
     }
     let network = network(model, adapter, precision)?;
     let parts = pack(examples, &indices, TOKENS_AT_ONCE);
-    let loss = |part: &Packed| on_worker(|| model::loss(&network, &part.ids, &part.segments, &part.targets, total));
+    let loss = |part: &Packed| model::loss(&network, &part.ids, &part.segments, &part.targets, total);
     Ok(Some(parts.iter().map(loss).sum()))
 }
 

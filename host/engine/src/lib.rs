@@ -35,13 +35,13 @@ pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};
 pub use folder::{FileDigest, ModelError, ModelFolder};
-pub use freehold_kernels::use_threads;
+pub use freehold_kernels::{Instructions, InstructionsError, use_instructions, use_threads};
 pub use generate::{Answer, Ending, GenerateError, GenerateSettings, Logits, generate, logits, mean_loss};
 pub use model::Model;
 pub use precision::{instructions, instructions_of_f32};
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
 pub use second_opinion::second_opinion;
 pub use train::{
-    Forecast, HeldOut, Learned, MemoryForecast, Packing, StepReport, TimeForecast, TrainError, TrainObserver,
-    TrainReport, Trained, Training, forecast, go_on, train,
+    Forecast, HeldOut, Learned, MemoryForecast, Packing, PackingSettings, StepReport, TimeForecast, TrainError,
+    TrainObserver, TrainReport, Trained, Training, forecast, go_on, train,
 };

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use freehold_kernels::vectorised;
-use rayon::prelude::*;
+use freehold_kernels::{for_each, map, vectorised};
 
 use crate::model::Gradients;
 use crate::tensor::Tensor;
@@ -72,10 +71,10 @@ impl AdamW {
             let (Some(gradient), Some(moments)) = (gradients.get(&name), self.moments.get_mut(&name)) else { continue };
             let decays = tensor.shape().len() > 1;
             let decay = if decays { (1.0 - size.learning_rate * size.weight_decay) as f32 } else { 1.0 };
-            let state = moments.first.par_chunks_mut(CHUNK).zip(moments.second.par_chunks_mut(CHUNK));
-            let tasks = tensor.change().par_chunks_mut(CHUNK).zip(state).zip(gradient.par_chunks(CHUNK));
+            let state = moments.first.chunks_mut(CHUNK).zip(moments.second.chunks_mut(CHUNK));
+            let tasks = tensor.change().chunks_mut(CHUNK).zip(state).zip(gradient.chunks(CHUNK));
             let constants = [clip, beta2, decay, rate, root];
-            tasks.for_each(|((value, (first, second)), gradient)| step(value, first, second, gradient, constants));
+            for_each(tasks, |((value, (first, second)), gradient)| step(value, first, second, gradient, constants));
         }
     }
 
@@ -107,7 +106,7 @@ pub(crate) fn global_norm(gradients: &Gradients<f32>) -> f64 {
     let mut sum = 0.0;
     for gradient in gradients.values() {
         let square = |chunk: &[f32]| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-        let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(square).collect();
+        let parts: Vec<f64> = map(gradient.chunks(CHUNK), square);
         sum += parts.into_iter().sum::<f64>();
     }
     sum.sqrt()

@@ -25,7 +25,7 @@ mod trainee;
 use checkpoint::{Best, Progress, Values};
 pub use error::TrainError;
 pub use forecast::{Forecast, HeldOut, MemoryForecast, TimeForecast, forecast};
-pub use packing::Packing;
+pub use packing::{Packing, PackingSettings};
 pub use trainee::Learned;
 
 /// One step, as it was made.

@@ -25,6 +25,16 @@ pub enum FileError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The disk is full, a quota is used up, or files may not become so large.
+    #[error("there is no space for `{}`, which needs at least {bytes} bytes: {source}", path.display())]
+    NoSpace {
+        /// Which file.
+        path: PathBuf,
+        /// The bytes that it would have so far.
+        bytes: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The file is larger than is allowed here.
     #[error("`{}` has {bytes} bytes; at most {limit} are allowed here", path.display())]
     TooLarge {
@@ -38,6 +48,25 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// `bytes` could not be written to `path`.
+    pub fn unwritten(path: impl Into<PathBuf>, bytes: u64, source: std::io::Error) -> Self {
+        let path = path.into();
+        if says_no_space(&source) {
+            Self::NoSpace { path, bytes, source }
+        } else {
+            Self::Io { action: "write", path, source }
+        }
+    }
+
+    /// Whether there is too little space for what was to be written.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::NoSpace { .. } => true,
+            Self::Io { source, .. } => says_no_space(source),
+            Self::TooLarge { .. } => false,
+        }
+    }
+
     /// Whether the file is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
@@ -49,6 +78,11 @@ impl FileError {
         let refused = |source: &std::io::Error| source.kind() == std::io::ErrorKind::PermissionDenied;
         matches!(self, Self::Io { source, .. } if refused(source) && source.raw_os_error().is_none())
     }
+}
+
+fn says_no_space(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {

@@ -16,6 +16,10 @@ pub struct Unfinished<'d> {
     dir: &'d Dir,
     file: std::fs::File,
     path: PathBuf,
+    /// What it is told by while it has no name of its own.
+    beside: PathBuf,
+    /// Bytes that were written, or were to be.
+    bytes: u64,
     /// It has its name, or never will.
     done: bool,
 }
@@ -44,19 +48,25 @@ impl<'d> Unfinished<'d> {
         };
         // Where files cannot be locked, their age has to do.
         let _ = file.try_lock();
-        Ok(Self { dir, file, path, done: false })
+        Ok(Self { dir, file, path, beside: beside.into(), bytes: 0, done: false })
     }
 
     /// Adds bytes. Many small ones are better gathered before.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(failed("write", &self.path))
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|source| self.unwritten(source))
+    }
+
+    fn unwritten(&self, source: std::io::Error) -> FileError {
+        FileError::unwritten(&self.beside, self.bytes, source)
     }
 
     /// Gives the file its name, which has to be in the same folder; what was there before is replaced. When the call returns,
     /// file and name are on the disk.
     pub fn persist(mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
         let path = path.as_ref();
-        self.file.sync_all().map_err(failed("sync", &self.path))?;
+        // Some systems find out only now that there is no space.
+        self.file.sync_all().map_err(|source| self.unwritten(source))?;
         self.dir.rename(&self.path, self.dir, path).map_err(failed("rename to", path))?;
         self.done = true;
         sync_folder(self.dir, parent_of(path))

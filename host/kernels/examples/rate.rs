@@ -5,7 +5,7 @@ use freehold_kernels::*;
 use half::bf16;
 
 fn main() {
-    println!("{:?} {:?} threads {}", f32_path(), bf16_path(), rayon::current_num_threads());
+    println!("{:?} {:?} threads {}", f32_path(), bf16_path(), threads());
     for (rows, columns, tokens) in
         [(576, 576, 512), (192, 576, 512), (1536, 576, 512), (576, 1536, 512), (49152, 576, 256), (704, 256, 1024)]
     {
@@ -33,9 +33,9 @@ fn main() {
                     );
                 }
             }
-            let mut x = Panels::<f32>::any(columns, 1);
+            let mut x = Panels::<f32>::vector(columns);
             x.values_mut().fill(0.5);
-            let (operand, mut y) = (Operand::new(&x, Precision::F32), Panels::any(rows, 1));
+            let (operand, mut y) = (Operand::new(&x, Precision::F32), Panels::vector(rows));
             let mut best = f64::MAX;
             for _ in 0..50 {
                 let t = Instant::now();

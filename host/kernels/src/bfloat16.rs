@@ -3,13 +3,13 @@
 //! `B` lies in pairs, as the instructions want it: [depth / 2, 32, 2]. Depth is a multiple of 32, filled up with zeros.
 
 use half::bf16;
-use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::instructions::Bf16Path;
 use crate::matrix::round_to_bf16;
 use crate::pack::{DEPTH_STEP, Packed};
 use crate::panels::{LANES, Panels};
+use crate::workers::for_each;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -32,7 +32,7 @@ impl Pairs {
         let depth = panels.features().next_multiple_of(DEPTH_STEP);
         let mut values = Buffer::any(panels.count() * depth * LANES);
         let size = (depth * LANES).max(1);
-        values.par_chunks_exact_mut(size).zip(panels.par_panels()).for_each(|(to, from)| interleave(from, to));
+        for_each(values.chunks_exact_mut(size).zip(panels.panels()), |(to, from)| interleave(from, to));
         Self { depth, values }
     }
 

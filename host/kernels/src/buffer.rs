@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-use rayon::prelude::*;
+use crate::workers::for_each;
 
 /// Vectors of one type and capacity.
 type Shelf = Vec<Box<dyn Any + Send>>;
@@ -73,7 +73,7 @@ impl<T: Element> Clone for Buffer<T> {
     fn clone(&self) -> Self {
         const CHUNK: usize = 1 << 16;
         let mut copy = Self::any(self.len());
-        copy.par_chunks_mut(CHUNK).zip(self.par_chunks(CHUNK)).for_each(|(to, from)| to.copy_from_slice(from));
+        for_each(copy.chunks_mut(CHUNK).zip(self.chunks(CHUNK)), |(to, from)| to.copy_from_slice(from));
         copy
     }
 }

@@ -46,16 +46,101 @@ impl Bf16Path {
     }
 }
 
-/// The best way of this processor for f32.
-pub fn f32_path() -> F32Path {
-    static PATH: OnceLock<F32Path> = OnceLock::new();
-    *PATH.get_or_init(|| *f32_paths().last().unwrap_or(&F32Path::Portable))
+/// Instructions up to which everything is computed, for tests and diagnosis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Instructions {
+    /// What every processor has.
+    Portable,
+    /// AVX2; bf16 is portable.
+    Avx2,
+    /// AVX-512, and AVX512-BF16 where the processor has it.
+    Avx512,
+    /// As AVX-512, and AMX for bf16.
+    Amx,
 }
 
-/// The best way of this processor for bf16.
+impl Instructions {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Amx];
+
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Amx => "amx",
+        }
+    }
+
+    /// Whether this processor has them.
+    pub fn are_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Avx2 => f32_paths().contains(&F32Path::Avx2),
+            Self::Avx512 => f32_paths().contains(&F32Path::Avx512),
+            Self::Amx => f32_paths().contains(&F32Path::Avx512) && bf16_paths().contains(&Bf16Path::Amx),
+        }
+    }
+
+    fn allow_f32(self, path: F32Path) -> bool {
+        path <= [F32Path::Portable, F32Path::Avx2, F32Path::Avx512, F32Path::Avx512][self as usize]
+    }
+
+    fn allow_bf16(self, path: Bf16Path) -> bool {
+        path <= [Bf16Path::Portable, Bf16Path::Portable, Bf16Path::Avx512, Bf16Path::Amx][self as usize]
+    }
+}
+
+/// Instructions cannot be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstructionsError {
+    /// The processor does not have them.
+    Unavailable(Instructions),
+    /// Something was computed already.
+    TooLate,
+}
+
+impl std::fmt::Display for InstructionsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unavailable(instructions) => write!(f, "this processor does not have `{}`", instructions.as_str()),
+            Self::TooLate => f.write_str("instructions are chosen before anything is computed"),
+        }
+    }
+}
+
+impl std::error::Error for InstructionsError {}
+
+static PATHS: OnceLock<(F32Path, Bf16Path)> = OnceLock::new();
+
+/// The best paths within a limit.
+fn paths_within(limit: Instructions) -> (F32Path, Bf16Path) {
+    let f32_path = f32_paths().into_iter().rfind(|path| limit.allow_f32(*path)).unwrap_or(F32Path::Portable);
+    let bf16_path = bf16_paths().into_iter().rfind(|path| limit.allow_bf16(*path)).unwrap_or(Bf16Path::Portable);
+    (f32_path, bf16_path)
+}
+
+/// Computes with these instructions and lesser ones, before anything is; without it, with all that the processor has.
+///
+/// # Errors
+/// The processor does not have them, or something was computed with others already.
+pub fn use_instructions(limit: Instructions) -> Result<(), InstructionsError> {
+    if !limit.are_available() {
+        return Err(InstructionsError::Unavailable(limit));
+    }
+    let wanted = paths_within(limit);
+    if *PATHS.get_or_init(|| wanted) == wanted { Ok(()) } else { Err(InstructionsError::TooLate) }
+}
+
+/// The best way of this processor for f32, unless [`use_instructions`] says another.
+pub fn f32_path() -> F32Path {
+    PATHS.get_or_init(|| paths_within(Instructions::Amx)).0
+}
+
+/// The best way of this processor for bf16, unless [`use_instructions`] says another.
 pub fn bf16_path() -> Bf16Path {
-    static PATH: OnceLock<Bf16Path> = OnceLock::new();
-    *PATH.get_or_init(|| *bf16_paths().last().unwrap_or(&Bf16Path::Portable))
+    PATHS.get_or_init(|| paths_within(Instructions::Amx)).1
 }
 
 /// Every way that this processor can go for f32, the best last.

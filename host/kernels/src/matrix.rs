@@ -66,6 +66,22 @@ impl<'a> Matrix<'a> {
         self.values
     }
 
+    /// Some of the rows.
+    ///
+    /// # Panics
+    /// There are fewer.
+    #[must_use]
+    pub fn rows_of(&self, rows: std::ops::Range<usize>) -> Self {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        let values = match self.values {
+            Values::F32(values) => Values::F32(&values[range]),
+            Values::Bf16(values) => Values::Bf16(&values[range]),
+            Values::F16(values) => Values::F16(&values[range]),
+            Values::F64(values) => Values::F64(&values[range]),
+        };
+        Self { values, rows: rows.len(), columns: self.columns }
+    }
+
     /// Number of rows: outputs.
     pub fn rows(&self) -> usize {
         self.rows

@@ -3,10 +3,14 @@
 use half::bf16;
 
 use crate::buffer::Buffer;
+use crate::instructions::{F32Path, f32_path};
 use crate::matrix::{Matrix, Stored, Values, with_stored};
 use crate::product::Side;
 use crate::real::Real;
-use crate::tile::Factor;
+use crate::tile::{Factor, STRIP};
+
+#[cfg(target_arch = "x86_64")]
+mod strips;
 
 /// A part of a product's left factor.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +23,16 @@ pub(crate) struct Block {
     pub(crate) depth: usize,
 }
 
+/// The left factor of a block's product.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Left<'a, T> {
+    /// As one.
+    Rows(Factor<'a, T>),
+    /// In strips of [`STRIP`] rows: strip after strip, in a strip depth after depth, all rows of a depth side by side.
+    /// The last strip is filled up with anything.
+    Strips(&'a [T]),
+}
+
 /// A block as a factor; `store` holds it where it cannot be used in place.
 pub(crate) fn factor<'a, T: Real>(
     weight: Matrix<'a>,
@@ -26,42 +40,73 @@ pub(crate) fn factor<'a, T: Real>(
     block: Block,
     panels: usize,
     store: &'a mut Option<Buffer<T>>,
-) -> Factor<'a, T> {
+) -> Left<'a, T> {
     let columns = weight.columns();
+    // Laying out anew is worth it only for what is used often.
+    let often = panels >= 3;
+    let in_strips = side == Side::Transposed || (often && rows_to_strips::<T>());
     if let Some(values) = T::in_place(weight.values()) {
         match side {
-            Side::Plain => {
+            Side::Plain if !in_strips => {
                 let values = &values[block.first * columns + block.from..];
-                return Factor { values, row_stride: columns, depth_stride: 1 };
+                return Left::Rows(Factor { values, row_stride: columns, depth_stride: 1 });
             }
-            // A column at a time is worth laying out anew only if it is used often.
-            Side::Transposed if panels < 3 => {
+            Side::Transposed if !often => {
                 let values = &values[block.from * columns + block.first..];
-                return Factor { values, row_stride: 1, depth_stride: columns };
+                return Left::Rows(Factor { values, row_stride: 1, depth_stride: columns });
             }
-            Side::Transposed => (),
+            _ => (),
         }
     }
-    let packed = store.insert(Buffer::any(block.rows * block.depth));
-    with_stored!(weight.values(), values => convert::<_, T>(values, columns, side, block, packed));
-    match side {
-        Side::Plain => Factor { values: packed, row_stride: block.depth, depth_stride: 1 },
-        Side::Transposed => Factor { values: packed, row_stride: 1, depth_stride: block.rows },
+    let rows = if in_strips { block.rows.next_multiple_of(STRIP) } else { block.rows };
+    let packed = store.insert(Buffer::any(rows * block.depth));
+    with_stored!(weight.values(), values => match side {
+        Side::Transposed => strips_of::<_, T>(values, columns, block, packed),
+        #[cfg(target_arch = "x86_64")]
+        Side::Plain if in_strips => {
+            if let Some(packed) = T::singles_mut(packed) {
+                strips::of_rows(values, columns, block, packed);
+            }
+        }
+        Side::Plain => rows_of::<_, T>(values, columns, block, packed),
+    });
+    if in_strips {
+        Left::Strips(packed)
+    } else {
+        Left::Rows(Factor { values: packed, row_stride: block.depth, depth_stride: 1 })
     }
 }
 
+/// Whether rows can be laid out in strips in less time than that saves.
+fn rows_to_strips<T: Real>() -> bool {
+    cfg!(target_arch = "x86_64") && f32_path() == F32Path::Avx512 && T::singles_mut(&mut []).is_some()
+}
+
 vectorised! {
-fn convert<S: Stored, T: Real>(values: &[S], columns: usize, side: Side, block: Block, packed: &mut [T]) {
-    let (lines, first, count, from) = match side {
-        Side::Plain => (block.rows, block.first, block.depth, block.from),
-        Side::Transposed => (block.depth, block.from, block.rows, block.first),
-    };
-    for (line, packed) in (first..first + lines).zip(packed.chunks_exact_mut(count)) {
-        if side == Side::Transposed {
-            prefetch(values, (line + AHEAD) * columns + from, count);
-        }
-        let values = &values[line * columns + from..][..count];
+fn rows_of<S: Stored, T: Real>(values: &[S], columns: usize, block: Block, packed: &mut [T]) {
+    for (row, packed) in packed.chunks_exact_mut(block.depth).enumerate() {
+        let values = &values[(block.first + row) * columns + block.from..][..block.depth];
         packed.iter_mut().zip(values).for_each(|(to, from)| *to = T::stored(*from));
+    }
+}
+}
+
+vectorised! {
+fn strips_of<S: Stored, T: Real>(values: &[S], columns: usize, block: Block, packed: &mut [T]) {
+    let size = block.depth * STRIP;
+    for depth in 0..block.depth {
+        let start = (block.from + depth) * columns + block.first;
+        prefetch(values, start + AHEAD * columns, block.rows);
+        let (whole, rest) = values[start..start + block.rows].as_chunks::<STRIP>();
+        for (strip, from) in whole.iter().enumerate() {
+            if let Some(to) = packed[strip * size + depth * STRIP..].first_chunk_mut::<STRIP>() {
+                *to = from.map(T::stored);
+            }
+        }
+        if !rest.is_empty() {
+            let to = &mut packed[whole.len() * size + depth * STRIP..];
+            to.iter_mut().zip(rest).for_each(|(to, from)| *to = T::stored(*from));
+        }
     }
 }
 }
@@ -132,7 +177,7 @@ fn columns_bf16<S: Stored>(values: &[S], columns: usize, block: Block, stride: u
     let Block { first, rows, from, depth } = block;
     let mut whole = 0;
     #[cfg(target_arch = "x86_64")]
-    if crate::instructions::f32_path() == crate::instructions::F32Path::Avx512 {
+    if f32_path() == F32Path::Avx512 {
         whole = avx512::transpose(values, columns, block, stride, packed);
     }
     for i in 0..rows {

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use half::bf16;
-use rayon::prelude::*;
 
 use crate::bfloat16::{self, Pairs};
 use crate::buffer::Buffer;
 use crate::instructions::{bf16_path, f32_path};
-use crate::matrix::{Matrix, round_to_bf16};
-use crate::pack::{self, Block};
+use crate::matrix::Matrix;
+use crate::pack::{self, Block, Left};
 use crate::panels::{LANES, Panels};
 use crate::real::Real;
-use crate::tile::Factor;
-use crate::vector;
+use crate::tile::{Factor, STRIP};
+use crate::{vector, workers};
 
 /// In what factors are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,23 +40,41 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Operand<'a, T: Real> {
     panels: &'a Panels<T>,
-    pairs: Option<Pairs>,
+    rounded: Rounded,
+}
+
+/// Values in bf16.
+#[derive(Debug)]
+enum Rounded {
+    No,
+    Panels(Pairs),
+    Vector(Buffer<bf16>),
 }
 
 impl<'a, T: Real> Operand<'a, T> {
     /// Prepares panels. Values of type f64 are always multiplied as they are.
     pub fn new(panels: &'a Panels<T>, precision: Precision) -> Self {
-        let pairs = match precision {
-            Precision::F32 => None,
-            Precision::Bf16 => T::singles(panels).map(Pairs::of),
+        let rounded = match (precision, T::singles(panels)) {
+            (Precision::Bf16, Some(vector)) if vector.is_vector() => Rounded::Vector(vector::rounded(vector)),
+            (Precision::Bf16, Some(panels)) => Rounded::Panels(Pairs::of(panels)),
+            (Precision::F32, _) | (_, None) => Rounded::No,
         };
-        Self { panels, pairs }
+        Self { panels, rounded }
     }
 
-    /// The only token, as it is multiplied.
-    pub(crate) fn vector(&self) -> Vec<f32> {
-        let values = self.panels.token(0).map(|x| x.to_f64() as f32);
-        if self.pairs.is_some() { values.map(|x| round_to_bf16(x).to_f32()).collect() } else { values.collect() }
+    /// The values as they are.
+    pub fn panels(&self) -> &'a Panels<T> {
+        self.panels
+    }
+
+    /// The values of panels in bf16.
+    fn pairs(&self) -> Option<&Pairs> {
+        if let Rounded::Panels(pairs) = &self.rounded { Some(pairs) } else { None }
+    }
+
+    /// The values of a single token in bf16.
+    pub(crate) fn rounded_vector(&self) -> Option<&[bf16]> {
+        if let Rounded::Vector(values) = &self.rounded { Some(values) } else { None }
     }
 }
 
@@ -101,7 +118,8 @@ impl<'a, T: Real> Job<'a, T> {
         for (weight, x) in &self.terms {
             let sizes = (self.out.features(), x.panels.features());
             assert_eq!(sizes, self.side.sizes(*weight), "the sizes of a product");
-            assert_eq!(self.out.tokens(), x.panels.tokens(), "the tokens of a product");
+            let tokens = |x: &Panels<T>| (x.tokens(), x.is_vector());
+            assert_eq!(tokens(self.out), tokens(x.panels), "the tokens of a product");
         }
         if let Start::Bias(bias) = self.start {
             assert_eq!(bias.len(), self.out.features(), "the size of a bias");
@@ -160,7 +178,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
         jobs.iter().for_each(Job::check);
         return vector::multiply_vectors(jobs);
     }
-    let threads = rayon::current_num_threads();
+    let threads = workers::threads();
     let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(job.block())).sum();
     // Where there are few blocks, panels are shared out as well.
     let shares = threads.div_ceil(blocks.max(1));
@@ -172,7 +190,8 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
         let terms = Arc::new(terms);
         let (features, count) = (out.features(), out.count());
         let share = count.div_ceil(shares).max(1);
-        let mut by_block: Vec<Vec<(usize, &mut [T])>> = (0..features.div_ceil(size)).map(|_| Vec::new()).collect();
+        let mut by_block: Vec<Vec<(usize, &mut [T])>> =
+            (0..features.div_ceil(size)).map(|_| Vec::with_capacity(count)).collect();
         for (panel, values) in out.values_mut().chunks_exact_mut((features * LANES).max(1)).enumerate() {
             for (block, values) in values.chunks_mut(size * LANES).enumerate() {
                 by_block[block].push((panel, values));
@@ -188,7 +207,7 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
             }
         }
     }
-    tasks.into_par_iter().with_max_len(1).for_each(Task::run);
+    workers::for_each(tasks, Task::run);
 }
 
 impl Side {
@@ -213,10 +232,10 @@ impl<T: Real> Task<'_, T> {
         let terms = Arc::clone(&self.terms);
         for (weight, x) in terms.iter() {
             let depth = x.panels.features();
-            let step = if x.pairs.is_some() { DEPTH_BF16 } else { DEPTH };
+            let step = if x.pairs().is_some() { DEPTH_BF16 } else { DEPTH };
             for from in (0..depth).step_by(step) {
                 let block = Block { first: self.first, rows: self.rows, from, depth: step.min(depth - from) };
-                match &x.pairs {
+                match x.pairs() {
                     Some(pairs) => self.part_bf16(*weight, pairs, block, accumulate),
                     None => self.part(*weight, x.panels, block, accumulate),
                 }
@@ -231,13 +250,13 @@ impl<T: Real> Task<'_, T> {
     fn part(&mut self, weight: Matrix<'_>, x: &Panels<T>, block: Block, accumulate: bool) {
         let mut store: Option<Buffer<T>> = None;
         let mut cold = self.side == Side::Plain && T::in_place(weight.values()).is_some();
-        let factor = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
+        let left = pack::factor(weight, self.side, block, self.panels.len(), &mut store);
         for (panel, out) in &mut self.panels {
             let x = &x.panel(*panel)[block.from * LANES..][..block.depth * LANES];
-            if std::mem::take(&mut cold) {
-                first_panel(factor, block, x, out, accumulate);
-            } else {
-                T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate);
+            match left {
+                Left::Rows(factor) if std::mem::take(&mut cold) => first_panel(factor, block, x, out, accumulate),
+                Left::Rows(factor) => T::tiles(f32_path(), factor, [block.rows, block.depth], x, out, accumulate),
+                Left::Strips(values) => strips(values, block, x, out, accumulate),
             }
         }
     }
@@ -255,15 +274,22 @@ impl<T: Real> Task<'_, T> {
     }
 }
 
+fn strips<T: Real>(values: &[T], block: Block, x: &[T], out: &mut [T], accumulate: bool) {
+    let strips = values.chunks_exact((block.depth * STRIP).max(1));
+    for (values, out) in strips.zip(out.chunks_mut(STRIP * LANES)) {
+        let factor = Factor { values, row_stride: 1, depth_stride: STRIP };
+        T::tiles(f32_path(), factor, [out.len() / LANES, block.depth], x, out, accumulate);
+    }
+}
+
 /// The first panel that a block of a weight is used for: while some rows are multiplied, the next come from memory.
 fn first_panel<T: Real>(factor: Factor<'_, T>, block: Block, x: &[T], out: &mut [T], accumulate: bool) {
-    const ROWS: usize = 12;
-    for (index, out) in out.chunks_mut(ROWS * LANES).enumerate() {
-        let row = index * ROWS;
-        for next in row + ROWS..(row + 2 * ROWS).min(block.rows) {
+    for (index, out) in out.chunks_mut(STRIP * LANES).enumerate() {
+        let row = index * STRIP;
+        for next in row + STRIP..(row + 2 * STRIP).min(block.rows) {
             pack::prefetch(factor.values, next * factor.row_stride, block.depth);
         }
-        let rows = ROWS.min(block.rows - row);
+        let rows = STRIP.min(block.rows - row);
         let factor = Factor { values: &factor.values[row * factor.row_stride..], ..factor };
         T::tiles(f32_path(), factor, [rows, block.depth], x, out, accumulate);
     }
@@ -343,8 +369,7 @@ mod tests {
         let x = panels(columns, 100, 2);
         for precision in [Precision::F32, Precision::Bf16] {
             let run = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| {
+                Arc::new(workers::Workers::new(threads)).install(|| {
                     let (operand, mut out) = (Operand::new(&x, precision), Panels::any(rows, 100));
                     multiply(Job::new(weight, Side::Plain, &operand, &mut out));
                     out

@@ -63,15 +63,15 @@ impl Real for f32 {
         // Not `clamp`, whose check of its limits keeps the loop around it from being made of vectors.
         let x = if self > 88.0 { 88.0 } else { self };
         let x = if x < -87.0 { -87.0 } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
         let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
-        let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+        let r = n.mul_add(2.121_944_4e-4, n.mul_add(-0.693_359_4, x));
         let mut p = 1.987_569_1e-4_f32;
         for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-            p = p * r + c;
+            p = p.mul_add(r, c);
         }
-        (p * r * r + r + 1.0) * f32::from_bits(exponent)
+        p.mul_add(r * r, r + 1.0) * f32::from_bits(exponent)
     }
 
     #[inline(always)]

@@ -22,6 +22,9 @@ pub struct Factor<'a, T> {
     pub depth_stride: usize,
 }
 
+/// The most rows of a tile: what is laid out anew lies in strips of so many rows.
+pub(crate) const STRIP: usize = 12;
+
 /// Sizes of a product.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
@@ -48,6 +51,9 @@ pub trait Tiled: Sized {
     fn singles(panels: &Panels<Self>) -> Option<&Panels<f32>>
     where
         Self: crate::buffer::Element;
+    /// The values, if this type is f32.
+    #[doc(hidden)]
+    fn as_singles(values: &[Self]) -> Option<&[f32]>;
     /// The values, if this type is f32.
     #[doc(hidden)]
     fn singles_mut(values: &mut [Self]) -> Option<&mut [f32]>;
@@ -107,6 +113,10 @@ impl Tiled for f32 {
         Some(panels)
     }
 
+    fn as_singles(values: &[f32]) -> Option<&[f32]> {
+        Some(values)
+    }
+
     fn singles_mut(values: &mut [f32]) -> Option<&mut [f32]> {
         Some(values)
     }
@@ -139,6 +149,10 @@ impl Tiled for f64 {
     }
 
     fn singles(_: &Panels<f64>) -> Option<&Panels<f32>> {
+        None
+    }
+
+    fn as_singles(_: &[f64]) -> Option<&[f32]> {
         None
     }
 

@@ -1,13 +1,26 @@
 //! Transposition of blocks.
 
+use crate::instructions::{F32Path, f32_path};
 use crate::panels::LANES;
 use crate::real::Real;
 
 /// The block [32, 32] of `from` (rows of 32) transposed into `to`.
-#[inline(always)]
+///
+/// # Panics
+/// A slice is too short.
 pub fn transpose_panel<T: Real>(from: &[T], to: &mut [T]) {
-    const SIDE: usize = 8;
     let (from, to) = (&from[..LANES * LANES], &mut to[..LANES * LANES]);
+    #[cfg(target_arch = "x86_64")]
+    if let (F32Path::Avx512, Some(from)) = (f32_path(), T::as_singles(from))
+        && let Some(to) = T::singles_mut(to)
+    {
+        return avx512::panel(from, to);
+    }
+    portable(from, to);
+}
+
+fn portable<T: Copy>(from: &[T], to: &mut [T]) {
+    const SIDE: usize = 8;
     for row in (0..LANES).step_by(SIDE) {
         for column in (0..LANES).step_by(SIDE) {
             for i in 0..SIDE {
@@ -25,9 +38,34 @@ pub(crate) mod avx512 {
     #![allow(unsafe_code, reason = "vector instructions")]
 
     use std::arch::x86_64::{
-        __m512i, _mm512_shuffle_i32x4, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-        _mm512_unpacklo_epi64,
+        __m512i, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
     };
+
+    use crate::panels::LANES;
+
+    /// As [`super::transpose_panel`].
+    pub(super) fn panel(from: &[f32], to: &mut [f32]) {
+        assert!(from.len() >= LANES * LANES && to.len() >= LANES * LANES, "a panel is too short");
+        // SAFETY: the instructions were found, and the lengths just checked.
+        unsafe { quarters(from.as_ptr(), to.as_mut_ptr()) }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    unsafe fn quarters(from: *const f32, to: *mut f32) {
+        for (row, column) in [(0, 0), (0, 16), (16, 0), (16, 16)] {
+            let mut rows = [_mm512_setzero_si512(); 16];
+            // SAFETY: as the caller says.
+            unsafe {
+                for (i, place) in rows.iter_mut().enumerate() {
+                    *place = _mm512_loadu_si512(from.add((row + i) * LANES + column).cast());
+                }
+                for (i, columns) in transpose(rows).into_iter().enumerate() {
+                    _mm512_storeu_si512(to.add((column + i) * LANES + row).cast(), columns);
+                }
+            }
+        }
+    }
 
     /// Row i of the result holds element i of every vector.
     #[target_feature(enable = "avx512f")]
@@ -74,6 +112,9 @@ mod tests {
         let mut to = vec![0.0; LANES * LANES];
         transpose_panel(&from, &mut to);
         assert!((0..LANES * LANES).all(|i| to[i % LANES * LANES + i / LANES] == from[i]));
+        let fast = std::mem::replace(&mut to, vec![0.0; LANES * LANES]);
+        portable(&from, &mut to);
+        assert_eq!(fast, to);
     }
 
     #[cfg(target_arch = "x86_64")]

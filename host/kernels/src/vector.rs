@@ -1,183 +1,185 @@
 //! A weight times a single token: as fast as the weight can be read.
 //!
-//! Sixteen rows of sixteen values are transposed in registers, so that the lanes of a vector are outputs and every sum is
-//! the same chain of fused multiply-adds as in a panel, bit for bit.
+//! In f32 sixteen rows of sixteen values are transposed in registers, so that the lanes of a vector are outputs and every
+//! sum is the same chain of fused multiply-adds as in a panel, bit for bit. In bf16 a row is multiplied as it lies.
 
-use rayon::prelude::*;
+use half::bf16;
 
-use crate::instructions::{F32Path, f32_path};
-use crate::matrix::{Matrix, Stored, with_stored};
-use crate::panels::LANES;
-use crate::product::{Job, Side, Start};
+use crate::buffer::Buffer;
+use crate::instructions::{Bf16Path, F32Path, bf16_path, f32_path};
+use crate::matrix::{Stored, round_to_bf16, with_stored};
+use crate::panels::Panels;
+use crate::product::{Job, Operand, Side, Start};
 use crate::real::Real;
+use crate::workers;
 
-/// Outputs of a task, at least: what goes on at once in registers.
-const BLOCK: usize = 64;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
-/// `y += W x`, all in f32.
-struct Product<'a> {
-    weight: Matrix<'a>,
-    x: Vec<f32>,
-}
+/// Outputs of a task are a multiple of this: what goes on at once in registers.
+const BLOCK: usize = 16;
 
-/// Whether sums are those of single tokens, with the weights used as they lie.
+/// Whether the results are single tokens that lie by themselves.
 pub(crate) fn are_vectors<T: Real>(jobs: &[Job<'_, T>]) -> bool {
-    let single = |job: &Job<'_, T>| job.out.tokens() == 1 && job.side == Side::Plain && T::singles(job.out).is_some();
-    !jobs.is_empty() && jobs.iter().all(single)
+    jobs.first().is_some_and(|job| job.out.is_vector())
 }
 
-/// Computes sums of single tokens. In bf16 the token is rounded, and sums have the order of f32.
+/// A token as it is multiplied.
+enum Factor<'a> {
+    /// As it is.
+    Singles(&'a [f32]),
+    /// Rounded.
+    Brains(&'a [bf16]),
+}
+
+/// A token, rounded to bf16.
+pub(crate) fn rounded(x: &Panels<f32>) -> Buffer<bf16> {
+    let mut rounded = Buffer::any(x.features());
+    rounded.iter_mut().zip(x.values()).for_each(|(to, from)| *to = round_to_bf16(*from));
+    rounded
+}
+
+/// Computes sums of single tokens.
+///
+/// # Panics
+/// Something else is among them: such sums are of f32, and of weights that are used as they lie.
 pub(crate) fn multiply_vectors<T: Real>(jobs: Vec<Job<'_, T>>) {
-    let outputs: usize = jobs.iter().map(|job| job.out.features()).sum();
-    let share = outputs.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK);
     let mut sums = Vec::with_capacity(jobs.len());
-    for job in &jobs {
-        let products: Vec<Product<'_>> =
-            job.terms.iter().map(|(weight, x)| Product { weight: *weight, x: x.vector() }).collect();
-        let y: Vec<f32> = match job.start {
-            Start::Zero => vec![0.0; job.out.features()],
-            Start::Bias(bias) => bias.iter().map(|x| x.to_f64() as f32).collect(),
-            Start::Output => job.out.token(0).map(|x| x.to_f64() as f32).collect(),
-        };
-        sums.push((products, y));
+    for Job { side, terms, out, start } in jobs {
+        assert!(side == Side::Plain && out.is_vector(), "products of a single token");
+        match start {
+            Start::Zero => out.values_mut().fill(T::ZERO),
+            Start::Bias(bias) => out.values_mut().copy_from_slice(bias),
+            Start::Output => (),
+        }
+        let terms: Vec<_> = terms.into_iter().map(|(weight, x)| (weight, factor(x))).collect();
+        sums.push((terms, T::singles_mut(out.values_mut())));
     }
-    let tasks = sums.iter_mut().flat_map(|(products, y)| {
-        let products = &*products;
-        y.chunks_mut(share).enumerate().map(move |(task, y)| (products, task * share, y))
+    let threads = workers::threads();
+    let tasks = sums.iter_mut().flat_map(|(terms, y)| {
+        let terms = &*terms;
+        // Memory is read best in few long ways.
+        let share = y.as_ref().map_or(0, |y| y.len().div_ceil(threads).next_multiple_of(BLOCK));
+        let y = y.iter_mut().flat_map(move |y| y.chunks_mut(share.max(BLOCK)));
+        y.enumerate().map(move |(task, y)| (terms, task * share, y))
     });
-    tasks.collect::<Vec<_>>().into_par_iter().with_max_len(1).for_each(|(products, first, y)| {
-        for Product { weight, x } in products {
+    workers::for_each(tasks, |(terms, first, y)| {
+        for (weight, x) in terms {
             let columns = weight.columns();
             with_stored!(weight.values(), values => {
-                rows(f32_path(), &values[first * columns..][..y.len() * columns], x, y);
+                let values = &values[first * columns..][..y.len() * columns];
+                match x {
+                    Factor::Singles(x) => rows(f32_path(), values, x, y),
+                    Factor::Brains(x) => rows_bf16(bf16_path(), values, x, y),
+                }
             });
         }
     });
-    for (job, (_, y)) in jobs.into_iter().zip(sums) {
-        job.out.values_mut().chunks_exact_mut(LANES).zip(y).for_each(|(lanes, y)| lanes.fill(T::real(f64::from(y))));
+}
+
+fn factor<'a, T: Real>(x: &'a Operand<'_, T>) -> Factor<'a> {
+    match x.rounded_vector() {
+        Some(x) => Factor::Brains(x),
+        None => Factor::Singles(T::singles(x.panels()).map_or(&[], |x| x.values())),
     }
 }
 
 /// `y += W x` on one thread.
 fn rows<S: Stored>(path: F32Path, values: &[S], x: &[f32], y: &mut [f32]) {
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if path == F32Path::Avx512 {
-        done = avx512::rows(values, x, y);
-    }
-    let _ = path;
-    let columns = x.len();
-    for (row, y) in y.iter_mut().enumerate().skip(done) {
-        *y = values[row * columns..][..columns].iter().zip(x).fold(*y, |sum, (w, x)| w.single().mul_add(*x, sum));
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        F32Path::Avx512 => avx512::rows(values, x, y),
+        _ => chains(values, x, y),
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    #![allow(unsafe_code, reason = "vector instructions; all places are computed from checked slices")]
-
-    use std::arch::x86_64::{
-        __m512, _MM_HINT_T1, _mm_prefetch, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-    };
-
-    use crate::matrix::Stored;
-    use crate::transpose::avx512::transpose;
-
-    /// Groups of 16 rows whose sums go on at once: a chain alone would wait for its own last step.
-    const GROUPS: usize = 2;
-
-    /// Treats rows by 16; gives how many were.
-    pub(super) fn rows<S: Stored>(values: &[S], x: &[f32], y: &mut [f32]) -> usize {
-        let (columns, mut row) = (x.len(), 0);
-        while row + 16 <= y.len() {
-            let whole = y.len() - row >= 16 * GROUPS;
-            let count = if whole { 16 * GROUPS } else { 16 };
-            let (values, y) = (&values[row * columns..][..count * columns], &mut y[row..row + count]);
-            // SAFETY: the instructions were found; the slices have `count` rows.
-            unsafe { if whole { group::<S, GROUPS>(values, x, y) } else { group::<S, 1>(values, x, y) } }
-            row += count;
-        }
-        row
+/// The same of rounded factors.
+fn rows_bf16<S: Stored>(path: Bf16Path, values: &[S], x: &[bf16], y: &mut [f32]) {
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        Bf16Path::Avx512 | Bf16Path::Amx if avx512::has_dot_products() => avx512::rows_bf16(values, x, y),
+        _ => chains_bf16(values, x, y),
     }
+}
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,fma")]
-    unsafe fn group<S: Stored, const G: usize>(values: &[S], x: &[f32], y: &mut [f32]) {
-        let columns = x.len();
-        // SAFETY: `y` has 16 G values, `values` 16 G rows of `columns`.
-        unsafe {
-            let mut sums: [__m512; G] = [_mm512_setzero_ps(); G];
-            for (g, sum) in sums.iter_mut().enumerate() {
-                *sum = _mm512_loadu_ps(y.as_ptr().add(16 * g));
-            }
-            let whole = columns / 16 * 16;
-            for k in (0..whole).step_by(16) {
-                // One group's block fills half of the registers; the processor runs the groups into each other.
-                for (g, sum) in sums.iter_mut().enumerate() {
-                    let first = values.as_ptr().add(16 * g * columns + k);
-                    // Written out: as a loop it is not unrolled, and goes through memory.
-                    macro_rules! rows {
-                        ($($r:literal)*) => { [$({
-                            let from = first.add($r * columns);
-                            // So many rows at once are more than the processor reads ahead by itself: the same place of
-                            // the next group is asked for.
-                            let next = from.wrapping_add(16 * G * columns);
-                            _mm_prefetch::<_MM_HINT_T1>(next.cast::<i8>());
-                            _mm512_castps_si512(S::singles_16(from))
-                        }),*] };
-                    }
-                    let block = rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-                    for (j, row) in transpose(block).into_iter().enumerate() {
-                        let x = _mm512_set1_ps(*x.get_unchecked(k + j));
-                        *sum = _mm512_fmadd_ps(_mm512_castsi512_ps(row), x, *sum);
-                    }
-                }
-            }
-            for (g, sum) in sums.iter().enumerate() {
-                _mm512_storeu_ps(y.as_mut_ptr().add(16 * g), *sum);
-            }
-            for (row, y) in y.iter_mut().enumerate() {
-                for k in whole..columns {
-                    *y = values[row * columns + k].single().mul_add(x[k], *y);
-                }
-            }
-        }
+vectorised! {
+fn chains<S: Stored>(values: &[S], x: &[f32], y: &mut [f32]) {
+    for (row, y) in values.chunks_exact(x.len().max(1)).zip(y) {
+        *y = row.iter().zip(x).fold(*y, |sum, (w, x)| w.single().fused(*x, sum));
     }
+}
+}
+
+vectorised! {
+fn chains_bf16<S: Stored>(values: &[S], x: &[bf16], y: &mut [f32]) {
+    for (row, y) in values.chunks_exact(x.len().max(1)).zip(y) {
+        *y = row.iter().zip(x).fold(*y, |sum, (w, x)| w.brain().to_f32().fused(x.to_f32(), sum));
+    }
+}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::Values;
-    use crate::panels::Panels;
-    use crate::product::{Operand, Precision, multiply};
+    use crate::instructions::{bf16_paths, f32_paths};
+    use crate::matrix::{Matrix, Values};
+    use crate::panels::LANES;
+    use crate::product::{Precision, multiply};
     use crate::tile::tests::values;
+
+    const SHAPES: [(usize, usize); 8] = [(1, 1), (8, 40), (16, 16), (50, 33), (64, 48), (200, 100), (37, 8), (700, 96)];
+
+    /// The three types of stored values, and the same values.
+    fn each(count: usize, mut test: impl FnMut(Values<'_>)) {
+        let w = values(count, 1);
+        let brain: Vec<bf16> = w.iter().map(|&x| bf16::from_f32(x)).collect();
+        let half: Vec<half::f16> = w.iter().map(|&x| half::f16::from_f32(x)).collect();
+        test(Values::F32(&w));
+        test(Values::Bf16(&brain));
+        test(Values::F16(&half));
+    }
 
     #[test]
     fn a_single_token_has_the_bits_it_has_in_a_panel() {
-        for (outputs, inputs) in [(1, 1), (16, 16), (50, 33), (64, 48), (200, 100)] {
-            let w = values(outputs * inputs, 1);
-            let brain: Vec<half::bf16> = w.iter().map(|&x| half::bf16::from_f32(x)).collect();
-            let half: Vec<half::f16> = w.iter().map(|&x| half::f16::from_f32(x)).collect();
-            for stored in [Values::F32(&w), Values::Bf16(&brain), Values::F16(&half)] {
+        for (outputs, inputs) in SHAPES {
+            let (token, bias) = (values(inputs, 2), values(outputs, 3));
+            each(outputs * inputs, |stored| {
                 let weight = Matrix::new(stored, outputs, inputs);
                 let mut x = Panels::<f32>::zeros(inputs, LANES);
-                x.set_token(9, values(inputs, 2));
+                x.set_token(9, token.clone());
                 let mut out = Panels::any(outputs, LANES);
                 let operand = Operand::new(&x, Precision::F32);
-                multiply(Job::new(weight, Side::Plain, &operand, &mut out));
-                let mut single = Panels::any(inputs, 1);
-                single.set_token(0, values(inputs, 2));
-                let mut alone = Panels::any(outputs, 1);
-                multiply(Job::new(weight, Side::Plain, &Operand::new(&single, Precision::F32), &mut alone));
+                multiply(Job::new(weight, Side::Plain, &operand, &mut out).from(Start::Bias(&bias)));
+                let (single, mut alone) = (x.take(9), Panels::vector(outputs));
+                let operand = Operand::new(&single, Precision::F32);
+                multiply(Job::new(weight, Side::Plain, &operand, &mut alone).from(Start::Bias(&bias)));
                 let want: Vec<f32> = alone.token(0).collect();
                 assert!(out.token(9).eq(want.iter().copied()), "{outputs}x{inputs}");
-                for path in crate::instructions::f32_paths() {
-                    let mut y = vec![0.0; outputs];
-                    with_stored!(stored, values => rows(path, values, &self::values(inputs, 2), &mut y));
-                    assert_eq!(y, want);
+                for path in f32_paths() {
+                    let mut y = bias.clone();
+                    with_stored!(stored, values => rows(path, values, &token, &mut y));
+                    assert_eq!(y, want, "{path:?} {outputs}x{inputs}");
                 }
-            }
+            });
+        }
+    }
+
+    #[test]
+    fn in_bf16_both_factors_are_rounded() {
+        for (outputs, inputs) in SHAPES {
+            let x: Vec<bf16> = values(inputs, 2).iter().map(|&x| round_to_bf16(x)).collect();
+            each(outputs * inputs, |stored| {
+                let exact = stored.to_f64(0..outputs * inputs);
+                let term = |w: f64, x: &bf16| bf16::from_f64(w).to_f64() * x.to_f64();
+                let sum = |row: &[f64]| 0.5 + row.iter().zip(&x).map(|(w, x)| term(*w, x)).sum::<f64>();
+                for path in bf16_paths() {
+                    let mut y = vec![0.5; outputs];
+                    with_stored!(stored, values => rows_bf16(path, values, &x, &mut y));
+                    for (y, row) in y.iter().zip(exact.chunks_exact(inputs)) {
+                        assert!((f64::from(*y) - sum(row)).abs() < 1e-4, "{path:?} {outputs}x{inputs}");
+                    }
+                }
+            });
         }
     }
 }

@@ -30,6 +30,7 @@ mod weight;
 
 use std::sync::Arc;
 
+pub use freehold_cache::Cache;
 use freehold_core::contract;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::manifest::{Manifest, World};
@@ -44,7 +45,6 @@ use platform::PluginState;
 use turns::Turns;
 use weight::Refusal;
 
-pub use cache::Cache;
 pub use error::{Bound, SandboxError};
 pub use grants::Grants;
 pub use host::HostSettings;
@@ -142,7 +142,7 @@ impl Sandbox {
             Component::from_binary(engine, plugin.component())
         };
         match &self.cache {
-            Some(cache) => cache.component(engine, plugin.manifest().component, compile),
+            Some(cache) => cache::component(cache, engine, plugin.manifest().component, compile),
             None => compile(),
         }
     }

@@ -451,6 +451,13 @@ impl WorkflowError {
                 "correct the path; it is relative to the recipe, or absolute below a folder that `--root FOLDER` allows"
                     .into()
             }
+            Self::File(error) | Self::Store(StoreError::File(error)) | Self::Ledger(LedgerError::File(error))
+                if error.is_no_space() =>
+            {
+                "free space where the home is, or raise the limit, then give the same command again: nothing half-written \
+                 stays, and a run goes on from its last checkpoint"
+                    .into()
+            }
             Self::File(error) if error.leads_out() => {
                 "put the files themselves into the folder: no link in it is followed out of it".into()
             }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use freehold_cache::Cache;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::toml_text::{self, TomlError, span_of};
-use freehold_sandbox::{Cache, HostSettings, Sandbox};
+use freehold_sandbox::{HostSettings, Sandbox};
 use freehold_trust::MacKey;
 use serde::Deserialize;
 
@@ -94,13 +95,13 @@ impl Home {
         self.dir.exists(HOST_FILE)
     }
 
-    /// A sandbox as the operator allows it, with the home's cache of compiled plugins.
+    /// A sandbox as the operator allows it, with the home's cache.
     pub fn sandbox(&self) -> Result<Sandbox, WorkflowError> {
-        Ok(Sandbox::new(self.host_settings()?, Some(self.plugin_cache()?))?)
+        Ok(Sandbox::new(self.host_settings()?, Some(self.cache()?))?)
     }
 
-    /// The secret is made with the first plugin; one that is lost costs a compilation.
-    fn plugin_cache(&self) -> Result<Cache, WorkflowError> {
+    /// What this home need not do twice. The secret is made when it is first needed; one that is lost costs doing it again.
+    pub(crate) fn cache(&self) -> Result<Cache, WorkflowError> {
         let _lock = self.lock(CACHE)?;
         let known = match freehold_files::read(&self.dir, SECRET, 32) {
             Ok(bytes) => MacKey::from_bytes(&bytes),

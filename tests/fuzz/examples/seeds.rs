@@ -65,20 +65,22 @@ fn lock() -> String {
     )
 }
 
-/// The component of a module for a world.
+/// The component of a module for a world. Modules are written for version 1.0.0 of the contract; what they export is the same
+/// in those after it.
 fn component(world: &str, module: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(module).unwrap();
     let mut resolve = Resolve::new();
     for package in ["types", "platform"] {
         resolve.push_path(workspace().join("wit").join(package)).unwrap();
     }
     let (package, _) = resolve.push_path(workspace().join("wit").join(world)).unwrap();
+    let version = resolve.packages[package].name.version.clone().unwrap();
+    let mut module = wat::parse_str(module.replace("@1.0.0#", &format!("@{version}#"))).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
-fn components() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn components() -> Vec<(&'static str, Vec<u8>)> {
     let memory = "(memory (export \"memory\") 2) (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32)
         (i32.const 65536))";
     // ok(verdict { allow, "ok", "ok", [] })

@@ -27,6 +27,11 @@ use crate::page::Terminal;
 
 pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = Place(&arguments.home);
+    if let Some(instructions) = arguments.instructions {
+        freehold_engine::use_instructions(instructions).map_err(|error| {
+            Failure::new(ExitCode::Usage, error.to_string(), "leave out `--instructions`, or name lesser ones")
+        })?;
+    }
     match arguments.command {
         Command::Init => init::run(&home, terminal),
         Command::Check(arguments) => check::run(&home, &arguments, terminal),

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
+use freehold_kernels::Workers;
 
 use super::*;
 use crate::AdapterError;
@@ -101,13 +104,7 @@ fn an_adapter_learns_by_heart_and_stops() {
 
 #[test]
 fn the_same_bytes_whatever_the_threads() {
-    let run = |threads| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap()
-            .install(|| train().adapter.to_files().unwrap())
-    };
+    let run = |threads| Arc::new(Workers::new(threads)).install(|| train().adapter.to_files().unwrap());
     let one = run(1);
     assert!(one == run(2) && one == run(3));
 }

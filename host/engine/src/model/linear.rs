@@ -5,7 +5,7 @@ use freehold_kernels::{Job, Matrix, Operand, Panels, Precision, Real, Side, Star
 use super::backward::Gradients;
 use super::forward::Network;
 use super::weights::Target;
-use crate::ops::{add, features_by_features, ranks_by_features, rows_by_ranks, scale, scale_features};
+use crate::ops::{add, scale, scale_features, token_sums, token_sums_of_few};
 use crate::random::Random;
 use crate::update::{Factor, Pair, Part, part_name};
 
@@ -54,8 +54,7 @@ impl<T: Real> Network<'_, T> {
     /// `s A x` of each of these layers that has an update.
     fn lows(&self, layer: usize, targets: &[Target], x: &Panels<T>) -> Vec<Option<Panels<T>>> {
         let Some(update) = self.update else { return targets.iter().map(|_| None).collect() };
-        let of =
-            |target: &Target| self.pair(layer, *target).map(|pair| Panels::any(pair.a.matrix().rows(), x.tokens()));
+        let of = |target: &Target| self.pair(layer, *target).map(|pair| x.beside(pair.a.matrix().rows()));
         let mut lows: Vec<_> = targets.iter().map(of).collect();
         let dropped: Vec<_> = targets.iter().map(|target| self.dropped(x, layer, *target)).collect();
         let inputs: Vec<_> =
@@ -80,7 +79,7 @@ impl<T: Real> Network<'_, T> {
     ) -> ([Panels<T>; N], [Kept<T>; N]) {
         let weights = &self.weights.layers[layer].linear;
         let lows = self.lows(layer, &targets, x);
-        let mut outs = targets.map(|target| Panels::any(weights[target as usize].weight.matrix().rows(), x.tokens()));
+        let mut outs = targets.map(|target| x.beside(weights[target as usize].weight.matrix().rows()));
         let biases = targets.map(|target| weights[target as usize].bias.as_ref().map(|bias| bias.vector::<T>()));
         let factors = targets.map(|target| self.factor(layer, target));
         {
@@ -148,9 +147,9 @@ impl<T: Real> Network<'_, T> {
         for ((target, gradient), kept) in outputs.iter_mut().zip(kept) {
             if self.all {
                 let name = target.path(layer);
-                gradients.insert(format!("{name}.weight"), features_by_features(gradient, x));
+                gradients.insert(format!("{name}.weight"), token_sums(gradient, x));
                 if weights[*target as usize].bias.is_some() {
-                    gradients.insert(format!("{name}.bias"), token_sums(gradient));
+                    gradients.insert(format!("{name}.bias"), sums(gradient));
                 }
             }
             lows.push(self.update_backward(layer, *target, gradient, (x, kept), gradients));
@@ -211,13 +210,13 @@ impl<T: Real> Network<'_, T> {
             gradients.insert(part_name(target, layer, Part::Magnitude), lengths);
             scale_features(gradient, &factor.factor);
         }
-        gradients.insert(part_name(target, layer, Part::B), rows_by_ranks(gradient, low));
+        gradients.insert(part_name(target, layer, Part::B), token_sums_of_few(gradient, low));
         let mut back = Panels::any(low.features(), low.tokens());
         let operand = Operand::new(&*gradient, Precision::F32);
         multiply(Job::new(pair.b.matrix(), Side::Transposed, &operand, &mut back));
         scale(&mut back, T::real(update.scale));
         let dropped = self.dropped(x, layer, target);
-        gradients.insert(part_name(target, layer, Part::A), ranks_by_features(&back, dropped.as_ref().unwrap_or(x)));
+        gradients.insert(part_name(target, layer, Part::A), token_sums(&back, dropped.as_ref().unwrap_or(x)));
         Some(back)
     }
 
@@ -242,22 +241,24 @@ impl<T: Real> Network<'_, T> {
 }
 
 fn add_bias<T: Real>(out: &mut Panels<T>, bias: &[T]) {
-    let features = out.features();
-    for (index, row) in out.values_mut().chunks_exact_mut(freehold_kernels::LANES).enumerate() {
-        row.iter_mut().for_each(|value| *value += bias[index % features]);
+    for panel in out.panels_mut() {
+        let lanes = panel.len() / bias.len().max(1);
+        for (row, bias) in panel.chunks_exact_mut(lanes.max(1)).zip(bias) {
+            row.iter_mut().for_each(|value| *value += *bias);
+        }
     }
 }
 
 /// The sum of each feature over all tokens.
-pub(crate) fn token_sums<T: Real>(x: &Panels<T>) -> Vec<T> {
+pub(crate) fn sums<T: Real>(x: &Panels<T>) -> Vec<T> {
     let mut ones = Panels::any(1, x.tokens());
     ones.values_mut().fill(T::ONE);
-    rows_by_ranks(x, &ones)
+    token_sums_of_few(x, &ones)
 }
 
 /// The sum of the products of each feature over all tokens.
 fn product_sums<T: Real>(a: &Panels<T>, b: &Panels<T>) -> Vec<T> {
     let mut products = a.clone();
     products.values_mut().iter_mut().zip(b.values()).for_each(|(a, b)| *a *= *b);
-    token_sums(&products)
+    sums(&products)
 }

@@ -30,7 +30,7 @@ impl<T: Real> Network<'_, T> {
     fn head(&self, stream: &Panels<T>) -> Panels<T> {
         let normed = rms_norm(stream, &self.weights.norm.vector(), self.model.config.norm_eps).normed;
         let head = self.weights.head().matrix();
-        let mut logits = Panels::any(head.rows(), stream.tokens());
+        let mut logits = stream.beside(head.rows());
         multiply(Job::new(head, Side::Plain, &Operand::new(&normed, self.precision), &mut logits));
         logits
     }
@@ -80,8 +80,12 @@ pub(crate) fn last_logits(network: &Network<'_, f32>, rows: &mut [&mut Row], nex
     let mut stream = embed(&network.weights.embedding, &ids);
     let (config, shape) = (&network.model.config, network.model.attention_shape());
     if rows.iter().all(|row| row.tokens() > 0) {
-        let positions: Vec<u32> = rows.iter().map(|row| row.tokens() as u32).collect();
-        let angles = network.rope.angles(&positions);
+        let angles = if let [row] = rows {
+            stream = stream.take(0);
+            network.rope.angles_of(row.tokens())
+        } else {
+            network.rope.angles(&rows.iter().map(|row| row.tokens() as u32).collect::<Vec<_>>())
+        };
         for layer in 0..config.layers {
             network.block_with(layer, &mut stream, &angles, |[q, k, v]| {
                 rows.iter_mut().enumerate().for_each(|(token, row)| row.layers[layer].push(k, v, token));
@@ -102,5 +106,8 @@ pub(crate) fn last_logits(network: &Network<'_, f32>, rows: &mut [&mut Row], nex
         });
     }
     let last: Vec<u32> = segments.iter().map(|segment| segment.end as u32 - 1).collect();
-    network.head(&gather_tokens(&stream, &last))
+    match last[..] {
+        [token] => network.head(&stream.take(token as usize)),
+        _ => network.head(&gather_tokens(&stream, &last)),
+    }
 }

@@ -14,8 +14,7 @@
 
 use std::ops::Range;
 
-use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, for_each, panel_product, vectorised};
 
 use super::{lanes, lanes_mut, scale_lanes};
 
@@ -125,8 +124,8 @@ pub(crate) fn attention<T: Real>(
     let mut values = Panels::any(q.features(), q.tokens());
     let mut logs = Panels::any(shape.heads, q.tokens());
     let size = shape.width * LANES;
-    let tasks = values.values_mut().par_chunks_exact_mut(size).zip(logs.values_mut().par_chunks_exact_mut(LANES));
-    tasks.enumerate().with_max_len(4).for_each(|(task, (out, log))| {
+    let tasks = values.values_mut().chunks_exact_mut(size).zip(logs.values_mut().chunks_exact_mut(LANES));
+    for_each(tasks.enumerate(), |(task, (out, log))| {
         let (panel, head) = (task / shape.heads, task % shape.heads);
         let (query, key) = (&q.panel(panel)[shape.part(head)], shape.part(head / shape.group()));
         let keys = spans.keys(panel);

@@ -2,8 +2,7 @@
 //!
 //! The order of every sum is that of [`super::attention()`]: what is generated has the bits of a pass over the whole.
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
 
 use super::{AttentionShape, lanes, lanes_mut};
 
@@ -108,17 +107,27 @@ pub(crate) fn attention_cached<T: Real>(
     window: Option<usize>,
     shape: AttentionShape,
 ) -> Panels<T> {
-    let mut out = Panels::zeros(q.features(), q.tokens());
-    let results: Vec<Vec<T>> = (0..past.len() * shape.heads)
-        .into_par_iter()
-        .map(|task| {
-            let (row, head) = (task / shape.heads, task % shape.heads);
-            let q: Vec<T> = q.token(row).skip(head * shape.width).take(shape.width).collect();
-            let mut out = vec![T::ZERO; shape.width];
-            past[row].attend(&q, &mut out, head, window, shape);
-            out
-        })
-        .collect();
+    /// Values that a thread reads in less time than it takes to share them out.
+    const FEW: usize = 1 << 14;
+    let mut out = q.beside(q.features());
+    if let ([past], true) = (past, q.is_vector()) {
+        let heads = out.values_mut().chunks_exact_mut(shape.width).zip(q.values().chunks_exact(shape.width));
+        let attend = |(head, (out, q)): (usize, (&mut [T], &[T]))| past.attend(q, out, head, window, shape);
+        if past.tokens * q.features() < FEW {
+            heads.enumerate().for_each(attend);
+        } else {
+            for_each(heads.enumerate(), attend);
+        }
+        return out;
+    }
+    out.values_mut().fill(T::ZERO);
+    let results: Vec<Vec<T>> = map(0..past.len() * shape.heads, |task| {
+        let (row, head) = (task / shape.heads, task % shape.heads);
+        let q: Vec<T> = q.token(row).skip(head * shape.width).take(shape.width).collect();
+        let mut out = vec![T::ZERO; shape.width];
+        past[row].attend(&q, &mut out, head, window, shape);
+        out
+    });
     for (row, heads) in results.chunks_exact(shape.heads).enumerate() {
         out.set_token(row, heads.iter().flatten().copied());
     }
@@ -146,10 +155,12 @@ mod tests {
             let mut past = KeyValues::new();
             for token in 0..70 {
                 past.push(&k, &v, token);
-                let mut one = Panels::zeros(24, 1);
-                one.set_token(0, q.token(token));
-                let got = attention_cached(&one, &[&past], window, shape);
+                let got = attention_cached(&q.take(token), &[&past], window, shape);
                 assert!(got.token(0).eq(all.token(token)), "{token}");
+                let mut one = Panels::zeros(24, 2);
+                (0..2).for_each(|place| one.set_token(place, q.token(token)));
+                let got = attention_cached(&one, &[&past, &past], window, shape);
+                assert!((0..2).all(|place| got.token(place).eq(all.token(token))), "{token}");
             }
         }
     }

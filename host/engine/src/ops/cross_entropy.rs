@@ -1,17 +1,22 @@
-//! The loss: cross-entropy of the next token, from hidden states, some tokens at a time.
+//! The loss: cross-entropy of the next token, from hidden states, a slice of the vocabulary at a time.
 //!
 //! `L = Σ (log Σ exp z - z[target]) / N` with `z = W h`. Backward: `dh = Wᵀ (softmax(z) - onehot) / N`,
-//! `dW = (softmax(z) - onehot) hᵀ / N`. Logits never exist for all tokens at once. For a frozen head the gradient is
-//! taken through the exponentials as they are and scaled behind the product, where there are fewer values.
+//! `dW = (softmax(z) - onehot) hᵀ / N`. Logits never exist for the whole vocabulary: those of a slice become exponentials of
+//! what they are below the largest so far, go back through the weights that made them while both are in the cache, and
+//! what was summed is scaled when a larger one comes (Milakov and Gimelshein, arXiv 1805.02867; Wijmans et al., arXiv
+//! 2411.09009). A head that is trained needs the softmax itself, and computes its logits a second time.
 
-use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, multiply, vectorised};
-use rayon::prelude::*;
+use std::ops::Range;
 
-use super::{features_by_features, lanes, lanes_mut, scale_lanes};
+use freehold_kernels::{
+    Job, LANES, Matrix, Operand, Panels, Precision, Real, Side, Start, for_each, map, multiply, vectorised,
+};
+
+use super::{lanes, lanes_mut, scale_lanes, token_sums};
 use crate::tensor::Tensor;
 
-/// Tokens whose logits exist at once.
-pub(crate) const CHUNK: usize = 512;
+/// Rows of the head in a slice; a multiple of what products share out.
+pub(crate) const SLICE: usize = 960;
 
 /// The loss and its gradients.
 #[derive(Debug)]
@@ -24,6 +29,33 @@ pub(crate) struct HeadLoss<T: Real> {
     pub(crate) weight: Option<Vec<T>>,
 }
 
+/// What the softmax of the targets of a panel comes to, as far as the vocabulary was seen.
+#[derive(Clone)]
+struct Softmax<T> {
+    /// The largest logit.
+    max: [T; LANES],
+    /// The sum of the exponentials of what lies below it.
+    sum: [T; LANES],
+    /// The logit of the target.
+    target: [T; LANES],
+}
+
+/// The slices of a head, from their first row on.
+fn slices(head: &Tensor) -> impl Iterator<Item = (Range<usize>, Matrix<'_>)> {
+    let head = head.matrix();
+    (0..head.rows()).step_by(SLICE).map(move |first| {
+        let rows = first..head.rows().min(first + SLICE);
+        (rows.clone(), head.rows_of(rows))
+    })
+}
+
+/// Logits [slice, targets].
+fn logits_of<T: Real>(slice: Matrix<'_>, hidden: &Operand<'_, T>) -> Panels<T> {
+    let mut logits = Panels::any(slice.rows(), hidden.panels().tokens());
+    multiply(Job::new(slice, Side::Plain, hidden, &mut logits));
+    logits
+}
+
 /// The loss alone, of hidden states [D, targets]: the mean over `total`.
 pub(crate) fn loss_of<T: Real>(
     hidden: &Panels<T>,
@@ -32,22 +64,12 @@ pub(crate) fn loss_of<T: Real>(
     total: f64,
     precision: Precision,
 ) -> f64 {
-    let mut loss = 0.0;
-    for (index, targets) in targets.chunks(CHUNK).enumerate() {
-        let (_, _, parts) = chunk(hidden, head, (index, targets), precision);
-        loss += sum_of(&parts, targets, total);
+    let operand = Operand::new(hidden, precision);
+    let mut parts = vec![Softmax::new(); hidden.count()];
+    for (rows, slice) in slices(head) {
+        advance(&mut logits_of(slice, &operand), &mut parts, rows.start, targets);
     }
-    loss
-}
-
-/// What each target's softmax comes to.
-struct Softmax<T> {
-    /// The largest logit.
-    max: [T; LANES],
-    /// The sum of the exponentials of what lies below it.
-    sum: [T; LANES],
-    /// The logit of the target.
-    target: [T; LANES],
+    sum_of(&parts, targets, total)
 }
 
 /// The loss of hidden states [D, targets], each with the token that it should predict.
@@ -61,46 +83,37 @@ pub(crate) fn head_loss<T: Real>(
     precision: Precision,
     want_weight: bool,
 ) -> HeadLoss<T> {
-    let (features, vocabulary) = (hidden.features(), head.matrix().rows());
-    let mut gradient = Panels::any(features, targets.len());
-    let mut weight = want_weight.then(|| vec![T::ZERO; vocabulary * features]);
-    let mut loss = 0.0;
-    for (index, targets) in targets.chunks(CHUNK).enumerate() {
-        let (some, mut logits, parts) = chunk(hidden, head, (index, targets), precision);
-        loss += sum_of(&parts, targets, total);
-        let mut back = Panels::any(features, targets.len());
-        let job = |logits: &Panels<T>, back: &mut Panels<T>| {
-            multiply(Job::new(head.matrix(), Side::Transposed, &Operand::new(logits, precision), back));
-        };
-        if let Some(weight) = &mut weight {
-            differences(&mut logits, &parts, targets, total);
-            job(&logits, &mut back);
-            weight.iter_mut().zip(features_by_features(&logits, &some)).for_each(|(sum, x)| *sum += x);
-        } else {
-            job(&logits, &mut back);
-            minus_targets(&mut back, &parts, head, targets, total);
+    let operand = Operand::new(hidden, precision);
+    let mut parts = vec![Softmax::new(); hidden.count()];
+    let mut gradient = Panels::zeros(hidden.features(), hidden.tokens());
+    let mut weight = None;
+    for (rows, slice) in slices(head) {
+        let mut logits = logits_of(slice, &operand);
+        let shrinks = advance(&mut logits, &mut parts, rows.start, targets);
+        if !want_weight {
+            for_each(gradient.panels_mut().zip(&shrinks), |(gradient, by)| scale_lanes(gradient, by));
+            back(slice, &Operand::new(&logits, precision), &mut gradient);
         }
-        back.clear_padding();
-        gradient.values_mut()[index * CHUNK * features..][..back.values().len()].copy_from_slice(back.values());
     }
-    HeadLoss { loss, hidden: gradient, weight }
+    if want_weight {
+        let mut of_weight = Vec::with_capacity(head.len());
+        for (rows, slice) in slices(head) {
+            let mut logits = logits_of(slice, &operand);
+            differences(&mut logits, &parts, rows, targets, total);
+            back(slice, &Operand::new(&logits, precision), &mut gradient);
+            of_weight.extend(token_sums(&logits, hidden));
+        }
+        weight = Some(of_weight);
+    } else {
+        minus_targets(&mut gradient, &parts, head, targets, total);
+    }
+    gradient.clear_padding();
+    HeadLoss { loss: sum_of(&parts, targets, total), hidden: gradient, weight }
 }
 
-/// Some of the hidden states, the exponentials of their logits, and what their softmax comes to.
-fn chunk<T: Real>(
-    hidden: &Panels<T>,
-    head: &Tensor,
-    (index, targets): (usize, &[u32]),
-    precision: Precision,
-) -> (Panels<T>, Panels<T>, Vec<Softmax<T>>) {
-    let features = hidden.features();
-    let mut some = Panels::any(features, targets.len());
-    let size = some.values().len();
-    some.values_mut().copy_from_slice(&hidden.values()[index * CHUNK * features..][..size]);
-    let mut logits = Panels::any(head.matrix().rows(), targets.len());
-    multiply(Job::new(head.matrix(), Side::Plain, &Operand::new(&some, precision), &mut logits));
-    let parts = exponentials(&mut logits, targets);
-    (some, logits, parts)
+/// `gradient += Wᵀ x` for a slice.
+fn back<T: Real>(slice: Matrix<'_>, x: &Operand<'_, T>, gradient: &mut Panels<T>) {
+    multiply(Job::new(slice, Side::Transposed, x, gradient).from(Start::Output));
 }
 
 /// The sum of the losses of some targets, divided by `total`.
@@ -115,28 +128,61 @@ fn sum_of<T: Real>(parts: &[Softmax<T>], targets: &[u32], total: f64) -> f64 {
     loss
 }
 
-/// Replaces logits by the exponentials of what they are below the largest.
-fn exponentials<T: Real>(logits: &mut Panels<T>, targets: &[u32]) -> Vec<Softmax<T>> {
-    let softmax = |(panel, logits): (usize, &mut [T])| {
-        let target = |lane: usize| targets.get(panel * LANES + lane).map_or(0, |id| *id as usize);
-        let target = std::array::from_fn(|lane| logits[target(lane) * LANES + lane]);
-        let max = largest(logits);
-        Softmax { max, sum: below(logits, &max), target }
-    };
-    logits.par_panels_mut().enumerate().map(softmax).collect()
+impl<T: Real> Softmax<T> {
+    /// Of nothing.
+    fn new() -> Self {
+        Self { max: [T::real(f64::NEG_INFINITY); LANES], sum: [T::ZERO; LANES], target: [T::ZERO; LANES] }
+    }
+}
+
+/// Replaces logits of a slice, which begins at row `first`, by the exponentials of what they are below the largest so far;
+/// gives what each sum of before has to be multiplied with.
+fn advance<T: Real>(
+    logits: &mut Panels<T>,
+    parts: &mut [Softmax<T>],
+    first: usize,
+    targets: &[u32],
+) -> Vec<[T; LANES]> {
+    let panels = logits.panels_mut().zip(parts).enumerate();
+    map(panels, |(panel, (logits, part))| {
+        for (lane, id) in targets.iter().skip(panel * LANES).take(LANES).enumerate() {
+            if let Some(row) = (*id as usize).checked_sub(first)
+                && let Some(logit) = logits.get(row * LANES + lane)
+            {
+                part.target[lane] = *logit;
+            }
+        }
+        let before = part.max;
+        largest(logits, &mut part.max);
+        let shrinks = shrinks(&before, &part.max);
+        let sum = below(logits, &part.max);
+        for lane in 0..LANES {
+            part.sum[lane] = part.sum[lane] * shrinks[lane] + sum[lane];
+        }
+        shrinks
+    })
 }
 
 vectorised! {
-/// The largest logit of each token.
-fn largest<T: Real>(logits: &[T]) -> [T; LANES] {
-    let mut max = [T::real(f64::NEG_INFINITY); LANES];
+/// The largest logit of each token, with what was the largest before.
+fn largest<T: Real>(logits: &[T], max: &mut [T; LANES]) {
     for row in logits.chunks_exact(LANES) {
         let row = lanes(row);
         for lane in 0..LANES {
             max[lane] = if row[lane] > max[lane] { row[lane] } else { max[lane] };
         }
     }
-    max
+}
+}
+
+vectorised! {
+/// What exponentials below one largest logit are below another.
+fn shrinks<T: Real>(before: &[T; LANES], after: &[T; LANES]) -> [T; LANES] {
+    let mut shrinks = [T::ONE; LANES];
+    for lane in 0..LANES {
+        shrinks[lane] = (before[lane] - after[lane]).exponential();
+    }
+    shrinks
 }
 }
 
@@ -144,7 +190,7 @@ vectorised! {
 /// Replaces logits by the exponentials of what they are below the largest; gives the sums.
 fn below<T: Real>(logits: &mut [T], max: &[T; LANES]) -> [T; LANES] {
     let mut sum = [T::ZERO; LANES];
-    // In parts, so that a small value is never added to the sum of a whole vocabulary.
+    // In parts, so that a small value is never added to the sum of a whole slice.
     for rows in logits.chunks_mut(256 * LANES) {
         let mut part = [T::ZERO; LANES];
         for row in rows.chunks_exact_mut(LANES) {
@@ -162,14 +208,16 @@ fn below<T: Real>(logits: &mut [T], max: &[T; LANES]) -> [T; LANES] {
 }
 }
 
-/// Exponentials become `(softmax - onehot) / N`.
-fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targets: &[u32], total: f64) {
+/// Logits of the slice `rows` become `(softmax - onehot) / N`.
+fn differences<T: Real>(logits: &mut Panels<T>, parts: &[Softmax<T>], rows: Range<usize>, targets: &[u32], total: f64) {
     let share = T::real(1.0 / total);
-    exponentials.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+    for_each(logits.panels_mut().zip(parts).enumerate(), |(panel, (values, part))| {
+        below(values, &part.max);
         scale_lanes(values, &part.sum.map(|sum| share / sum));
         for lane in 0..LANES {
-            match targets.get(panel * LANES + lane) {
-                Some(id) => values[*id as usize * LANES + lane] -= share,
+            match targets.get(panel * LANES + lane).map(|id| *id as usize) {
+                Some(id) if rows.contains(&id) => values[(id - rows.start) * LANES + lane] -= share,
+                Some(_) => (),
                 None => values.iter_mut().skip(lane).step_by(LANES).for_each(|x| *x = T::ZERO),
             }
         }
@@ -179,7 +227,7 @@ fn differences<T: Real>(exponentials: &mut Panels<T>, parts: &[Softmax<T>], targ
 /// `Wᵀ exp` becomes `(Wᵀ softmax - W[target]) / N`.
 fn minus_targets<T: Real>(back: &mut Panels<T>, parts: &[Softmax<T>], head: &Tensor, targets: &[u32], total: f64) {
     let (share, features) = (T::real(1.0 / total), back.features());
-    back.par_panels_mut().zip(parts).enumerate().for_each(|(panel, (values, part))| {
+    for_each(back.panels_mut().zip(parts).enumerate(), |(panel, (values, part))| {
         scale_lanes(values, &part.sum.map(|sum| share / sum));
         for (lane, id) in targets.iter().skip(panel * LANES).take(LANES).enumerate() {
             let row: Vec<T> = head.range(*id as usize * features..(*id as usize + 1) * features);
@@ -196,10 +244,9 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        let (features, vocabulary) = (5, 40);
-        // More than one chunk, and a panel that is not full.
-        let tokens = CHUNK + 35;
-        let targets: Vec<u32> = (0..tokens as u32).map(|i| i * 7 % 40).collect();
+        // More than one slice, and a panel that is not full.
+        let (features, vocabulary, tokens) = (3, SLICE + 7, 35);
+        let targets: Vec<u32> = (0..tokens as u32).map(|i| i * 7919 % vocabulary as u32).collect();
         let (hidden, head) = (random_panels(features, tokens, 1), random(vocabulary * features, 2));
         let run = |hidden: &Panels<f64>, head: &[f64], want| {
             let head = Tensor::of(head.to_vec(), &[vocabulary, features]);

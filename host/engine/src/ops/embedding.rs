@@ -1,7 +1,6 @@
 //! Tokens to features and back, and choosing among tokens.
 
-use freehold_kernels::{LANES, Panels, Real};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each};
 
 use crate::tensor::Tensor;
 
@@ -9,7 +8,7 @@ use crate::tensor::Tensor;
 pub(crate) fn embed<T: Real>(table: &Tensor, ids: &[u32]) -> Panels<T> {
     let width = table.matrix().columns();
     let mut out = Panels::any(width, ids.len());
-    out.par_panels_mut().enumerate().for_each(|(panel, out)| {
+    for_each(out.panels_mut().enumerate(), |(panel, out)| {
         let ids = &ids[panel * LANES..ids.len().min((panel + 1) * LANES)];
         for lane in 0..LANES {
             let Some(&id) = ids.get(lane) else {
@@ -36,7 +35,7 @@ pub(crate) fn embedding_gradient<T: Real>(gradient: &Panels<T>, ids: &[u32], tab
 pub(crate) fn gather_tokens<T: Real>(x: &Panels<T>, tokens: &[u32]) -> Panels<T> {
     let features = x.features();
     let mut out = Panels::any(features, tokens.len());
-    out.par_panels_mut().enumerate().for_each(|(panel, out)| {
+    for_each(out.panels_mut().enumerate(), |(panel, out)| {
         for lane in 0..LANES {
             let to = out.iter_mut().skip(lane).step_by(LANES);
             match tokens.get(panel * LANES + lane) {

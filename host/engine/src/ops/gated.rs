@@ -2,8 +2,7 @@
 //!
 //! Backward: `da = g · b · σ(a) (1 + a (1 - σ(a)))`, `db = g · silu(a)`.
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, vectorised};
 
 use super::{lanes, lanes_mut};
 
@@ -14,20 +13,16 @@ fn sigmoid<T: Real>(x: T) -> T {
 
 /// `silu(gate) · up`, all [F, tokens].
 pub(crate) fn gated<T: Real>(gate: &Panels<T>, up: &Panels<T>) -> Panels<T> {
-    let mut out = Panels::any(gate.features(), gate.tokens());
-    let inputs = gate.par_panels().zip(up.par_panels());
-    out.par_panels_mut().zip(inputs).for_each(|(out, (gate, up))| forward(out, gate, up));
+    let mut out = gate.beside(gate.features());
+    let inputs = gate.panels().zip(up.panels());
+    for_each(out.panels_mut().zip(inputs), |(out, (gate, up))| forward(out, gate, up));
     out
 }
 
 vectorised! {
 fn forward<T: Real>(out: &mut [T], gate: &[T], up: &[T]) {
-    let inputs = gate.chunks_exact(LANES).zip(up.chunks_exact(LANES));
-    for (out, (gate, up)) in out.chunks_exact_mut(LANES).zip(inputs) {
-        let (out, gate, up) = (lanes_mut(out), lanes(gate), lanes(up));
-        for lane in 0..LANES {
-            out[lane] = gate[lane] * sigmoid(gate[lane]) * up[lane];
-        }
+    for (out, (gate, up)) in out.iter_mut().zip(gate.iter().zip(up)) {
+        *out = *gate * sigmoid(*gate) * *up;
     }
 }
 }
@@ -35,9 +30,9 @@ fn forward<T: Real>(out: &mut [T], gate: &[T], up: &[T]) {
 /// Replaces `gradient` by that of the gate; gives that of `up`.
 pub(crate) fn gated_backward<T: Real>(gradient: &mut Panels<T>, gate: &Panels<T>, up: &Panels<T>) -> Panels<T> {
     let mut up_gradient = Panels::any(gate.features(), gate.tokens());
-    let outputs = gradient.par_panels_mut().zip(up_gradient.par_panels_mut());
-    let inputs = gate.par_panels().zip(up.par_panels());
-    outputs.zip(inputs).for_each(|((gradient, up_gradient), (gate, up))| backward(gradient, up_gradient, gate, up));
+    let outputs = gradient.panels_mut().zip(up_gradient.panels_mut());
+    let inputs = gate.panels().zip(up.panels());
+    for_each(outputs.zip(inputs), |((gradient, up_gradient), (gate, up))| backward(gradient, up_gradient, gate, up));
     up_gradient
 }
 

@@ -6,8 +6,7 @@
 //! Every element of an output is computed by one thread in a fixed order, so results do not depend on the number of
 //! threads.
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, vectorised};
 
 mod attention;
 mod cached_attention;
@@ -20,16 +19,16 @@ mod token_sum;
 
 pub(crate) use attention::{Attended, AttentionShape, Spans, attention, attention_backward};
 pub(crate) use cached_attention::{KeyValues, attention_cached};
-pub(crate) use cross_entropy::{CHUNK as TARGETS_AT_ONCE, head_loss, loss_of};
+pub(crate) use cross_entropy::{SLICE as VOCABULARY_AT_ONCE, head_loss, loss_of};
 pub(crate) use embedding::{embed, embedding_gradient, gather_tokens, scatter_tokens};
 pub(crate) use gated::{gated, gated_backward};
 pub(crate) use rms_norm::{rms_norm, rms_norm_backward, rms_norm_weight_gradient};
 pub(crate) use rope::{Angles, Rope};
-pub(crate) use token_sum::{features_by_features, ranks_by_features, rows_by_ranks};
+pub(crate) use token_sum::{token_sums, token_sums_of_few};
 
 /// Adds `other` into `sum`, element by element.
 pub(crate) fn add<T: Real>(sum: &mut Panels<T>, other: &Panels<T>) {
-    sum.par_panels_mut().zip(other.par_panels()).for_each(|(sum, other)| add_values(sum, other));
+    for_each(sum.panels_mut().zip(other.panels()), |(sum, other)| add_values(sum, other));
 }
 
 vectorised! {
@@ -41,7 +40,7 @@ pub(crate) fn add_values<T: Real>(sum: &mut [T], other: &[T]) {
 
 /// Multiplies all values by a number.
 pub(crate) fn scale<T: Real>(values: &mut Panels<T>, factor: T) {
-    values.par_panels_mut().for_each(|values| scale_values(values, factor));
+    for_each(values.panels_mut(), |values| scale_values(values, factor));
 }
 
 vectorised! {
@@ -64,8 +63,9 @@ pub(crate) fn scale_lanes<T: Real>(values: &mut [T], factors: &[T; LANES]) {
 
 /// Multiplies each feature of all tokens by a number of its own.
 pub(crate) fn scale_features<T: Real>(values: &mut Panels<T>, factors: &[T]) {
-    values.par_panels_mut().for_each(|values| {
-        for (row, factor) in values.chunks_exact_mut(LANES).zip(factors) {
+    for_each(values.panels_mut(), |values| {
+        let lanes = (values.len() / factors.len().max(1)).max(1);
+        for (row, factor) in values.chunks_exact_mut(lanes).zip(factors) {
             scale_values(row, *factor);
         }
     });
@@ -97,3 +97,5 @@ fn panic_short() -> ! {
 
 #[cfg(test)]
 pub(crate) mod check;
+#[cfg(test)]
+mod tests;

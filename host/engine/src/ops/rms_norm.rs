@@ -2,8 +2,7 @@
 //!
 //! With `i = 1 / sqrt(mean(x²) + ε)`: `y = x i w`. Backward: `dx = i (g w - x i² mean(g w x))`, `dw = Σ g x i`.
 
-use freehold_kernels::{LANES, Panels, Real, fold, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
 
 use super::{lanes, lanes_mut};
 
@@ -33,11 +32,12 @@ fn joined<T: Real>(sums: &[[T; LANES]; CHAINS]) -> [T; LANES] {
 /// Normalises each group of as many features as `weight` has, and scales them by `weight`.
 pub(crate) fn rms_norm<T: Real>(x: &Panels<T>, weight: &[T], eps: f64) -> Normed<T> {
     let (features, group) = (x.features(), weight.len());
-    let mut normed = Panels::any(features, x.tokens());
-    let mut inverse = Panels::any(features / group, x.tokens());
-    let outputs = normed.par_panels_mut().zip(inverse.par_panels_mut());
+    let mut normed = x.beside(features);
+    let mut inverse = x.beside(features / group);
+    let outputs = normed.panels_mut().zip(inverse.panels_mut());
     let eps = T::real(eps);
-    outputs.zip(x.par_panels()).for_each(|((normed, inverse), x)| forward(normed, inverse, x, weight, eps));
+    let forward = if x.is_vector() { vector } else { forward };
+    for_each(outputs.zip(x.panels()), |((normed, inverse), x)| forward(normed, inverse, x, weight, eps));
     Normed { normed, inverse }
 }
 
@@ -68,6 +68,30 @@ fn forward<T: Real>(normed: &mut [T], inverse: &mut [T], x: &[T], weight: &[T], 
 }
 }
 
+vectorised! {
+/// As [`forward`] of a token that lies by itself, with the same order of sums.
+fn vector<T: Real>(normed: &mut [T], inverse: &mut [T], x: &[T], weight: &[T], eps: T) {
+    let group = weight.len();
+    let scale = T::real(1.0 / group as f64);
+    let groups = normed.chunks_exact_mut(group).zip(x.chunks_exact(group));
+    for ((normed, x), inverse) in groups.zip(inverse) {
+        let mut sums = [T::ZERO; CHAINS];
+        let (whole, rest) = x.as_chunks::<CHAINS>();
+        for x in whole {
+            for chain in 0..CHAINS {
+                sums[chain] += x[chain] * x[chain];
+            }
+        }
+        sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += *x * *x);
+        let [a, b, c, d] = sums;
+        *inverse = T::ONE / (((a + b) + (c + d)) * scale + eps).root();
+        for ((normed, x), w) in normed.iter_mut().zip(x).zip(weight) {
+            *normed = *x * *inverse * *w;
+        }
+    }
+}
+}
+
 /// The gradient of `x`: written to `out`, or added to what is there.
 pub(crate) fn rms_norm_backward<T: Real>(
     gradient: &Panels<T>,
@@ -77,8 +101,8 @@ pub(crate) fn rms_norm_backward<T: Real>(
     out: &mut Panels<T>,
     accumulate: bool,
 ) {
-    let inputs = gradient.par_panels().zip(x.par_panels()).zip(inverse.par_panels());
-    out.par_panels_mut().zip(inputs).for_each(|(out, ((gradient, x), inverse))| {
+    let inputs = gradient.panels().zip(x.panels()).zip(inverse.panels());
+    for_each(out.panels_mut().zip(inputs), |(out, ((gradient, x), inverse))| {
         if !accumulate {
             out.fill(T::ZERO);
         }
@@ -125,7 +149,7 @@ pub(crate) fn rms_norm_weight_gradient<T: Real>(
     inverse: &Panels<T>,
     group: usize,
 ) -> Vec<T> {
-    (0..group).into_par_iter().map(|feature| weight_sum(gradient, x, inverse, group, feature)).collect()
+    map(0..group, |feature| weight_sum(gradient, x, inverse, group, feature))
 }
 
 vectorised! {
@@ -143,6 +167,20 @@ fn weight_sum<T: Real>(gradient: &Panels<T>, x: &Panels<T>, inverse: &Panels<T>,
     }
     fold(sum)
 }
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+fn fold<T: Real>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] += other;
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 #[cfg(test)]

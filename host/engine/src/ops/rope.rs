@@ -5,10 +5,8 @@
 
 use std::sync::{Arc, RwLock};
 
-use freehold_kernels::{LANES, Panels, Real, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
 
-use super::{lanes, lanes_mut};
 use crate::rotary::Rotary;
 
 /// Cosines and sines of positions, as many as were asked for so far.
@@ -49,7 +47,7 @@ impl<T: Real> Rope<T> {
             let angle = f64::from((place / half) as f32 * self.frequencies[place % half]);
             (T::real(libm::cos(angle) * self.factor), T::real(libm::sin(angle) * self.factor))
         };
-        let larger = Arc::new(Table((0..positions.next_power_of_two() * half).into_par_iter().map(angle).collect()));
+        let larger = Arc::new(Table(map(0..positions.next_power_of_two() * half, angle)));
         if let Ok(mut table) = self.table.write() {
             *table = Arc::clone(&larger);
         }
@@ -61,8 +59,8 @@ impl<T: Real> Rope<T> {
         let half = self.frequencies.len();
         let table = self.table(positions.iter().max().map_or(0, |last| *last as usize + 1));
         let mut angles = Angles { cos: Panels::any(half, positions.len()), sin: Panels::any(half, positions.len()) };
-        let outputs = angles.cos.par_panels_mut().zip(angles.sin.par_panels_mut());
-        outputs.enumerate().for_each(|(panel, (cos, sin))| {
+        let outputs = angles.cos.panels_mut().zip(angles.sin.panels_mut());
+        for_each(outputs.enumerate(), |(panel, (cos, sin))| {
             for lane in 0..LANES {
                 let position = positions.get(panel * LANES + lane).map_or(0, |position| *position as usize);
                 for (pair, (c, s)) in table.0[position * half..][..half].iter().enumerate() {
@@ -70,6 +68,17 @@ impl<T: Real> Rope<T> {
                 }
             }
         });
+        angles
+    }
+
+    /// The angles of a token that lies by itself.
+    pub(crate) fn angles_of(&self, position: usize) -> Angles<T> {
+        let half = self.frequencies.len();
+        let table = self.table(position + 1);
+        let mut angles = Angles { cos: Panels::vector(half), sin: Panels::vector(half) };
+        let (cos, sin) = table.0[position * half..][..half].iter().copied().unzip::<_, _, Vec<T>, Vec<T>>();
+        angles.cos.set_token(0, cos);
+        angles.sin.set_token(0, sin);
         angles
     }
 }
@@ -86,8 +95,8 @@ impl<T: Real> Angles<T> {
     }
 
     fn turn(&self, x: &mut Panels<T>, sign: T) {
-        let half = self.cos.features() * LANES;
-        x.par_panels_mut().zip(self.cos.par_panels().zip(self.sin.par_panels())).for_each(|(x, (cos, sin))| {
+        let half = self.cos.panel(0).len().max(1);
+        for_each(x.panels_mut().zip(self.cos.panels().zip(self.sin.panels())), |(x, (cos, sin))| {
             for head in x.chunks_exact_mut(2 * half) {
                 let (first, second) = head.split_at_mut(half);
                 turn(first, second, cos, sin, sign);
@@ -98,14 +107,10 @@ impl<T: Real> Angles<T> {
 
 vectorised! {
 fn turn<T: Real>(first: &mut [T], second: &mut [T], cos: &[T], sin: &[T], sign: T) {
-    let pairs = first.chunks_exact_mut(LANES).zip(second.chunks_exact_mut(LANES));
-    for ((a, b), (c, s)) in pairs.zip(cos.chunks_exact(LANES).zip(sin.chunks_exact(LANES))) {
-        let (a, b, c, s) = (lanes_mut(a), lanes_mut(b), lanes(c), lanes(s));
-        for lane in 0..LANES {
-            let (x, y, s) = (a[lane], b[lane], sign * s[lane]);
-            a[lane] = x * c[lane] - y * s;
-            b[lane] = y * c[lane] + x * s;
-        }
+    for ((a, b), (&c, &s)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+        let (x, y, s) = (*a, *b, sign * s);
+        *a = x * c - y * s;
+        *b = y * c + x * s;
     }
 }
 }

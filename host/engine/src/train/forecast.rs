@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::packing::Packing;
+use super::packing::{Packing, PackingSettings};
 use super::{Course, TrainError, Training};
 
 mod memory;
@@ -88,7 +88,7 @@ pub struct TimeForecast {
 /// As [`crate::train`], before its first step.
 pub fn forecast(training: Training<'_>, held_out: HeldOut) -> Result<Forecast, TrainError> {
     let course = Course::new(training, None)?;
-    let packing = Packing::of(training.examples, training.train, training.seed);
+    let packing = Packing::of(training.examples, PackingSettings::of(training.train, training.seed));
     let learned = training.start()?;
     let parameters = learned.variables().iter().map(|(_, tensor)| tensor.len()).sum();
     let memory = MemoryForecast {

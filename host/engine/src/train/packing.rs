@@ -6,7 +6,30 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{self, Size};
 use crate::example::Example;
 
-/// The steps of a whole training. It depends on examples, settings and seed alone.
+/// What of a recipe has a part in how examples are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PackingSettings {
+    /// How often the data is seen.
+    pub epochs: f64,
+    /// Tokens of a step of the optimizer.
+    pub tokens_per_step: usize,
+    /// Tokens that are computed at once.
+    pub tokens_at_once: usize,
+    /// Longest example in tokens.
+    pub max_length: usize,
+    /// What the order of the examples follows from.
+    pub seed: u64,
+}
+
+impl PackingSettings {
+    /// Those among the settings of a training.
+    pub fn of(train: &TrainSettings, seed: u64) -> Self {
+        let TrainSettings { epochs, tokens_per_step, tokens_at_once, max_length, .. } = *train;
+        Self { epochs, tokens_per_step, tokens_at_once, max_length, seed }
+    }
+}
+
+/// The steps of a whole training. It depends on examples and settings alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Packing {
     /// How often the data is seen.
@@ -40,19 +63,15 @@ pub(super) fn length(size: Size) -> usize {
 
 impl Packing {
     /// Counts what [`crate::train`] would do, without a model.
-    pub fn of(examples: &[Example], train: &TrainSettings, seed: u64) -> Self {
+    pub fn of(examples: &[Example], settings: PackingSettings) -> Self {
+        let PackingSettings { epochs, tokens_per_step, tokens_at_once, max_length, seed } = settings;
         let sizes: Vec<Size> = examples.iter().map(Size::of).collect();
         let lengths: Vec<usize> = sizes.iter().map(|size| length(*size)).collect();
-        let steps = batch::plan(&lengths, train.epochs, train.tokens_per_step, seed);
-        let mut packing = Self {
-            epochs: train.epochs,
-            steps: steps.len(),
-            tokens_per_step: train.tokens_per_step,
-            ..Self::default()
-        };
+        let steps = batch::plan(&lengths, epochs, tokens_per_step, seed);
+        let mut packing = Self { epochs, steps: steps.len(), tokens_per_step, ..Self::default() };
         for step in &steps {
-            for group in batch::group(step, train.tokens_at_once, |index| sizes[index]) {
-                packing.add(step[group].iter().map(|&index| sizes[index]), train.max_length);
+            for group in batch::group(step, tokens_at_once, |index| sizes[index]) {
+                packing.add(step[group].iter().map(|&index| sizes[index]), max_length);
             }
         }
         packing
@@ -90,7 +109,8 @@ mod tests {
     fn a_packing_is_what_was_worked_out_by_hand() {
         let examples = [example(10, 4), example(6, 2), example(6, 0), example(8, 3)];
         let train = TrainSettings { epochs: 2.0, tokens_per_step: 100, max_length: 16, ..TrainSettings::default() };
-        let packing = Packing::of(&examples, &train, 1);
+        let settings = PackingSettings::of(&train, 1);
+        let packing = Packing::of(&examples, settings);
         let expected = Packing {
             epochs: 2.0,
             // Both epochs fit into one step.
@@ -106,10 +126,10 @@ mod tests {
             padded_to_max: 6 * 16,
         };
         assert_eq!(packing, expected);
-        let narrow = TrainSettings { tokens_per_step: 1, ..train };
-        let packing = Packing::of(&examples, &narrow, 1);
+        let narrow = PackingSettings { tokens_per_step: 1, ..settings };
+        let packing = Packing::of(&examples, narrow);
         assert_eq!((packing.steps, packing.sequences, packing.longest_sequence), (6, 6, 9));
         assert_eq!((packing.tokens, packing.padded_to_longest), (48, 48));
-        assert_eq!(Packing::of(&[], &narrow, 1).steps, 0);
+        assert_eq!(Packing::of(&[], narrow).steps, 0);
     }
 }

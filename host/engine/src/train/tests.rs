@@ -1,6 +1,8 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use freehold_core::recipe::{AdapterSettings, EarlyStopping, Method, Precision, Schedule, TrainSettings};
+use freehold_kernels::Workers;
 
 use super::*;
 use crate::config::Config;
@@ -102,8 +104,7 @@ fn threads_do_not_change_a_bit() {
     let (model, examples) = (tiny::<f32>(config()), examples());
     let (adapter, settings) = settings(Method::Lora);
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        Arc::new(Workers::new(threads)).install(|| {
             let training =
                 Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
             bits(&train(training, None, &mut ()).unwrap().learned)

@@ -1,7 +1,5 @@
 //! What is trained: the parts of an adapter, or every tensor of a model.
 
-use freehold_kernels::on_worker;
-
 use crate::adapter::Adapter;
 use crate::model::{Dropout, Gradients, LossRequest, Model, Trained, loss_and_gradients};
 use crate::tensor::Tensor;
@@ -28,11 +26,9 @@ impl Learned {
                 let probability = adapter.dropout();
                 let dropout = Dropout { probability, seed, step: step * 1024 + part };
                 let trained = Trained::Update(&adapter.update, (probability > 0.0).then_some(dropout));
-                on_worker(|| loss_and_gradients((base, &base.weights, &base.rope), trained, request))
+                loss_and_gradients((base, &base.weights, &base.rope), trained, request)
             }
-            Self::Model(model) => {
-                on_worker(|| loss_and_gradients((model, &model.weights, &model.rope), Trained::Model, request))
-            }
+            Self::Model(model) => loss_and_gradients((model, &model.weights, &model.rope), Trained::Model, request),
         }
     }
 

@@ -13,7 +13,7 @@ use super::journal::{Carrier, Done, PhaseOutput, Work, next_run};
 use super::report::{self, DatasetReport, PluginReport, PolicyReport};
 use super::resolve::{self, Resolved};
 use super::tokenise::{self, Prepared};
-use super::validate::{DataProblem, Validation};
+use super::validate::{CountSettings, DataProblem, Validation};
 use super::{RunOptions, judge, key_of, train, transform};
 use crate::observe::{Event, Observer};
 use crate::statements::Recorder;
@@ -172,7 +172,8 @@ fn rehearse(
     report.transforms = transform::read(&record)?.into_iter().map(report::plugin).collect();
     let mut prepared = None;
     rehearsal.phase(Phase::Tokenise, |work| {
-        prepared = Some(tokenise::prepare(project, resolved, work)?);
+        let settings = CountSettings::of(&project.recipe, &resolved.base);
+        prepared = Some(tokenise::prepare(&tokenise::tokenizer(project, resolved)?, settings, work)?);
         PhaseOutput::new(Vec::new(), Vec::new(), &())
     })?;
     let Some(Prepared { examples, validation, .. }) = prepared else { return Ok(()) };

@@ -1,6 +1,9 @@
 //! Checkpoints of a training under way, in the home: the last ones and the best. They are for going on, not evidence: what a
 //! training gave is in the store, and its checkpoints are removed then.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use cap_std::fs::Dir;
 use freehold_files::FileError;
 
@@ -15,25 +18,31 @@ const BYTES_MAX: u64 = 1 << 40;
 
 /// The checkpoints of one run.
 pub(super) struct Checkpoints {
-    dir: Dir,
-    run: String,
+    home: Dir,
+    /// Their folder in the home.
+    folder: String,
     keep: usize,
 }
 
 impl Checkpoints {
     /// Opens the folder of a run, of which so many of the last checkpoints are kept.
     pub(super) fn open(home: &Home, run: &str, keep: usize) -> Result<Self, WorkflowError> {
-        let run = format!("{FOLDER}/{run}");
-        freehold_files::make_folder(&home.dir, FOLDER)?;
-        freehold_files::make_folder(&home.dir, &run)?;
-        Ok(Self { dir: home.folder(&run)?, run, keep: keep.max(1) })
+        let folder = format!("{FOLDER}/{run}");
+        freehold_files::make_folder(&home.dir, &folder)?;
+        // What a killed process was writing: nobody else writes here, and a full disk may need its space.
+        freehold_files::remove_unfinished(&home.dir, &folder, Duration::ZERO);
+        Ok(Self { home: home.folder(".")?, folder, keep: keep.max(1) })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        format!("{}/{name}", self.folder).into()
     }
 
     /// The steps after which a checkpoint was kept, ascending.
     fn steps(&self) -> Result<Vec<usize>, WorkflowError> {
-        let failed = |source| FileError::Io { action: "list the folder", path: self.run.clone().into(), source };
+        let failed = |source| FileError::Io { action: "list the folder", path: self.folder.clone().into(), source };
         let mut steps = Vec::new();
-        for entry in self.dir.entries().map_err(failed)? {
+        for entry in self.home.read_dir(&self.folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
             steps.extend(step.and_then(|step| step.parse::<usize>().ok()));
@@ -45,22 +54,21 @@ impl Checkpoints {
     /// The last checkpoint, and the step after which it was kept.
     pub(super) fn last(&self) -> Result<Option<(usize, Vec<u8>)>, WorkflowError> {
         match self.steps()?.last() {
-            Some(step) => Ok(Some((*step, freehold_files::read(&self.dir, name(*step), BYTES_MAX)?))),
+            Some(step) => Ok(Some((*step, freehold_files::read(&self.home, self.path(&name(*step)), BYTES_MAX)?))),
             None => Ok(None),
         }
     }
 
     /// Keeps a checkpoint, and removes those that are older than the last few.
     pub(super) fn keep(&self, step: usize, bytes: &[u8], best: bool) -> Result<(), WorkflowError> {
-        freehold_files::write(&self.dir, name(step), bytes)?;
+        freehold_files::write(&self.home, self.path(&name(step)), bytes)?;
         if best {
-            freehold_files::write(&self.dir, BEST, bytes)?;
+            freehold_files::write(&self.home, self.path(BEST), bytes)?;
         }
         let steps = self.steps()?;
         for old in steps.iter().rev().skip(self.keep) {
-            let path = format!("{}/{}", self.run, name(*old)).into();
-            let failed = |source| FileError::Io { action: "remove", path, source };
-            self.dir.remove_file(name(*old)).map_err(failed)?;
+            let path = self.path(&name(*old));
+            self.home.remove_file(&path).map_err(|source| FileError::Io { action: "remove", path, source })?;
         }
         Ok(())
     }

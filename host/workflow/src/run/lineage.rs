@@ -3,7 +3,7 @@
 //! rows back to their datasets is found by reading the files of their split once, the last first.
 
 use freehold_core::batch::Outcome;
-use freehold_core::digest::Digest;
+use freehold_core::digest::{Digest, Hasher};
 use freehold_core::recipe::Split;
 use freehold_core::record::PhaseRecord;
 use freehold_rows::Lines;
@@ -16,6 +16,9 @@ use super::validate::Origin;
 use crate::WorkflowError;
 use crate::dataset::line_error;
 use crate::statements::malformed;
+
+/// How the names of the outputs begin that hold it.
+const OUTPUTS: &str = "lineage/";
 
 /// What became of some rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +206,16 @@ fn each_line(store: &Store, digest: &Digest, mut see: impl FnMut(&ReadLine)) -> 
 
 /// Name of the output that says which rows of a split come from which dataset; behind it and a slash, those of its transforms.
 pub(super) fn datasets_output(split: Split) -> String {
-    format!("lineage/{}", split.as_str())
+    format!("{OUTPUTS}{}", split.as_str())
+}
+
+/// The digest of the lineage of all splits: of the lines `NAME NUL HEX LF` of the outputs that hold it.
+pub(super) fn digest(transformed: &PhaseRecord) -> Digest {
+    let mut hasher = Hasher::new();
+    for output in transformed.outputs.iter().filter(|output| output.name.starts_with(OUTPUTS)) {
+        hasher.update(format!("{}\0{}\n", output.name, output.digest.hex()).as_bytes());
+    }
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -173,9 +173,15 @@ impl Appended {
         }
     }
 
-    /// With one call of the system, so that others never see less than all of it but where the disk is full.
+    /// With one call of the system, so that others never see less than all of it but where the disk is full; then what was
+    /// written of it is taken back.
     fn append(&self, bytes: &[u8]) -> Result<(), FileError> {
-        self.act("write", |mut file| file.write_all(bytes))
+        let before = self.act("read", |file| file.metadata())?.len();
+        (&self.file).write_all(bytes).map_err(|source| {
+            // What matters is why it was not written; a line that is cut is cut off when the training goes on.
+            let _ = self.file.set_len(before);
+            FileError::unwritten(&self.path, before + bytes.len() as u64, source)
+        })
     }
 
     fn act<T>(&self, action: &'static str, act: impl FnOnce(&File) -> std::io::Result<T>) -> Result<T, FileError> {

@@ -16,6 +16,7 @@ mod provenance;
 mod report;
 mod resolve;
 mod tokenise;
+mod tokenised;
 mod train;
 mod transform;
 mod validate;
@@ -98,7 +99,7 @@ fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Jou
     let admitted = journal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
     if judge::read(&admitted)?.allowed {
         journal.phase(Phase::Transform, |work| transform::transform(project, resolved, work))?;
-        journal.phase(Phase::Tokenise, |work| tokenise::tokenise(project, resolved, work))?;
+        journal.phase(Phase::Tokenise, |work| tokenise::tokenise(home, project, resolved, work))?;
         journal.phase(Phase::Train, |work| train::train(home, project, resolved, work))?;
         checkpoints::remove(home, &journal.run)?;
         let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(project, resolved, work))?;

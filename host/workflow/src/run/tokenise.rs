@@ -9,9 +9,10 @@ use super::dialogues::Dialogues;
 use super::evaluate::question;
 use super::journal::{PhaseOutput, Work, detail};
 use super::resolve::Resolved;
-use super::validate::{Counter, SplitCounts, VALIDATION, Validation};
+use super::tokenised::{Place, Tokenised};
+use super::validate::{CountSettings, Counter, SplitCounts, VALIDATION, Validation};
 use crate::observe::{Event, progress_in_bytes};
-use crate::{Project, WorkflowError};
+use crate::{Home, Project, WorkflowError};
 
 pub(crate) const TOKENS: &str = "tokens/train";
 
@@ -43,6 +44,47 @@ pub(crate) fn read(record: &PhaseRecord) -> Result<TokeniseDetail, WorkflowError
     detail(record)
 }
 
+/// Rows that were tokenised and counted before are not again: nothing can be told from what is recorded, nor from what is said.
+pub(crate) fn tokenise(
+    home: &Home,
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let settings = CountSettings::of(&project.recipe, &resolved.base);
+    let place = Place::of(home, &resolved.base, &settings, work)?;
+    let (tokenised, validation) = match place.find(work.store())? {
+        Some(found) => {
+            let validation = Validation::from_bytes(&work.store().get(&found.validation)?)?;
+            (found, validation)
+        }
+        None => {
+            let (made, validation) = make(&tokenizer(project, resolved)?, settings, work)?;
+            place.keep(&made);
+            (made, validation)
+        }
+    };
+    work.observer.observe(Event::Validated(Box::new(validation)));
+    let Tokenised { tokens, validation, detail } = tokenised;
+    let outputs = vec![Material::kept(TOKENS, tokens), Material::kept(VALIDATION, validation)];
+    PhaseOutput::new(work.before(Phase::Transform)?.outputs.clone(), outputs, &detail)
+}
+
+/// Tokenises and counts, and puts both into the store, unless the counts stop the run.
+fn make(
+    tokenizer: &ChatTokenizer,
+    settings: CountSettings,
+    work: &mut Work<'_>,
+) -> Result<(Tokenised, Validation), WorkflowError> {
+    let Prepared { examples, validation, detail } = prepare(tokenizer, settings, work)?;
+    if let Some(problem) = validation.problems().into_iter().next() {
+        return Err(problem.into());
+    }
+    let (store, bytes) = (work.store(), Examples::new(examples).to_bytes()?);
+    let tokenised = Tokenised { tokens: store.put(&bytes)?, validation: store.put(&validation.to_bytes()?)?, detail };
+    Ok((tokenised, validation))
+}
+
 /// The training split as tokens, and both splits counted.
 pub(super) struct Prepared {
     pub(super) examples: Vec<Example>,
@@ -51,17 +93,22 @@ pub(super) struct Prepared {
 }
 
 /// Tokenises and counts. What stops a run is in the counts, and it is for the caller to stop.
-pub(super) fn prepare(project: &Project, resolved: &Resolved, work: &mut Work<'_>) -> Result<Prepared, WorkflowError> {
-    let recipe = &project.recipe;
-    let tokenizer = tokenizer(project, resolved)?;
-    let (examples, train, divided) = training_split(project, &tokenizer, work)?;
-    let eval = held_out_split(project, resolved, &tokenizer, work)?;
+///
+/// What this depends on besides its arguments, the rows and their lineage, is in the key of [`Place`], as these are; therefore
+/// it is handed neither the recipe nor the base model.
+pub(super) fn prepare(
+    tokenizer: &ChatTokenizer,
+    settings: CountSettings,
+    work: &mut Work<'_>,
+) -> Result<Prepared, WorkflowError> {
+    let (examples, train, divided) = training_split(tokenizer, settings, work)?;
+    let eval = held_out_split(tokenizer, settings, work)?;
     let end = tokenizer.end_of_turn().clone();
     let validation = Validation {
         train,
         eval,
-        packing: Packing::of(&examples, &recipe.train, recipe.run.seed),
-        positions: resolved.base.max_positions(),
+        packing: Packing::of(&examples, settings.packing),
+        positions: settings.positions,
         end: end.text.clone(),
     };
     let detail = TokeniseDetail {
@@ -75,33 +122,15 @@ pub(super) fn prepare(project: &Project, resolved: &Resolved, work: &mut Work<'_
     Ok(Prepared { examples, validation, detail })
 }
 
-pub(crate) fn tokenise(
-    project: &Project,
-    resolved: &Resolved,
-    work: &mut Work<'_>,
-) -> Result<PhaseOutput, WorkflowError> {
-    let Prepared { examples, validation, detail } = prepare(project, resolved, work)?;
-    if let Some(problem) = validation.problems().into_iter().next() {
-        return Err(problem.into());
-    }
-    let (store, bytes) = (work.store(), Examples::new(examples).to_bytes()?);
-    let outputs = vec![
-        Material::kept(TOKENS, store.put(&bytes)?),
-        Material::kept(VALIDATION, store.put(&validation.to_bytes()?)?),
-    ];
-    work.observer.observe(Event::Validated(Box::new(validation)));
-    PhaseOutput::new(work.before(Phase::Transform)?.outputs.clone(), outputs, &detail)
-}
-
 /// The examples of the training split, its counts, and how many rows are several examples.
 fn training_split(
-    project: &Project,
     tokenizer: &ChatTokenizer,
+    settings: CountSettings,
     work: &mut Work<'_>,
 ) -> Result<(Vec<Example>, SplitCounts, usize), WorkflowError> {
     let split = Split::Train;
     let mut dialogues = Dialogues::open(work, split)?;
-    let mut counter = Counter::new(project.recipe.train.max_length);
+    let mut counter = Counter::new(settings.packing.max_length);
     let (mut examples, mut row, mut divided) = (Vec::new(), 0, 0);
     while let Some(some) = dialogues.next()? {
         for dialogue in &some {
@@ -126,15 +155,13 @@ fn training_split(
 
 /// The counts of the held-out split. What would stop the phase evaluate stops here, before anything is trained.
 fn held_out_split(
-    project: &Project,
-    resolved: &Resolved,
     tokenizer: &ChatTokenizer,
+    settings: CountSettings,
     work: &mut Work<'_>,
 ) -> Result<SplitCounts, WorkflowError> {
-    let (split, recipe) = (Split::Eval, &project.recipe);
-    let learns = recipe.train.early_stopping.as_ref().is_some_and(|stopping| stopping.metric == "loss");
+    let split = Split::Eval;
     let mut dialogues = Dialogues::open(work, split)?;
-    let mut counter = Counter::new(resolved.base.max_positions().saturating_sub(recipe.evaluate.max_new_tokens));
+    let mut counter = Counter::new(settings.prompt_max());
     let mut row = 0;
     while let Some(some) = dialogues.next()? {
         for dialogue in &some {
@@ -142,7 +169,7 @@ fn held_out_split(
             match tokenizer.lesson(dialogue) {
                 Ok(lesson) => counter.lesson(dialogue.len(), &lesson),
                 // What is only asked need not be learnable.
-                Err(_) if !learns => counter.nothing(dialogue.len()),
+                Err(_) if !settings.held_out_loss => counter.nothing(dialogue.len()),
                 Err(source) => return Err(WorkflowError::Chat { row, split: split.as_str(), source }),
             }
             row += 1;

@@ -13,10 +13,12 @@ use crate::statements::malformed;
 mod count;
 mod lengths;
 mod problem;
+mod settings;
 
 pub(super) use count::Counter;
 pub use lengths::{Bin, Lengths};
 pub use problem::DataProblem;
+pub(super) use settings::CountSettings;
 
 /// Name of the output of phase tokenise that holds it, as JSON.
 pub(super) const VALIDATION: &str = "validation";
@@ -128,13 +130,17 @@ impl Validation {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WorkflowError> {
         serde_json::to_vec_pretty(self).map_err(malformed(VALIDATION))
     }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, WorkflowError> {
+        serde_json::from_slice(bytes).map_err(malformed(VALIDATION))
+    }
 }
 
 /// The validation that a phase tokenise left behind; records of earlier versions have none.
 pub(super) fn read(record: &PhaseRecord, store: &Store) -> Result<Option<Validation>, WorkflowError> {
     let Ok(digest) = output_of(record, VALIDATION) else { return Ok(None) };
     match store.get(&digest) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(malformed(VALIDATION))?)),
+        Ok(bytes) => Validation::from_bytes(&bytes).map(Some),
         // That a blob is gone is for `audit verify` to say; what else is known of the run is shown.
         Err(StoreError::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,7 +1,6 @@
 //! The backward pass of attention.
 
-use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, panel_product, transpose_panel, vectorised};
-use rayon::prelude::*;
+use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, for_each, panel_product, transpose_panel, vectorised};
 
 use super::{Attended, AttentionShape, BLOCK, Spans, hide, scores};
 use crate::ops::{add_values, lanes, lanes_mut};
@@ -17,8 +16,8 @@ pub(crate) fn attention_backward<T: Real>(
     let (features, tokens) = (q.features(), q.tokens());
     // Keys and values of a group of heads get a sum; each head has its own until the end, so that no two tasks share one.
     let mut dq = Panels::any(features, tokens);
-    let mut dk = Panels::zeros(features, tokens);
-    let mut dv = Panels::zeros(features, tokens);
+    let mut dk = Panels::any(features, tokens);
+    let mut dv = Panels::any(features, tokens);
     let size = shape.width * LANES;
     let groups = spans.groups();
     let mut parts: Vec<Vec<[&mut [T]; 3]>> = (0..groups.len() * shape.heads).map(|_| Vec::new()).collect();
@@ -31,8 +30,7 @@ pub(crate) fn attention_backward<T: Real>(
             }
         }
     }
-    let tasks = parts.into_par_iter().enumerate().with_max_len(1);
-    tasks.for_each(|(task, panels)| {
+    for_each(parts.into_iter().enumerate(), |(task, panels)| {
         let (group, head) = (&groups[task / shape.heads], task % shape.heads);
         let head = Head { gradient, attended, q, k, v, spans, shape, head };
         head.run(group.start, panels);
@@ -47,8 +45,8 @@ fn over_heads<T: Real>(of_heads: Panels<T>, shape: AttentionShape) -> Panels<T> 
     }
     let size = shape.width * LANES;
     let mut sums = Panels::any(shape.key_heads * shape.width, of_heads.tokens());
-    let groups = of_heads.values().par_chunks_exact(shape.group() * size);
-    sums.values_mut().par_chunks_exact_mut(size).zip(groups).for_each(|(sum, group)| {
+    let groups = of_heads.values().chunks_exact(shape.group() * size);
+    for_each(sums.values_mut().chunks_exact_mut(size).zip(groups), |(sum, group)| {
         sum.copy_from_slice(&group[..size]);
         group[size..].chunks_exact(size).for_each(|head| add_values(sum, head));
     });
@@ -72,6 +70,10 @@ impl<T: Real> Head<'_, T> {
         let (own, key) = (self.shape.part(self.head), self.shape.part(self.head / self.shape.group()));
         let width = self.shape.width;
         let (mut p, mut ds, mut turned) = (Buffer::any(BLOCK), Buffer::any(BLOCK), Buffer::any(BLOCK));
+        for [_, dk, dv] in &mut panels {
+            dk.fill(T::ZERO);
+            dv.fill(T::ZERO);
+        }
         for index in 0..panels.len() {
             let queries = first + index;
             let (q, g) = (&self.q.panel(queries)[own.clone()], &self.gradient.panel(queries)[own.clone()]);

@@ -8,7 +8,7 @@ use super::{HeldOut, MemoryForecast};
 use crate::config::Config;
 use crate::generate::ROWS;
 use crate::model::Target;
-use crate::ops::TARGETS_AT_ONCE;
+use crate::ops::VOCABULARY_AT_ONCE;
 use crate::train::packing::Packing;
 
 /// Bytes of a value that is computed with.
@@ -75,10 +75,13 @@ fn transient(config: &Config, tokens: usize, packing: &Packing, precision: Preci
     // In bf16, what is multiplied exists a second time, in half the bytes.
     let operand = |values: usize| if precision == Precision::Bf16 { values / 2 } else { 0 };
     let targets = (packing.longest_targets).next_multiple_of(LANES);
-    let logits = config.vocab_size * targets.min(TARGETS_AT_ONCE);
-    let table = if full { 2 * config.vocab_size * config.hidden_size } else { 0 };
-    // The chosen stream, its norm, its gradient and the chunk of each that is computed.
-    let head = logits + operand(logits) + 5 * config.hidden_size * targets + table;
+    let slice = config.vocab_size.min(VOCABULARY_AT_ONCE);
+    let logits = slice * targets;
+    // The gradient of a slice of the head, before it is put behind those of the slices before.
+    let table = if full { 2 * slice * config.hidden_size } else { 0 };
+    // The chosen stream, its norm, the gradients of both.
+    let hidden = config.hidden_size * targets;
+    let head = logits + operand(logits) + 4 * hidden + operand(hidden) + table;
     // The active values of the feed-forward part and the gradients of gate and up; the stream, its norm and gradients.
     let wide = 3 * config.intermediate_size;
     let narrow = 5 * config.hidden_size + operand(wide);
