@@ -96,11 +96,15 @@ fn nothing_to_learn_and_too_long() {
     let messages = Recipe { transforms: String::new(), ..Recipe::default() };
     project.write("train.jsonl", &say("user").repeat(3));
     project.write("eval.jsonl", &say("assistant"));
-    refused(&project, &messages, &["row 0 of split `train`", "no message of the role `assistant`"]);
+    refused(
+        &project,
+        &messages,
+        &["nothing can be learned of 3 of the 3 rows of split `train`", "no message of the role `assistant`"],
+    );
     let project = Project::new();
     let long =
         Recipe { train: Recipe::default().train.replace("max_length = 256", "max_length = 16"), ..Recipe::default() };
-    refused(&project, &long, &["training:", "16"]);
+    refused(&project, &long, &["`max_length` = 16", "none is cut", "row 0 of `train`"]);
 }
 
 #[test]

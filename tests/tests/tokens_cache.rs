@@ -1,10 +1,15 @@
-//! Rows are tokenised once: what they became is taken again only if rows, tokenizer, template and code are the same.
+//! Rows are tokenised and counted once: what they became is taken again only if all that it was made from is the same.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 
-use freehold_tests::{Outcome, Project, Recipe};
+use freehold_tests::{Outcome, Project, Recipe, head};
+
+const CONFIG: &str = "models/base-1/config.json";
+/// The parts of the key.
+const PARTS: [&str; 8] =
+    [": rows", "held-out rows", "lineage", "tokenizer", "control tokens", "template", "settings", "code"];
 
 fn entries(project: &Project) -> Vec<PathBuf> {
     let folder = project.path().join("home/cache/tokens");
@@ -13,19 +18,25 @@ fn entries(project: &Project) -> Vec<PathBuf> {
     files
 }
 
-/// Runs the recipe; says whether the tokens were taken from the cache, and the report.
-fn run(project: &Project, recipe: &Recipe) -> (bool, serde_json::Value, String) {
-    project.write("freehold.toml", &recipe.to_string());
+/// Runs the recipe; says whether tokens and counts were taken from the cache, and the report.
+fn run(project: &Project, recipe: &str) -> (bool, serde_json::Value, String) {
+    project.write("freehold.toml", recipe);
     let mut command = project.command(&["run", "--json"]);
     let outcome = Outcome::from(command.env("FREEHOLD_LOG", "freehold=debug").output().unwrap());
     let said = outcome.stderr.clone();
     let lines: Vec<_> = said.lines().filter(|line| line.contains("tokenised rows: ")).collect();
-    for part in ["rows sha256:", "tokenizer sha256:", "control tokens sha256:", "template sha256:", "code sha256:"] {
-        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {said}");
+    for part in PARTS {
+        assert!(lines.iter().any(|line| line.contains(&format!("{part} sha256:"))), "{part}: {said}");
     }
     let hit = lines.iter().any(|line| line.contains("hit:"));
     assert_ne!(hit, lines.iter().any(|line| line.contains("miss:")), "{said}");
     (hit, outcome.json(), said)
+}
+
+/// The parts of the key, as the log of a run says them.
+fn key(said: &str) -> [String; 8] {
+    let line = said.lines().find(|line| line.contains("tokenised rows: ")).unwrap();
+    PARTS.map(|part| line.split(&format!("{part} sha256:")).nth(1).unwrap()[..64].to_owned())
 }
 
 /// What the statement of the phase says, but not when.
@@ -37,51 +48,135 @@ fn recorded(project: &Project, report: &serde_json::Value) -> [serde_json::Value
     [phase["outputs"].clone(), phase["detail"].clone()]
 }
 
-#[test]
-fn what_is_the_same_is_taken_and_what_differs_is_not() {
-    let (project, recipe) = (Project::new(), Recipe::default());
-    let (hit, first, _) = run(&project, &recipe);
+/// A text in which a part, which has to be there, is another.
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in {text:.300}");
+    text.replacen(from, to, 1)
+}
+
+/// A project whose rows were tokenised, with what is usual and the key.
+struct Known {
+    project: Project,
+    recipe: String,
+    key: [String; 8],
+}
+
+fn known() -> Known {
+    let (project, recipe) = (Project::new(), Recipe::default().to_string());
+    let (hit, first, said) = run(&project, &recipe);
     assert!(!hit);
     let (hit, again, _) = run(&project, &recipe);
     assert!(hit, "nothing changed");
-    assert_eq!(first["weights"], again["weights"]);
+    assert_eq!((&first["weights"], &first["validation"]), (&again["weights"], &again["validation"]));
+    assert_eq!(recorded(&project, &first), recorded(&project, &again));
     assert_eq!(entries(&project).len(), 1);
-    // How long a packed row may be, how fast and in what it is learned changes no token.
-    let train = recipe.train.replace("max_length = 256", "max_length = 128").replace("2e-3", "1e-3");
-    assert!(run(&project, &Recipe { train, ..recipe.clone() }).0);
+    Known { project, recipe, key: key(&said) }
+}
 
-    // Each part of the key alone.
-    let misses = |change: &dyn Fn(&Project), what: &str| {
-        let other = project.fork();
+impl Known {
+    /// After a change of the files, or of the recipe, these parts of the key are others, and only these.
+    fn misses(&self, what: &str, parts: &[&str], change: impl Fn(&Project), recipe: &str) {
+        let other = self.project.fork();
         change(&other);
-        assert!(!run(&other, &recipe).0, "{what}");
+        let (hit, _, said) = run(&other, recipe);
+        assert!(!hit, "{what}");
+        let differ = PARTS.iter().zip(key(&said)).zip(&self.key).filter(|((_, now), before)| now != *before);
+        assert_eq!(differ.map(|((part, _), _)| *part).collect::<Vec<_>>(), parts, "{what}");
         assert_eq!(entries(&other).len(), 2, "{what}");
-        assert!(run(&other, &recipe).0, "{what}, again");
+    }
+
+    fn misses_file(&self, what: &str, part: &str, file: &str, (from, to): (&str, &str)) {
+        let edit = |project: &Project| {
+            let text = String::from_utf8(project.read(file)).unwrap();
+            project.write(file, &changed(&text, from, to));
+        };
+        self.misses(what, &[part], edit, &self.recipe);
+    }
+
+    fn misses_setting(&self, from: &str, to: &str) {
+        self.misses(to, &["settings"], |_| (), &changed(&self.recipe, from, to));
+    }
+}
+
+#[test]
+fn other_rows_or_another_tokenizer_are_not_taken_for_the_same() {
+    let known = known();
+    known.misses_file("a row", ": rows", "train.jsonl", ("a", "b"));
+    known.misses_file("a held-out row", "held-out rows", "eval.jsonl", ("a", "b"));
+    known.misses_file("the tokenizer", "tokenizer", "models/base-1/tokenizer.json", ("{", "{ "));
+    known.misses_file("the control tokens", "control tokens", "models/base-1/tokenizer_config.json", ("{", "{ "));
+    let template = |project: &Project| {
+        let config: serde_json::Value =
+            serde_json::from_slice(&project.read("models/base-1/tokenizer_config.json")).unwrap();
+        let template = config["chat_template"].as_str().unwrap().to_owned();
+        project.write("models/base-1/chat_template.jinja", &format!("{{# another #}}{template}"));
     };
-    let edit = |project: &Project, file: &str, from: &str, to: &str| {
-        let text = String::from_utf8(project.read(file)).unwrap();
-        assert!(text.contains(from), "{from} is not in {file}: {text:.300}");
-        project.write(file, &text.replacen(from, to, 1));
+    known.misses("the template", &["template"], template, &known.recipe);
+    // The same rows of a dataset of another name: counts name rows by dataset.
+    let renamed = changed(&known.recipe, "name = \"eval\"", "name = \"asked\"");
+    known.misses("a name", &["lineage"], |_| (), &renamed);
+    // The same rows, but the first stands twice in the file, and the second of it is dropped.
+    let repeat = |project: &Project| {
+        let rows = String::from_utf8(project.read("train.jsonl")).unwrap();
+        project.write("train.jsonl", &format!("{}{rows}", head("tickets-eu.jsonl", 1)));
     };
-    misses(&|project| edit(project, "train.jsonl", "a", "b"), "a row");
-    misses(&|project| edit(project, "models/base-1/tokenizer.json", "{", "{ "), "the tokenizer");
-    misses(&|project| edit(project, "models/base-1/tokenizer_config.json", "{", "{ "), "the control tokens");
-    misses(
-        &|project| {
-            let config: serde_json::Value =
-                serde_json::from_slice(&project.read("models/base-1/tokenizer_config.json")).unwrap();
-            let template = config["chat_template"].as_str().unwrap().to_owned();
-            project.write("models/base-1/chat_template.jinja", &format!("{{# another #}}{template}"));
-        },
-        "the template",
-    );
-    project.assert_intact();
+    known.misses("a row that is dropped", &["lineage"], repeat, &known.recipe);
+}
+
+#[test]
+fn other_settings_of_the_counts_are_not_taken_for_the_same() {
+    let known = known();
+    known.misses_setting("max_length = 256", "max_length = 128");
+    known.misses_setting("epochs = 1", "epochs = 0.5");
+    known.misses_setting("tokens_per_step = 1024", "tokens_per_step = 512");
+    known.misses_setting("max_length = 256", "max_length = 256\ntokens_at_once = 512");
+    known.misses_setting("seed = 1", "seed = 2");
+    known.misses_setting("max_new_tokens = 32", "max_new_tokens = 31");
+    let stopping = "[train.early_stopping]\nmetric = \"loss\"\nevery = 1\npatience = 9\n[evaluate]";
+    known.misses_setting("[evaluate]", stopping);
+    let config = |project: &Project| {
+        let mut config: serde_json::Value = serde_json::from_slice(&project.read(CONFIG)).unwrap();
+        config["max_position_embeddings"] = 500.into();
+        project.write(CONFIG, &config.to_string());
+    };
+    known.misses("positions", &["settings"], config, &known.recipe);
+}
+
+#[test]
+fn settings_that_have_no_part_in_tokens_or_counts_are_no_reason_to_tokenise_again() {
+    let known = known();
+    let counted = |report: &serde_json::Value| recorded(&known.project, report);
+    let usual = counted(&run(&known.project, &known.recipe).1);
+    for (from, to) in [
+        ("learning_rate = 2e-3", "learning_rate = 1e-3"),
+        ("rank = 4", "rank = 2"),
+        ("resamples = 200", "resamples = 100"),
+        ("name = \"desk\"", "name = \"other\""),
+    ] {
+        let (hit, report, _) = run(&known.project, &changed(&known.recipe, from, to));
+        assert!(hit, "{to}");
+        assert_eq!(counted(&report), usual, "{to}");
+    }
+    assert_eq!(entries(&known.project).len(), 1);
+    known.project.assert_intact();
+}
+
+#[test]
+fn counts_that_stop_a_run_are_not_kept() {
+    let project = Project::new();
+    project.write("freehold.toml", &changed(&Recipe::default().to_string(), "max_length = 256", "max_length = 20"));
+    for _ in 0..2 {
+        let outcome = project.run(&["-vv", "run"]).expect(1);
+        assert!(outcome.stderr.contains("miss:"), "{}", outcome.stderr);
+        outcome.says(&["with more than `max_length` = 20 tokens"]);
+        assert!(!project.path().join("home/cache/tokens").exists());
+    }
 }
 
 #[test]
 fn a_damaged_or_foreign_entry_is_ignored_and_written_anew() {
     const NAMED: &str = "was not written by this host or was changed; it is tokenised anew";
-    let (project, recipe) = (Project::new(), Recipe::default());
+    let (project, recipe) = (Project::new(), Recipe::default().to_string());
     let (_, cold, _) = run(&project, &recipe);
     let file = entries(&project).remove(0);
     let good = std::fs::read(&file).unwrap();

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::time::Instant;
 
 use freehold_core::recipe::{AdapterSettings, Method, Precision, Schedule, TrainSettings};
-use freehold_engine::{Example, GenerateSettings, StepReport, Training, generate as answer, train as run};
+use freehold_engine::{
+    Example, GenerateSettings, HeldOut, StepReport, Training, forecast, generate as answer, train as run,
+};
 use serde_json::{Value, json};
 
 use crate::model::{self, Shape};
@@ -48,7 +50,13 @@ pub(crate) fn train(shape: Shape, precision: Precision) -> Result<Value, Box<dyn
     })?;
     let median = median(&mut seconds[1..]);
     let rate = (shape.batch * shape.tokens) as f64 / median;
-    Ok(json!({ "tokens_per_s": rate, "peak_rss_gb": peak_rss_gb()? }))
+    let peak = peak_rss_gb()?;
+    // What is said before a training, beside what it was.
+    let forecast = forecast(training, HeldOut::default())?;
+    Ok(json!({
+        "tokens_per_s": rate, "forecast_tokens_per_s": forecast.time.tokens_per_s,
+        "peak_rss_gb": peak, "forecast_rss_gb": forecast.memory.training() as f64 / 1e9,
+    }))
 }
 
 /// Decoding of one row, and prefill of 512 tokens.

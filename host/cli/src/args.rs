@@ -71,6 +71,11 @@ pub(crate) enum Command {
     /// the ledger before the next begins, so that a run that was killed goes on after its last finished phase when the
     /// same recipe is run again.
     Run(RunArguments),
+    /// Say what a run would train on, and what that would take in time and memory, without training
+    ///
+    /// Resolves, admits, transforms and tokenises as a run does, and stops there. Nothing is signed, recorded or kept, and the
+    /// lockfile stays as it is. Exit code 1 if the data would stop a run, 3 if a policy would not admit it.
+    Check(RunArguments),
     /// Make and list keys
     #[command(subcommand)]
     Key(KeyCommand),

@@ -6,10 +6,11 @@ use anstream::adapter::strip_str;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use freehold_core::record::Phase;
-use freehold_workflow::{Event, Observer, Unit};
+use freehold_workflow::{Event, Observer, Unit, Validation};
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
+use crate::commands;
 use crate::page::{Terminal, shown};
 
 /// How often it is asked how much memory this process has.
@@ -32,6 +33,8 @@ pub(crate) struct RunProgress {
     started: Instant,
     drawn: Drawn,
     memory: Memory,
+    /// Bytes that this process had when the data was tokenised, before the model is loaded.
+    before_training: Option<u64>,
 }
 
 const THINGS: &str = "  {msg:32!} {bar:30.cyan/blue} {pos:>5}/{len:5} {prefix} ({eta} left)";
@@ -61,11 +64,29 @@ pub(crate) fn bar(terminal: &Terminal) -> ProgressBar {
 
 impl RunProgress {
     pub(crate) fn new(terminal: &Terminal) -> Self {
-        Self { bar: bar(terminal), started: Instant::now(), drawn: Drawn::Waiting, memory: Memory::default() }
+        Self {
+            bar: bar(terminal),
+            started: Instant::now(),
+            drawn: Drawn::Waiting,
+            memory: Memory::default(),
+            before_training: None,
+        }
     }
 
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Bytes that this process had when the data was tokenised, where the system tells.
+    pub(crate) fn before_training(&self) -> Option<u64> {
+        self.before_training
+    }
+
+    /// What is about to be trained on, in short.
+    fn validated(&self, validation: &Validation) {
+        for (name, value) in commands::data::in_short(validation) {
+            self.line(&format!("  {} {}", format!("{name:10}").dimmed(), shown(&value)));
+        }
     }
 
     fn line(&self, text: &str) {
@@ -129,7 +150,13 @@ impl Observer for RunProgress {
                 self.rest(phase.as_str());
                 self.bar.enable_steady_tick(Duration::from_millis(200));
             }
-            Event::PhaseFinished { phase, earlier } => self.end(phase, earlier),
+            Event::PhaseFinished { phase, earlier } => {
+                if phase == Phase::Tokenise {
+                    self.before_training = resident();
+                }
+                self.end(phase, earlier);
+            }
+            Event::Validated(validation) => self.validated(&validation),
             Event::Progress { task, done, total, unit, note } => {
                 let template = match unit {
                     Unit::Things => THINGS,
@@ -153,7 +180,7 @@ impl Observer for RunProgress {
 }
 
 /// An amount of memory.
-fn in_short(bytes: u64) -> String {
+pub(crate) fn in_short(bytes: u64) -> String {
     match bytes >> 20 {
         mib @ ..1024 => format!("{mib} MiB"),
         mib => format!("{:.1} GiB", mib as f64 / 1024.0),
@@ -173,14 +200,18 @@ impl Memory {
         match self.known {
             Some((asked, bytes)) if asked.elapsed() < MEMORY_INTERVAL => bytes,
             _ => {
-                let status = Dir::open_ambient_dir("/proc/self", ambient_authority())
-                    .and_then(|process| process.read_to_string("status"));
-                let bytes = status.ok().and_then(|status| resident_bytes(&status));
+                let bytes = resident();
                 self.known = Some((Instant::now(), bytes));
                 bytes
             }
         }
     }
+}
+
+/// The resident set of this process in bytes, where the system tells.
+fn resident() -> Option<u64> {
+    let process = Dir::open_ambient_dir("/proc/self", ambient_authority()).ok()?;
+    resident_bytes(&process.read_to_string("status").ok()?)
 }
 
 /// `VmRSS` of proc_pid_status(5), which is in KiB.

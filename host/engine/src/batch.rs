@@ -65,21 +65,54 @@ pub(crate) fn plan(lengths: &[usize], epochs: f64, tokens_per_step: usize, seed:
     steps
 }
 
-/// Packs the examples of a step into what is computed at once: at most so many tokens, unless an example has more.
-pub(crate) fn pack(examples: &[Example], step: &[usize], at_once: usize) -> Vec<Packed> {
-    let mut all: Vec<Packed> = Vec::new();
-    for &index in step {
-        let example = &examples[index];
-        match all.last_mut() {
-            Some(packed) if packed.ids.len() + example.ids.len() <= at_once => packed.push(example),
-            _ => {
-                let mut packed = Packed::default();
-                packed.push(example);
-                all.push(packed);
-            }
+/// What an example takes in a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// All its tokens.
+    pub(crate) tokens: usize,
+    /// Those that are computed: nothing depends on what comes after the last target, nor on that itself.
+    pub(crate) rows: usize,
+    /// Those that are predicted.
+    pub(crate) targets: usize,
+}
+
+impl Size {
+    /// The size of an example.
+    pub(crate) fn of(example: &Example) -> Self {
+        let (mut rows, mut targets) = (0, 0);
+        for (place, _) in target_positions(example) {
+            (rows, targets) = (place, targets + 1);
         }
+        Self { tokens: example.ids.len(), rows, targets }
     }
-    all
+}
+
+/// Which examples of a step are computed at once, as places in the step: at most so many tokens, unless an example has more.
+pub(crate) fn group(step: &[usize], at_once: usize, size: impl Fn(usize) -> Size) -> Vec<Range<usize>> {
+    let (mut groups, mut start, mut rows) = (Vec::new(), 0, 0);
+    for (place, &index) in step.iter().enumerate() {
+        let size = size(index);
+        if place > start && rows + size.tokens > at_once {
+            groups.push(start..place);
+            (start, rows) = (place, 0);
+        }
+        rows += size.rows;
+    }
+    if start < step.len() {
+        groups.push(start..step.len());
+    }
+    groups
+}
+
+/// Packs the examples of a step into what is computed at once.
+pub(crate) fn pack(examples: &[Example], step: &[usize], at_once: usize) -> Vec<Packed> {
+    let groups = group(step, at_once, |index| Size::of(&examples[index]));
+    let packed = |group: Range<usize>| {
+        let mut packed = Packed::default();
+        step[group].iter().for_each(|&index| packed.push(&examples[index]));
+        packed
+    };
+    groups.into_iter().map(packed).collect()
 }
 
 #[cfg(test)]
@@ -108,5 +141,17 @@ mod tests {
         assert_eq!(packed.ids, [5, 6, 7, 5, 6, 7]);
         assert_eq!(packed.segments, [0..3, 3..6]);
         assert_eq!(packed.targets, [(1, 7), (2, 8), (4, 7), (5, 8)]);
+    }
+
+    #[test]
+    fn what_is_computed_at_once_ends_where_the_next_example_does_not_fit() {
+        let size = |index: usize| Size { tokens: [5, 4, 9, 1][index], rows: [4, 3, 8, 1][index], targets: 1 };
+        assert_eq!(group(&[0, 1, 2, 3], 8, size), [0..2, 2..3, 3..4]);
+        assert_eq!(group(&[0, 1, 2, 3], 100, size), vec![0..4; 1]);
+        assert_eq!(group(&[2], 1, size), vec![0..1; 1]);
+        assert!(group(&[], 1, size).is_empty());
+        let example = Example { ids: vec![5, 6, 7, 8, 9], mask: vec![true, false, true, true, false] };
+        assert_eq!(Size::of(&example), Size { tokens: 5, rows: 3, targets: 2 });
+        assert_eq!(Size::of(&Example { ids: vec![5], mask: vec![true] }), Size { tokens: 1, rows: 0, targets: 0 });
     }
 }

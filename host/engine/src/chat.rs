@@ -36,6 +36,18 @@ pub struct Message {
     pub text: String,
 }
 
+/// What is learned from a dialogue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lesson {
+    /// One example, or several if earlier messages are written otherwise than they were said.
+    pub examples: Vec<Example>,
+    /// Messages of the assistant of which something is learned.
+    pub answers: usize,
+    /// Those among them that are not learned to the token that stops generation. There are none, unless the tokenizer makes
+    /// something else of that token.
+    pub unended: usize,
+}
+
 /// A dialogue cannot be turned into tokens.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -164,21 +176,32 @@ impl ChatTokenizer {
     ///
     /// # Errors
     /// The template refuses the dialogue, no message is the assistant's, or one cannot be located in what is rendered.
-    pub fn examples(&self, messages: &[Message]) -> Result<Vec<Example>, ChatError> {
+    pub fn lesson(&self, messages: &[Message]) -> Result<Lesson, ChatError> {
         check_roles(messages)?;
-        let mut examples: Vec<Example> = Vec::new();
+        let Lesson { mut examples, mut answers, mut unended } = Lesson::default();
         for index in (0..messages.len()).rev().filter(|index| messages[*index].role == ASSISTANT) {
             let turn = self.form.example(messages, index, &self.template, &self.encoder)?;
             if !turn.mask.contains(&true) {
                 continue;
             }
+            answers += 1;
+            let ends = turn.ids.last() == Some(&self.form.end.id) && turn.mask.last() == Some(&true);
+            unended += usize::from(!ends);
             match examples.iter_mut().find(|example| example.ids.starts_with(&turn.ids)) {
                 Some(example) => example.mask.iter_mut().zip(&turn.mask).for_each(|(mask, turn)| *mask |= turn),
                 None => examples.push(turn),
             }
         }
         examples.reverse();
-        if examples.is_empty() { Err(ChatError::NothingToLearn) } else { Ok(examples) }
+        if examples.is_empty() { Err(ChatError::NothingToLearn) } else { Ok(Lesson { examples, answers, unended }) }
+    }
+
+    /// The examples of [`ChatTokenizer::lesson`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn examples(&self, messages: &[Message]) -> Result<Vec<Example>, ChatError> {
+        Ok(self.lesson(messages)?.examples)
     }
 
     /// The tokens after which the model answers.

@@ -277,6 +277,11 @@ impl ModelFolder {
         self.template.as_ref().map(|template| Digest::of(template.text.as_bytes()))
     }
 
+    /// Longest sequence in tokens that the model can attend to.
+    pub fn max_positions(&self) -> usize {
+        self.config.max_positions
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }

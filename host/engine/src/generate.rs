@@ -15,7 +15,7 @@ mod sample;
 use sample::Sampler;
 
 /// Rows that are generated at once: two panels.
-const ROWS: usize = 64;
+pub(crate) const ROWS: usize = 64;
 
 /// Generation is not possible.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ mod train;
 mod update;
 
 pub use adapter::{Adapter, AdapterError};
-pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Message};
+pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Lesson, Message};
 pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};
@@ -41,4 +41,7 @@ pub use model::Model;
 pub use precision::{instructions, instructions_of_f32};
 pub use pretrain::{PretrainError, PretrainSpec, PretrainedFolder, pretrain};
 pub use second_opinion::second_opinion;
-pub use train::{Learned, StepReport, TrainError, TrainObserver, TrainReport, Trained, Training, go_on, train};
+pub use train::{
+    Forecast, HeldOut, Learned, MemoryForecast, Packing, PackingSettings, StepReport, TimeForecast, TrainError,
+    TrainObserver, TrainReport, Trained, Training, forecast, go_on, train,
+};

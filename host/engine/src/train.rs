@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use freehold_core::digest::Digest;
 use freehold_core::recipe::{AdapterSettings, EarlyStopping, Method, TrainSettings};
+use freehold_kernels::LANES;
 use serde_json::json;
 
 use crate::adapter::Adapter;
@@ -16,11 +17,15 @@ use crate::schedule::learning_rate;
 
 mod checkpoint;
 mod error;
+mod forecast;
+mod packing;
 mod settings;
 mod trainee;
 
 use checkpoint::{Best, Progress, Values};
 pub use error::TrainError;
+pub use forecast::{Forecast, HeldOut, MemoryForecast, TimeForecast, forecast};
+pub use packing::{Packing, PackingSettings};
 pub use trainee::Learned;
 
 /// One step, as it was made.
@@ -164,7 +169,7 @@ pub fn train(
         let state = checkpoint::read(bytes, &key, &mut learned, &mut optimizer)?;
         (progress, best) = (state.progress, state.best);
     }
-    let run = Run { course, learned, optimizer, progress, best };
+    let run = Run { course, learned, optimizer, progress, best, panels: 0 };
     run.finish(observer)
 }
 
@@ -211,6 +216,8 @@ pub(crate) struct Run<'a> {
     progress: Progress,
     /// The values of the best state that was measured.
     best: Option<Values>,
+    /// Panels of the longest sequence so far.
+    panels: usize,
 }
 
 impl<'a> Run<'a> {
@@ -220,7 +227,7 @@ impl<'a> Run<'a> {
         let key = Digest::of(b"");
         let progress =
             Progress { key, step: 0, tokens: 0, target_tokens: 0, losses: Vec::new(), best: None, stopped: false };
-        Self { course, learned, optimizer, progress, best: None }
+        Self { course, learned, optimizer, progress, best: None, panels: 0 }
     }
 
     /// Goes on to the last step, or until nothing gets better.
@@ -247,6 +254,12 @@ impl<'a> Run<'a> {
         let (index, steps) = (self.progress.step, plan.len());
         let (indices, step) = (&plan[index], index + 1);
         let parts = batch::pack(examples, indices, train.tokens_at_once);
+        // Buffers that are too small for what is longer than all before would lie about for good.
+        let panels = parts.iter().map(|part| part.ids.len().div_ceil(LANES)).max().unwrap_or(0);
+        if panels > self.panels {
+            freehold_kernels::release_buffers();
+            self.panels = panels;
+        }
         let total = parts.iter().map(|part| part.targets.len()).sum();
         let (loss, gradients) = self.accumulate(&parts, (step, total));
         let norm = global_norm(&gradients);

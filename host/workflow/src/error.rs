@@ -13,7 +13,7 @@ use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
 use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
 
-use crate::ResolutionError;
+use crate::{DataProblem, ResolutionError};
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,6 +320,9 @@ pub enum WorkflowError {
     /// Tokens cannot be kept or read.
     #[error(transparent)]
     Examples(#[from] ExamplesError),
+    /// The data cannot be trained on.
+    #[error(transparent)]
+    Unfit(#[from] DataProblem),
     /// Training failed.
     #[error("training: {0}")]
     Train(#[from] TrainError),
@@ -458,6 +461,7 @@ impl WorkflowError {
             Self::File(error) if error.leads_out() => {
                 "put the files themselves into the folder: no link in it is followed out of it".into()
             }
+            Self::Unfit(problem) => problem.remedy(),
             Self::EmptySplit { .. } => "check the data, and the settings of the transforms that dropped rows".into(),
             Self::NoColumn { .. } => {
                 format!(

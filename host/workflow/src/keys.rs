@@ -36,6 +36,11 @@ pub(crate) struct Signers {
 }
 
 impl Signers {
+    /// Nobody: nothing can be signed.
+    pub(crate) fn none(role: Role) -> Self {
+        Self { role, keys: Vec::new() }
+    }
+
     /// As many keys as the role asks for, all of them good at `time`: those first that stay good for longest, so that a key
     /// takes over from the one that it replaces.
     pub(crate) fn at(&self, root: &TrustRoot, time: Timestamp) -> Result<Vec<&SecretKey>, WorkflowError> {

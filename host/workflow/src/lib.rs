@@ -31,6 +31,7 @@ pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pa
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
 pub use error::{ExitCode, WorkflowError};
+pub use freehold_engine::Packing;
 pub use freehold_hub::{
     Access as HubAccess, DEFAULT_ENDPOINT as DEFAULT_HUB, Endpoint as HubEndpoint, Token as HubToken,
 };
@@ -42,7 +43,10 @@ pub use observe::{Event, Observer, Unit};
 pub use project::Project;
 pub use publish::{Publication, Signing, publish};
 pub use resolution::{Choice, ResolutionError, Wanted};
-pub use run::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunOptions, RunReport, TrainingReport, run};
+pub use run::{
+    Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
+    Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check, run,
+};
 pub use trust::RootSigning;
 pub use update::{PluginUpdate, UpdateReport, update};
 pub use yank::yank;

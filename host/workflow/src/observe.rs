@@ -45,6 +45,8 @@ pub enum Event {
         /// What is worth knowing now, such as the file that is fetched.
         note: String,
     },
+    /// What is about to be trained on was counted.
+    Validated(Box<crate::Validation>),
     /// A step of a training was made.
     Step {
         /// Its number, from 1.

@@ -47,6 +47,14 @@ impl Recorder {
         Ok(recorder)
     }
 
+    /// Reads the records of a home and can add none to them: it has no keys, and what it keeps goes to another store.
+    pub(crate) fn without_keys(home: &Home, store: Store) -> Result<Self, WorkflowError> {
+        let root = home.trust_root()?;
+        let roots = home.trust_roots()?.into_iter().map(|(root, _)| root).collect();
+        let (recorders, loggers) = (Signers::none(Role::Recorder), Signers::none(Role::Log));
+        Ok(Self { store, ledger: home.ledger()?, root, roots, recorders, loggers })
+    }
+
     /// Holds off other processes that append.
     pub(crate) fn appender(&self) -> Result<Appender<'_>, WorkflowError> {
         Ok(self.ledger.appender_with(self.loggers.at(&self.root, Timestamp::now())?)?)

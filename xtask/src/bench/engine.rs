@@ -85,6 +85,7 @@ impl Entry {
     fn path(&self) -> Vec<&str> {
         match self.what.as_str() {
             "tokens_per_s" => vec!["train_tokens_per_s", self.shape, self.dtype],
+            what if what.starts_with("forecast_") => vec![what, self.shape, self.dtype],
             what => {
                 let of_type = (self.dtype == "bfloat16").then_some("bfloat16");
                 let of_shape = (what == "peak_rss_gb").then_some(self.shape);
@@ -166,7 +167,7 @@ fn packing() -> Result<Packing, Failure> {
 fn table(entries: &[Entry], packing: &Packing) {
     println!("{:<24} {:<6} {:<9} {:>12} {:>12} {:>8}", "what", "shape", "type", "freehold", "peer", "times");
     for entry in entries {
-        let digits = usize::from(entry.what == "peak_rss_gb") * 2;
+        let digits = usize::from(entry.what.ends_with("_rss_gb")) * 2;
         let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
         let (own, peer) = (number(Some(entry.own), digits), number(entry.peer, digits));
         let what = if entry.what == "tokens_per_s" { "train_tokens_per_s" } else { &entry.what };

@@ -2,6 +2,8 @@
 
 mod adapter;
 mod audit;
+mod check;
+pub(crate) mod data;
 mod generate;
 mod init;
 mod key;
@@ -32,6 +34,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
     }
     match arguments.command {
         Command::Init => init::run(&home, terminal),
+        Command::Check(arguments) => check::run(&home, &arguments, terminal),
         Command::Run(arguments) => run::run(&home, &arguments, terminal),
         Command::Key(command) => key::run(&home, command, terminal),
         Command::Trust(command) => trust::run(&home, command, terminal),

@@ -2,8 +2,9 @@
 
 use freehold_core::evidence::Estimate;
 use freehold_core::limits::{LimitKind, Usage, Used};
-use freehold_workflow::{DatasetReport, MetricReport, PluginReport, RunReport};
+use freehold_workflow::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport};
 
+use super::data;
 use crate::page::{headline, pairs, say, table};
 
 pub(super) fn page(report: &RunReport, home: &str) {
@@ -14,7 +15,7 @@ pub(super) fn page(report: &RunReport, home: &str) {
     say(&format!("  freehold --home {home} audit list"));
 }
 
-fn datasets(reports: &[DatasetReport]) {
+pub(super) fn datasets(reports: &[DatasetReport]) {
     if reports.is_empty() {
         return;
     }
@@ -31,7 +32,7 @@ fn datasets(reports: &[DatasetReport]) {
     table(&["Dataset", "Split", "File", "Form", "Rows"], reports.iter().map(row).collect());
 }
 
-fn transforms(reports: &[PluginReport]) {
+pub(super) fn transforms(reports: &[PluginReport]) {
     if reports.is_empty() {
         return;
     }
@@ -116,9 +117,9 @@ fn metrics(reports: &[MetricReport]) {
     table(&["Metric", "Base", "Adapted", "In production", "Adapted - production"], reports.iter().map(row).collect());
 }
 
-fn policies(report: &RunReport) {
+pub(super) fn policies(reports: &[PolicyReport]) {
     headline("Policies");
-    let row = |policy: &freehold_workflow::PolicyReport| {
+    let row = |policy: &PolicyReport| {
         vec![
             format!("{} {}", policy.plugin, policy.version),
             policy.stage.as_str().into(),
@@ -126,7 +127,7 @@ fn policies(report: &RunReport) {
             format!("{} ({})", policy.verdict.reason, policy.verdict.code),
         ]
     };
-    table(&["Policy", "Stage", "Verdict", "Reason"], report.policies.iter().map(row).collect());
+    table(&["Policy", "Stage", "Verdict", "Reason"], reports.iter().map(row).collect());
 }
 
 /// What measured and judged used of what it may. Transforms say it in their own table.
@@ -166,9 +167,10 @@ pub(super) fn past(report: &RunReport) {
 fn outcome(report: &RunReport, home: Option<&str>) {
     datasets(&report.datasets);
     transforms(&report.transforms);
+    report.validation.iter().for_each(data::short);
     training(report);
     metrics(&report.metrics);
-    policies(report);
+    policies(&report.policies);
     judges(report);
     headline("Decision");
     decision(report, home);

@@ -14,12 +14,7 @@ use crate::progress::RunProgress;
 
 pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = place.open()?;
-    let (folder, name) = split(&arguments.recipe)?;
-    let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
-    let options = RunOptions { locked: arguments.locked, threads: arguments.threads.unwrap_or_else(threads) };
-    if let Some(threads) = arguments.threads {
-        freehold_engine::use_threads(threads);
-    }
+    let (project, options) = open(arguments)?;
     let mut progress = RunProgress::new(terminal);
     let result = freehold_workflow::run(&home, &project, &options, &mut progress);
     progress.finish();
@@ -34,6 +29,17 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
         Decision::Promoted => ExitCode::Done,
         Decision::Denied => ExitCode::Denied,
     })
+}
+
+/// The recipe that the arguments name, and how it is run.
+pub(super) fn open(arguments: &RunArguments) -> Result<(Project, RunOptions), Failure> {
+    let (folder, name) = split(&arguments.recipe)?;
+    let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
+    let options = RunOptions { locked: arguments.locked, threads: arguments.threads.unwrap_or_else(threads) };
+    if let Some(threads) = arguments.threads {
+        freehold_engine::use_threads(threads);
+    }
+    Ok((project, options))
 }
 
 /// As many as the machine runs at a time.

@@ -16,7 +16,7 @@ use super::{lanes, lanes_mut, scale_lanes, token_sums};
 use crate::tensor::Tensor;
 
 /// Rows of the head in a slice; a multiple of what products share out.
-const SLICE: usize = 960;
+pub(crate) const SLICE: usize = 960;
 
 /// The loss and its gradients.
 #[derive(Debug)]

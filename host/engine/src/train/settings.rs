@@ -2,8 +2,8 @@
 
 use freehold_core::recipe::{ActivationCheckpointing, TrainSettings};
 
-use super::TrainError;
-use crate::batch;
+use super::{TrainError, packing};
+use crate::batch::Size;
 use crate::example::Example;
 use crate::model::Model;
 
@@ -67,7 +67,7 @@ pub(super) fn check_examples(
         if example.ids.iter().any(|&id| id as usize >= model.config.vocab_size) {
             return Err(TrainError::Example { index, reason: "it has a token that the model does not have" });
         }
-        lengths.push(if batch::target_positions(example).next().is_some() { length } else { 0 });
+        lengths.push(packing::length(Size::of(example)));
     }
     if lengths.iter().all(|&length| length == 0) {
         return Err(TrainError::NothingToLearn { examples: examples.len() });

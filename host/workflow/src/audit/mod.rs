@@ -143,7 +143,8 @@ pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let phases = phases(home, &entries, run)?;
     let report = match phases.get(&Phase::Record) {
         Some((statement, record)) => {
-            Some(run::report_of(run, phases.values().map(|(_, record)| record), *statement, record)?)
+            let records = phases.values().map(|(_, record)| record);
+            Some(run::report_of(run, records, (*statement, record), &home.store()?)?)
         }
         None => None,
     };

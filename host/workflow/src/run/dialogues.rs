@@ -1,11 +1,12 @@
 //! The dialogues that came out of the phase transform, a few at a time.
 
 use freehold_core::batch::{Batch, ColumnData};
+use freehold_core::digest::Digest;
 use freehold_core::recipe::Split;
 use freehold_core::record::Phase;
 use freehold_engine::Message;
 use freehold_rows::{BatchBuilder, Lines, Source};
-use freehold_store::BlobReader;
+use freehold_store::{BlobReader, Store};
 
 use super::journal::{Work, output_of};
 use super::transform::rows_output;
@@ -20,10 +21,16 @@ const ROW_BYTES_MAX: usize = 4 << 30;
 /// A dialogue in the engine's form.
 pub(super) type Dialogue = Vec<Message>;
 
-/// A blob of rows.
-struct RowBlob {
+/// A blob of lines.
+pub(super) struct RowBlob {
     blob: BlobReader,
     read: u64,
+}
+
+impl RowBlob {
+    pub(super) fn open(store: &Store, digest: &Digest) -> Result<Self, WorkflowError> {
+        Ok(Self { blob: store.reader(digest)?, read: 0 })
+    }
 }
 
 impl Source for RowBlob {
@@ -46,7 +53,7 @@ pub(super) struct Dialogues {
 impl Dialogues {
     pub(super) fn open(work: &Work<'_>, split: Split) -> Result<Self, WorkflowError> {
         let digest = output_of(work.before(Phase::Transform)?, &rows_output(split))?;
-        let blob = RowBlob { blob: work.store().reader(&digest)?, read: 0 };
+        let blob = RowBlob::open(work.store(), &digest)?;
         Ok(Self { split, lines: Lines::new(blob, ROW_BYTES_MAX), rows: BatchBuilder::default() })
     }
 

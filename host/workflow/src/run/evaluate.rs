@@ -55,8 +55,8 @@ pub(crate) fn read(record: &PhaseRecord) -> Result<EvaluateDetail, WorkflowError
 }
 
 /// A held-out row: what the model is asked, and what it should say.
-struct Question {
-    tokens: Vec<u32>,
+pub(super) struct Question {
+    pub(super) tokens: Vec<u32>,
     prompt: String,
     reference: String,
 }
@@ -71,7 +71,7 @@ fn questions(tokenizer: &ChatTokenizer, mut dialogues: Dialogues) -> Result<Vec<
     Ok(questions)
 }
 
-fn question(tokenizer: &ChatTokenizer, row: usize, dialogue: &Dialogue) -> Result<Question, WorkflowError> {
+pub(super) fn question(tokenizer: &ChatTokenizer, row: usize, dialogue: &Dialogue) -> Result<Question, WorkflowError> {
     let split = Split::Eval.as_str();
     let Some((answer, before)) = dialogue.split_last().filter(|(last, _)| last.role == "assistant") else {
         let problem = "the dialogue does not end with the assistant's answer".into();

@@ -41,7 +41,7 @@ pub(crate) struct Work<'a> {
     pub(crate) run: &'a str,
     /// How many threads each transform may use.
     pub(crate) threads: usize,
-    pub(crate) done: &'a BTreeMap<Phase, (Digest, PhaseRecord)>,
+    pub(crate) done: &'a Done,
     pub(crate) observer: &'a mut dyn Observer,
 }
 
@@ -80,12 +80,51 @@ fn missing(run: &str, phase: Phase) -> WorkflowError {
     WorkflowError::Record { what: run.into(), problem: format!("phase {phase} has no statement") }
 }
 
+/// The phases that a run has behind it, each with its statement.
+pub(crate) type Done = BTreeMap<Phase, (Digest, PhaseRecord)>;
+
+/// Whose phases are carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Carrier<'a> {
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) run: &'a str,
+    pub(crate) key: Digest,
+    pub(crate) threads: usize,
+}
+
+impl Carrier<'_> {
+    /// Does the work of a phase, and says what its statement would say. Nothing is recorded yet.
+    pub(crate) fn carry_out(
+        self,
+        phase: Phase,
+        done: &Done,
+        observer: &mut dyn Observer,
+        work: impl FnOnce(&mut Work<'_>) -> Result<PhaseOutput, WorkflowError>,
+    ) -> Result<PhaseRecord, WorkflowError> {
+        let Self { recorder, run, key, threads } = self;
+        observer.observe(Event::PhaseStarted(phase));
+        let started = Timestamp::now();
+        let output = work(&mut Work { recorder, run, threads, done, observer })?;
+        Ok(PhaseRecord {
+            run: run.into(),
+            key,
+            phase,
+            trust_root: recorder.root.version,
+            inputs: output.inputs,
+            outputs: output.outputs,
+            detail: output.detail,
+            started,
+            finished: Timestamp::now(),
+        })
+    }
+}
+
 /// The journal of one run.
 pub(crate) struct Journal<'a> {
     pub(crate) recorder: Recorder,
     pub(crate) run: String,
     key: Digest,
-    done: BTreeMap<Phase, (Digest, PhaseRecord)>,
+    done: Done,
     alias_moved: bool,
     threads: usize,
     observer: &'a mut dyn Observer,
@@ -102,7 +141,7 @@ impl<'a> Journal<'a> {
     ) -> Result<Self, WorkflowError> {
         let entries = recorder.ledger.entries()?;
         let mut journal =
-            Self { recorder, run: String::new(), key, done: BTreeMap::new(), alias_moved: false, threads, observer };
+            Self { recorder, run: String::new(), key, done: Done::new(), alias_moved: false, threads, observer };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
@@ -113,8 +152,7 @@ impl<'a> Journal<'a> {
         }
         let resumed = !journal.done.is_empty();
         if !resumed {
-            let name = &recipe.run.name;
-            journal.run = format!("{name}-{}", next_number(&entries, name));
+            journal.run = next_run(&entries, recipe);
         }
         let run = journal.run.clone();
         journal.observer.observe(Event::Run { run, resumed });
@@ -168,26 +206,9 @@ impl<'a> Journal<'a> {
             self.observer.observe(Event::PhaseFinished { phase, earlier: true });
             return Ok(record);
         }
-        self.observer.observe(Event::PhaseStarted(phase));
-        let started = Timestamp::now();
-        let output = work(&mut Work {
-            recorder: &self.recorder,
-            run: &self.run,
-            threads: self.threads,
-            done: &self.done,
-            observer: &mut *self.observer,
-        })?;
-        let record = PhaseRecord {
-            run: self.run.clone(),
-            key: self.key,
-            phase,
-            trust_root: self.recorder.root.version,
-            inputs: output.inputs,
-            outputs: output.outputs,
-            detail: output.detail,
-            started,
-            finished: Timestamp::now(),
-        };
+        let Self { recorder, run, key, threads, done, observer, .. } = self;
+        let carrier = Carrier { recorder, run, key: *key, threads: *threads };
+        let record = carrier.carry_out(phase, done, &mut **observer, work)?;
         let statement = self.recorder.record_phase(&record)?;
         self.done.insert(phase, (statement, record.clone()));
         self.observer.observe(Event::PhaseFinished { phase, earlier: false });
@@ -215,6 +236,12 @@ fn newest_run_of<'e>(entries: &'e [Entry], wanted: &Digest) -> Option<&'e str> {
         Subject::Phase { run, key, .. } if key == wanted => Some(run.as_str()),
         _ => None,
     })
+}
+
+/// The name that the next run of a recipe has.
+pub(crate) fn next_run(entries: &[Entry], recipe: &Recipe) -> String {
+    let name = &recipe.run.name;
+    format!("{name}-{}", next_number(entries, name))
 }
 
 fn next_number(entries: &[Entry], name: &str) -> u64 {

@@ -1,10 +1,24 @@
 //! Row lineage as it is kept: for each split which rows come from which dataset, and for each transform what became of each of
-//! its rows. Lines of JSON, written as the rows come; rows that follow each other and fared alike share a line.
+//! its rows. Lines of JSON, written as the rows come; rows that follow each other and fared alike share a line. The way of some
+//! rows back to their datasets is found by reading the files of their split once, the last first.
 
 use freehold_core::batch::Outcome;
-use freehold_core::digest::Digest;
+use freehold_core::digest::{Digest, Hasher};
+use freehold_core::recipe::Split;
+use freehold_core::record::PhaseRecord;
+use freehold_rows::Lines;
 use freehold_store::{BlobWriter, Store, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::dialogues::RowBlob;
+use super::journal::output_of;
+use super::validate::Origin;
+use crate::WorkflowError;
+use crate::dataset::line_error;
+use crate::statements::malformed;
+
+/// How the names of the outputs begin that hold it.
+const OUTPUTS: &str = "lineage/";
 
 /// What became of some rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +139,85 @@ pub(super) fn keep_datasets(store: &Store, datasets: &[(String, u64)]) -> Result
     blob.finish()
 }
 
+/// A line that was read: the rows of it that came out.
+#[derive(Debug, Deserialize)]
+struct ReadLine {
+    data: Option<String>,
+    row: u64,
+    rows: u64,
+    out: Option<u64>,
+}
+
+/// Bytes of a line at most: a name or a reason is far shorter.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Where some rows that came out of all transforms of a split come from; none for those that no line names.
+pub(super) fn origins(
+    store: &Store,
+    transformed: &PhaseRecord,
+    split: Split,
+    rows: &[u64],
+) -> Result<Vec<Option<Origin>>, WorkflowError> {
+    let mut origins: Vec<Option<Origin>> = vec![None; rows.len()];
+    if rows.is_empty() {
+        return Ok(origins);
+    }
+    let datasets = datasets_output(split);
+    let transforms = format!("{datasets}/");
+    let count = transformed.outputs.iter().filter(|output| output.name.starts_with(&transforms)).count();
+    // Each row as it is called before the transforms that were looked at.
+    let mut at: Vec<Option<u64>> = rows.iter().map(|row| Some(*row)).collect();
+    for transform in (1..=count).rev() {
+        let mut before = vec![None; at.len()];
+        let output = output_of(transformed, &format!("{transforms}{transform}"))?;
+        each_line(store, &output, |line| {
+            for (row, before) in at.iter().zip(&mut before) {
+                *before = before.or(row.and_then(|row| line.origin_of(row)));
+            }
+        })?;
+        at = before;
+    }
+    each_line(store, &output_of(transformed, &datasets)?, |line| {
+        for (row, origin) in at.iter().zip(&mut origins) {
+            if let (Some(dataset), Some(dataset_row)) = (&line.data, row.and_then(|row| line.origin_of(row))) {
+                *origin = Some(Origin { dataset: dataset.clone(), dataset_row });
+            }
+        }
+    })?;
+    Ok(origins)
+}
+
+impl ReadLine {
+    /// The row that came out as `row`, if it is of this line.
+    fn origin_of(&self, row: u64) -> Option<u64> {
+        let place = row.checked_sub(self.out?)?;
+        (place < self.rows).then(|| self.row + place)
+    }
+}
+
+fn each_line(store: &Store, digest: &Digest, mut see: impl FnMut(&ReadLine)) -> Result<(), WorkflowError> {
+    const WHAT: &str = "lineage";
+    let mut lines = Lines::new(RowBlob::open(store, digest)?, LINE_BYTES_MAX);
+    while let Some(line) = lines.next_line().map_err(|error| line_error(WHAT, error))? {
+        see(&serde_json::from_slice(line.bytes).map_err(malformed(WHAT))?);
+    }
+    Ok(())
+}
+
+/// Name of the output that says which rows of a split come from which dataset; behind it and a slash, those of its transforms.
+pub(super) fn datasets_output(split: Split) -> String {
+    format!("{OUTPUTS}{}", split.as_str())
+}
+
+/// The digest of the lineage of all splits: of the lines `NAME NUL HEX LF` of the outputs that hold it.
+pub(super) fn digest(transformed: &PhaseRecord) -> Digest {
+    let mut hasher = Hasher::new();
+    for output in transformed.outputs.iter().filter(|output| output.name.starts_with(OUTPUTS)) {
+        hasher.update(format!("{}\0{}\n", output.name, output.digest.hex()).as_bytes());
+    }
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use cap_std::fs::Dir;
@@ -189,5 +282,40 @@ mod tests {
             String::from_utf8(store.get(&digest).unwrap()).unwrap(),
             expected.map(|line| format!("{line}\n")).concat()
         );
+    }
+
+    #[test]
+    fn the_way_back_of_a_row_is_found_through_all_transforms() {
+        use freehold_core::digest::Digest;
+        use freehold_core::record::{Material, Phase};
+        use jiff::Timestamp;
+
+        let (_folder, store) = store();
+        let kept = |outcomes: &[Outcome]| {
+            let mut writer = LineageWriter::new(&store).unwrap();
+            outcomes.iter().for_each(|outcome| writer.take(outcome).unwrap());
+            writer.finish().unwrap()
+        };
+        // Of 5 rows the second is dropped; then the first two change places and the last comes out twice.
+        let first = kept(&[outcome(&[0, 2, 3, 4], &[(1, "x")])]);
+        let second = kept(&[outcome(&[1, 0, 2, 3, 3], &[])]);
+        let datasets = keep_datasets(&store, &[("eu".into(), 3), ("us".into(), 2)]).unwrap();
+        let outputs = [("lineage/train", datasets), ("lineage/train/1", first), ("lineage/train/2", second)];
+        let record = PhaseRecord {
+            run: "r-1".into(),
+            key: Digest::of(b""),
+            phase: Phase::Transform,
+            trust_root: 1,
+            inputs: vec![],
+            outputs: outputs.map(|(name, digest)| Material::kept(name, digest)).to_vec(),
+            detail: serde_json::Value::Null,
+            started: Timestamp::UNIX_EPOCH,
+            finished: Timestamp::UNIX_EPOCH,
+        };
+        let found = origins(&store, &record, Split::Train, &[0, 1, 2, 3, 4, 5]).unwrap();
+        let found: Vec<_> =
+            found.iter().map(|at| at.as_ref().map(|at| (at.dataset.as_str(), at.dataset_row))).collect();
+        let [eu0, eu2, us0, us1] = [("eu", 0), ("eu", 2), ("us", 0), ("us", 1)].map(Some);
+        assert_eq!(found, [eu2, eu0, us0, us1, us1, None]);
     }
 }

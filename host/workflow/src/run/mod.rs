@@ -1,5 +1,6 @@
 //! A run from recipe to decision.
 
+mod check;
 mod checkpoints;
 mod dialogues;
 mod early_stopping;
@@ -18,6 +19,7 @@ mod tokenise;
 mod tokenised;
 mod train;
 mod transform;
+mod validate;
 
 use freehold_core::digest::Digest;
 use freehold_core::lock::Lockfile;
@@ -32,12 +34,14 @@ use crate::{Home, Project, WorkflowError};
 use journal::Journal;
 use resolve::Resolved;
 
+pub use check::{CheckReport, check};
 pub(crate) use evaluate::read as evaluated;
 pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 pub(crate) use resolve::document as lock_document;
 pub(crate) use train::ADAPTER;
+pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.
 pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {

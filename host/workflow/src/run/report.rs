@@ -9,9 +9,11 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
+use freehold_store::Store;
 use serde::Serialize;
 
 use super::journal::Journal;
+use super::validate::{self, Validation};
 use super::{evaluate, judge, provenance, resolve, tokenise, train, transform};
 use crate::{Home, WorkflowError};
 
@@ -146,6 +148,8 @@ pub struct RunReport {
     pub datasets: Vec<DatasetReport>,
     /// The transforms.
     pub transforms: Vec<PluginReport>,
+    /// What was trained on, counted before; none in records of earlier versions.
+    pub validation: Option<Validation>,
     /// The training.
     pub training: Option<TrainingReport>,
     /// The metrics.
@@ -158,19 +162,20 @@ pub struct RunReport {
 
 pub(crate) fn of(home: &Home, journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
     let record = journal.record(Phase::Record)?;
-    let mut report = of_records(&journal.run, journal.records(), journal.statement(Phase::Record)?, record)?;
+    let (store, statement) = (&journal.recorder.store, journal.statement(Phase::Record)?);
+    let mut report = of_records(&journal.run, journal.records(), (statement, record), store)?;
     if let Some(training) = &mut report.training {
         training.metrics_folder = super::metrics::folder(home, &journal.run);
     }
     Ok(report)
 }
 
-/// The report of a run whose phases are `records`.
+/// The report of a run whose phases are `records`, the last of which is `record`.
 pub(crate) fn of_records<'a>(
     run: &str,
     records: impl Iterator<Item = &'a PhaseRecord>,
-    statement: Digest,
-    record: &PhaseRecord,
+    (statement, record): (Digest, &PhaseRecord),
+    store: &Store,
 ) -> Result<RunReport, WorkflowError> {
     let detail = provenance::read(record)?;
     let promoted = detail.decision == Decision::Promoted;
@@ -184,6 +189,7 @@ pub(crate) fn of_records<'a>(
         record: statement,
         datasets: Vec::new(),
         transforms: Vec::new(),
+        validation: None,
         training: None,
         metrics: Vec::new(),
         policies: Vec::new(),
@@ -195,7 +201,10 @@ pub(crate) fn of_records<'a>(
         report.seconds.insert(record.phase, seconds);
         match record.phase {
             Phase::Transform => report.transforms = transform::read(record)?.into_iter().map(plugin).collect(),
-            Phase::Tokenise => tokenised = Some(tokenise::read(record)?),
+            Phase::Tokenise => {
+                tokenised = Some(tokenise::read(record)?);
+                report.validation = validate::read(record, store)?;
+            }
             Phase::Train => {
                 let weights = record.outputs.iter().find(|output| output.name.ends_with(".safetensors"));
                 report.weights = weights.map(|output| output.digest);
@@ -230,7 +239,7 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
     })
 }
 
-fn dataset(detail: resolve::DatasetDetail) -> DatasetReport {
+pub(super) fn dataset(detail: resolve::DatasetDetail) -> DatasetReport {
     DatasetReport {
         dataset: detail.name,
         split: detail.split.as_str(),
@@ -240,7 +249,7 @@ fn dataset(detail: resolve::DatasetDetail) -> DatasetReport {
     }
 }
 
-fn plugin(detail: transform::TransformDetail) -> PluginReport {
+pub(super) fn plugin(detail: transform::TransformDetail) -> PluginReport {
     PluginReport {
         plugin: detail.plugin,
         version: detail.version,
@@ -278,7 +287,7 @@ fn metric((measurement, metered): (Measurement, Option<evaluate::MeteredMetric>)
     }
 }
 
-fn policies(record: &PhaseRecord) -> Result<Vec<PolicyReport>, WorkflowError> {
+pub(super) fn policies(record: &PhaseRecord) -> Result<Vec<PolicyReport>, WorkflowError> {
     let judged = judge::read(record)?;
     let stage = judged.stage;
     let report = |policy: judge::JudgedPolicy| PolicyReport {

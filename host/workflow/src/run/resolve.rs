@@ -180,20 +180,25 @@ fn open_base(home: &Home, project: &Project, locked: bool) -> Result<(ModelFolde
     Ok((folder, LockedBase { name, commit, digest }))
 }
 
-/// Writes the lockfile if it is not what was found; says what moved. With `locked` nothing may.
-pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<Vec<String>, WorkflowError> {
+/// What of the lockfile is not as it was found. With `locked` nothing may be.
+pub(crate) fn moved(project: &Project, lock: &Lockfile, locked: bool) -> Result<Vec<String>, WorkflowError> {
     let moved = match project.lockfile()? {
         Some(before) => lock.moved_from(&before),
         None if locked => return Err(WorkflowError::NoLockfile(project.lock_file())),
         None => vec!["the lockfile is new".into()],
     };
-    if moved.is_empty() {
-        return Ok(moved);
-    }
-    if locked {
+    if locked && !moved.is_empty() {
         return Err(WorkflowError::Locked { file: project.lock_file(), moved });
     }
-    project.write_lockfile(&document(lock)?)?;
+    Ok(moved)
+}
+
+/// Writes the lockfile if it is not what was found; says what moved. With `locked` nothing may.
+pub(crate) fn lock(project: &Project, lock: &Lockfile, locked: bool) -> Result<Vec<String>, WorkflowError> {
+    let moved = moved(project, lock, locked)?;
+    if !moved.is_empty() {
+        project.write_lockfile(&document(lock)?)?;
+    }
     Ok(moved)
 }
 

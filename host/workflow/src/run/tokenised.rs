@@ -1,9 +1,10 @@
-//! What was tokenised before: from the rows and all that makes tokens of them to the tokens, which are a blob of the store.
+//! What was tokenised and counted before: from the rows and all that tokens and counts are made from to both, which are blobs
+//! of the store.
 //!
-//! A key has everything that the tokens depend on: the digests of the rows, the tokenizer, the texts of its control tokens, the
-//! chat template, and of the code. No setting of the recipe has a part in it: how long an example may be is looked at when it
-//! is packed, and what is learned is the assistant's. [`super::tokenise`] makes tokens without seeing the recipe, so that none
-//! gets one unseen.
+//! A key has everything that the phase depends on: the digests of the rows of both splits, their lineage, by which rows are
+//! named, the tokenizer, the texts of its control tokens, the chat template, the settings of the counts, and of the code.
+//! Those settings are a type of their own ([`CountSettings`]): [`super::tokenise`] makes tokens and counts without seeing
+//! recipe or base model, so that no other setting gets a part in them unseen. What stops a run is never kept.
 //!
 //! `tokens/KEY.json` in the home's cache: a tag (32 bytes), then an [`Entry`].
 
@@ -16,39 +17,47 @@ use freehold_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Work, output_of};
+use super::lineage;
 use super::tokenise::TokeniseDetail;
 use super::transform::rows_output;
+use super::validate::CountSettings;
 use crate::{Home, WorkflowError};
 
 const FOLDER: &str = "tokens";
 /// Entries that are kept, of less than a KiB each.
 const ENTRIES_MAX: usize = 1_000;
 const TOKENISED: Kind = Kind {
-    domain: b"freehold tokenised rows v1",
+    domain: b"freehold tokenised rows v2",
     name: "tokenised rows",
     remedy: "tokenised anew",
     bytes_max: 64 << 10,
 };
 
-/// What the tokens of a split depend on.
+/// What tokens and counts depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Parts {
     rows: Digest,
+    held_out: Digest,
+    lineage: Digest,
     tokenizer: Digest,
     /// Of the file that names the control tokens; nothing if there is none.
     control_tokens: Option<Digest>,
     template: Option<Digest>,
+    settings: Digest,
     code: &'static str,
 }
 
-/// What is kept.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    tokens: Digest,
-    detail: TokeniseDetail,
+/// What the phase comes to, and what is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tokenised {
+    /// The blob of the tokens of the training split.
+    pub(super) tokens: Digest,
+    /// The blob of the counts of both splits.
+    pub(super) validation: Digest,
+    pub(super) detail: TokeniseDetail,
 }
 
-/// The place of a split's tokens in the cache.
+/// The place of tokens and counts in the cache.
 pub(super) struct Place {
     cache: Cache,
     parts: Parts,
@@ -56,24 +65,34 @@ pub(super) struct Place {
 
 impl std::fmt::Display for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rows, tokenizer, control_tokens, template, code } = self;
+        let Self { rows, held_out, lineage, tokenizer, control_tokens, template, settings, code } = self;
         let or_none = |digest: &Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
         let (control_tokens, template) = (or_none(control_tokens), or_none(template));
         write!(
             f,
-            "rows {rows}, tokenizer {tokenizer}, control tokens {control_tokens}, template {template}, code sha256:{code}"
+            "rows {rows}, held-out rows {held_out}, lineage {lineage}, tokenizer {tokenizer}, control tokens \
+             {control_tokens}, template {template}, settings {settings}, code sha256:{code}"
         )
     }
 }
 
 impl Place {
-    /// The place of the tokens that this model makes of the rows of a split.
-    pub(super) fn of(home: &Home, base: &ModelFolder, split: Split, work: &Work<'_>) -> Result<Self, WorkflowError> {
+    /// The place of what this model and these settings make of the rows that came out of the transforms.
+    pub(super) fn of(
+        home: &Home,
+        base: &ModelFolder,
+        settings: &CountSettings,
+        work: &Work<'_>,
+    ) -> Result<Self, WorkflowError> {
+        let transformed = work.before(Phase::Transform)?;
         let parts = Parts {
-            rows: output_of(work.before(Phase::Transform)?, &rows_output(split))?,
+            rows: output_of(transformed, &rows_output(Split::Train))?,
+            held_out: output_of(transformed, &rows_output(Split::Eval))?,
+            lineage: lineage::digest(transformed),
             tokenizer: base.tokenizer_digest(),
             control_tokens: base.control_tokens_digest(),
             template: base.template_digest(),
+            settings: settings.digest()?,
             code: env!("FREEHOLD_TOKENISING_CODE"),
         };
         Ok(Self { cache: home.cache()?, parts })
@@ -83,12 +102,13 @@ impl Place {
         format!("{FOLDER}/{}.json", Digest::of(self.parts.to_string().as_bytes()).hex())
     }
 
-    /// The tokens, if they were made before and are still there.
-    pub(super) fn find(&self, store: &Store) -> Result<Option<(Digest, TokeniseDetail)>, WorkflowError> {
+    /// Tokens and counts, if they were made before and are still there.
+    pub(super) fn find(&self, store: &Store) -> Result<Option<Tokenised>, WorkflowError> {
         let file = self.file();
         let kept = self.cache.load(&TOKENISED, &file, &[self.parts.to_string().as_bytes()]);
-        let entry = kept.and_then(|kept| serde_json::from_slice::<Entry>(kept.content()).ok());
-        let found = match entry.map(|entry| store.verify(&entry.tokens).map(|()| entry)).transpose() {
+        let entry = kept.and_then(|kept| serde_json::from_slice::<Tokenised>(kept.content()).ok());
+        let is_there = |entry: &Tokenised| store.verify(&entry.tokens).and_then(|()| store.verify(&entry.validation));
+        let found = match entry.map(|entry| is_there(&entry).map(|()| entry)).transpose() {
             Ok(found) => found,
             Err(StoreError::Missing(_)) => None,
             Err(error) => return Err(error.into()),
@@ -98,12 +118,12 @@ impl Place {
         if found.is_some() {
             self.cache.touch(&file);
         }
-        Ok(found.map(|Entry { tokens, detail }| (tokens, detail)))
+        Ok(found)
     }
 
-    /// Keeps where the tokens are.
-    pub(super) fn keep(&self, tokens: Digest, detail: &TokeniseDetail) {
-        let Ok(entry) = serde_json::to_vec(&Entry { tokens, detail: detail.clone() }) else { return };
+    /// Keeps where tokens and counts are. Those that stop a run are not for keeping.
+    pub(super) fn keep(&self, tokenised: &Tokenised) {
+        let Ok(entry) = serde_json::to_vec(tokenised) else { return };
         self.cache.keep(&TOKENISED, &self.file(), &[self.parts.to_string().as_bytes()], &entry);
         self.cache.trim(FOLDER, ENTRIES_MAX);
     }
@@ -141,50 +161,60 @@ mod tests {
         let digest = |text: &str| Digest::of(text.as_bytes());
         Parts {
             rows: digest("rows"),
+            held_out: digest("held-out rows"),
+            lineage: digest("lineage"),
             tokenizer: digest("tokenizer"),
             control_tokens: Some(digest("control tokens")),
             template: Some(digest("template")),
+            settings: digest("settings"),
             code: "00",
         }
     }
 
-    fn detail() -> TokeniseDetail {
-        TokeniseDetail { examples: 1, divided: 0, end: None, tokens: 3, target_tokens: 2, longest: 3 }
+    /// Something that is in the store.
+    fn tokenised(store: &Store) -> Tokenised {
+        let detail = TokeniseDetail { examples: 1, divided: 0, end: None, tokens: 3, target_tokens: 2, longest: 3 };
+        let (tokens, validation) = (store.put(b"tokens").unwrap(), store.put(b"validation").unwrap());
+        Tokenised { tokens, validation, detail }
     }
 
     #[test]
     fn every_part_of_the_key_is_one() {
         let Bench { folder: _folder, store, cache } = bench();
-        let tokens = store.put(b"tokens").unwrap();
+        let tokenised = tokenised(&store);
         let at = |parts: Parts| Place { cache: cache.clone(), parts };
         let known = || at(parts()).find(&store).unwrap();
         assert_eq!(known(), None);
-        at(parts()).keep(tokens, &detail());
+        at(parts()).keep(&tokenised);
         let other = Digest::of(b"another");
         for changed in [
             Parts { rows: other, ..parts() },
+            Parts { held_out: other, ..parts() },
+            Parts { lineage: other, ..parts() },
             Parts { tokenizer: other, ..parts() },
             Parts { control_tokens: Some(other), ..parts() },
             Parts { control_tokens: None, ..parts() },
             Parts { template: Some(other), ..parts() },
             Parts { template: None, ..parts() },
+            Parts { settings: other, ..parts() },
             Parts { code: "01", ..parts() },
             // What is one part's is not another's.
             Parts { rows: parts().tokenizer, tokenizer: parts().rows, ..parts() },
+            Parts { rows: parts().held_out, held_out: parts().rows, ..parts() },
             Parts { template: parts().control_tokens, control_tokens: parts().template, ..parts() },
         ] {
             assert_eq!(at(changed).find(&store).unwrap(), None, "{changed}");
-            assert_eq!(known(), Some((tokens, detail())));
+            assert_eq!(known().as_ref(), Some(&tokenised));
         }
     }
 
     #[test]
     fn what_is_damaged_or_leads_nowhere_is_none() {
         let Bench { folder, store, cache } = bench();
-        let tokens = store.put(b"tokens").unwrap();
+        let tokenised = tokenised(&store);
         let place = Place { cache, parts: parts() };
         let path = folder.path().join("cache").join(place.file());
-        place.keep(tokens, &detail());
+        place.keep(&tokenised);
         let good = std::fs::read(&path).unwrap();
         for at in 0..good.len() {
             let mut bytes = good.clone();
@@ -194,16 +224,20 @@ mod tests {
         }
         // The entry of other rows under this name.
         let elsewhere = Place { cache: place.cache.clone(), parts: Parts { rows: Digest::of(b"other"), ..parts() } };
-        elsewhere.keep(tokens, &detail());
+        elsewhere.keep(&tokenised);
         std::fs::copy(folder.path().join("cache").join(elsewhere.file()), &path).unwrap();
         assert_eq!(place.find(&store).unwrap(), None);
-        place.keep(tokens, &detail());
-        assert_eq!(place.find(&store).unwrap(), Some((tokens, detail())));
-        let blob = folder.path().join("store/blobs/sha256").join(tokens.hex());
-        std::fs::write(&blob, b"Tokens").unwrap();
-        assert!(place.find(&store).is_err(), "a blob of the store was changed");
-        std::fs::remove_file(&blob).unwrap();
-        assert_eq!(place.find(&store).unwrap(), None);
+        place.keep(&tokenised);
+        for digest in [tokenised.tokens, tokenised.validation] {
+            assert_eq!(place.find(&store).unwrap().as_ref(), Some(&tokenised));
+            let blob = folder.path().join("store/blobs/sha256").join(digest.hex());
+            let good = std::fs::read(&blob).unwrap();
+            std::fs::write(&blob, b"changed").unwrap();
+            assert!(place.find(&store).is_err(), "a blob of the store was changed");
+            std::fs::remove_file(&blob).unwrap();
+            assert_eq!(place.find(&store).unwrap(), None);
+            std::fs::write(&blob, good).unwrap();
+        }
     }
 
     /// The build took the digest of the code that is there, and any change of it is another digest.

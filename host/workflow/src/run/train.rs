@@ -228,7 +228,8 @@ pub(crate) fn train(
     let artifact = work.store().artifact(&manifest)?;
     outputs
         .extend(artifact.files.into_iter().map(|(name, digest)| Material::kept(format!("{ADAPTER}/{name}"), digest)));
-    let mut inputs = work.before(Phase::Tokenise)?.outputs.clone();
+    let tokens = output_of(work.before(Phase::Tokenise)?, TOKENS)?;
+    let mut inputs = vec![Material::kept(TOKENS, tokens)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
     PhaseOutput::new(inputs, outputs, &detail)
 }

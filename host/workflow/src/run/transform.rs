@@ -9,7 +9,7 @@ use freehold_rows::write_rows;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{PhaseOutput, Work, detail};
-use super::lineage::keep_datasets;
+use super::lineage::{datasets_output, keep_datasets};
 use super::pipeline::{Pipeline, PipelineEnd};
 use super::resolve::Resolved;
 use crate::dataset::SplitReader;
@@ -78,7 +78,7 @@ fn transform_split(
         return Err(WorkflowError::EmptySplit { split: split.as_str(), reasons: pipeline.fates() });
     }
     let PipelineEnd { datasets, transforms } = pipeline.finish()?;
-    let lineage = format!("lineage/{}", split.as_str());
+    let lineage = datasets_output(split);
     let mut outputs = vec![
         Material::kept(rows_output(split), rows.finish()?),
         Material::kept(lineage.clone(), keep_datasets(store, &datasets)?),
