@@ -10,7 +10,7 @@ use crate::LedgerError;
 pub(crate) const FILE: &str = "checkpoint";
 
 /// The positions of a tree's hashes, two for each entry, have to fit 64 bits.
-const SIZE_MAX: u64 = 1 << 62;
+pub(crate) const SIZE_MAX: u64 = 1 << 62;
 
 /// Size and root of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
