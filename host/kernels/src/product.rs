@@ -80,11 +80,13 @@ impl<'a, T: Real> Operand<'a, T> {
 
 /// What is there before a product is added.
 #[derive(Debug, Clone, Copy)]
-pub enum Start<'a, T> {
+pub enum Start<'a, T: Real> {
     /// Nothing.
     Zero,
     /// What the output holds.
     Output,
+    /// Values of the output's shape.
+    Panels(&'a Panels<T>),
     /// A value for each output.
     Bias(&'a [T]),
 }
@@ -121,8 +123,13 @@ impl<'a, T: Real> Job<'a, T> {
             let tokens = |x: &Panels<T>| (x.tokens(), x.is_vector());
             assert_eq!(tokens(self.out), tokens(x.panels), "the tokens of a product");
         }
-        if let Start::Bias(bias) = self.start {
-            assert_eq!(bias.len(), self.out.features(), "the size of a bias");
+        match self.start {
+            Start::Zero | Start::Output => (),
+            Start::Bias(bias) => assert_eq!(bias.len(), self.out.features(), "the size of a bias"),
+            Start::Panels(x) => {
+                let sizes = |x: &Panels<T>| (x.features(), x.tokens(), x.is_vector());
+                assert_eq!(sizes(self.out), sizes(x), "the size of what a product is added to");
+            }
         }
     }
 
@@ -180,8 +187,8 @@ pub fn multiply_all<T: Real>(jobs: Vec<Job<'_, T>>) {
     }
     let threads = workers::threads();
     let blocks: usize = jobs.iter().map(|job| job.out.features().div_ceil(job.block())).sum();
-    // Where there are few blocks, panels are shared out as well.
-    let shares = threads.div_ceil(blocks.max(1));
+    // Where there are few blocks, panels are shared out as well: two tasks for each thread, so that none waits long.
+    let shares = if threads > 1 { (2 * threads).div_ceil(blocks.max(1)) } else { 1 };
     let mut tasks = Vec::new();
     for job in jobs {
         job.check();
@@ -223,10 +230,16 @@ impl Side {
 impl<T: Real> Task<'_, T> {
     fn run(mut self) {
         let mut accumulate = !matches!(self.start, Start::Zero);
-        if let Start::Bias(bias) = self.start {
-            let bias = &bias[self.first..][..self.rows];
-            for (_, out) in &mut self.panels {
-                out.chunks_exact_mut(LANES).zip(bias).for_each(|(out, bias)| out.fill(*bias));
+        for (panel, out) in &mut self.panels {
+            match self.start {
+                Start::Zero | Start::Output => (),
+                Start::Bias(bias) => {
+                    let bias = &bias[self.first..][..self.rows];
+                    out.chunks_exact_mut(LANES).zip(bias).for_each(|(out, bias)| out.fill(*bias));
+                }
+                Start::Panels(panels) => {
+                    out.copy_from_slice(&panels.panel(*panel)[self.first * LANES..][..self.rows * LANES]);
+                }
             }
         }
         let terms = Arc::clone(&self.terms);

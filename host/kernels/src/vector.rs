@@ -50,6 +50,7 @@ pub(crate) fn multiply_vectors<T: Real>(jobs: Vec<Job<'_, T>>) {
         match start {
             Start::Zero => out.values_mut().fill(T::ZERO),
             Start::Bias(bias) => out.values_mut().copy_from_slice(bias),
+            Start::Panels(x) => out.values_mut().copy_from_slice(x.values()),
             Start::Output => (),
         }
         let terms: Vec<_> = terms.into_iter().map(|(weight, x)| (weight, factor(x))).collect();

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn work_within_work_and_beside_work_is_done() {
         let sum = AtomicU64::new(0);
-        let add = |count: u64| for_each(0..count, |i| drop(sum.fetch_add(i, Ordering::Relaxed)));
+        let add = |count: u64| for_each(0..count, |i| _ = sum.fetch_add(i, Ordering::Relaxed));
         Arc::new(Workers::new(3)).install(|| for_each(0..10, |_| add(10)));
         assert_eq!(sum.swap(0, Ordering::Relaxed), 450);
         let workers = Arc::new(Workers::new(2));
@@ -282,7 +282,7 @@ mod tests {
                 thread::sleep(4 * AWAKE);
                 let both = std::sync::Barrier::new(2);
                 // Ends only if two threads meet.
-                for_each(0..2, |_| drop(both.wait()));
+                for_each(0..2, |_| _ = both.wait());
             }
         });
     }

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use freehold_core::recipe::{AdapterSettings, Method, Schedule, TrainSettings};
+use freehold_kernels::Workers;
 
 use super::*;
 use crate::AdapterError;

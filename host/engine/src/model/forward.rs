@@ -92,16 +92,15 @@ impl<T: Real> Network<'_, T> {
     /// One block: changes the stream, and gives what its backward pass needs.
     pub(crate) fn block(&self, layer: usize, stream: &mut Panels<T>, packing: &Packing<T>) -> Trace<T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
-        let input = stream.clone();
         let (qkv, plain, [kept_q, kept_k, kept_v]) = self.queries(layer, stream, &packing.angles);
         let [q, k, v] = &qkv;
         let attended = attention((q, k, v), &packing.spans(layer), self.model.attention_shape());
-        let kept_o = self.linear_into(layer, Target::Output, &attended.values, stream);
-        let middle = stream.clone();
-        let h = rms_norm(stream, &weights.feed_norm.vector(), eps).normed;
+        let (middle, kept_o) = self.linear_added(layer, Target::Output, &attended.values, stream);
+        let h = rms_norm(&middle, &weights.feed_norm.vector(), eps).normed;
         let ([gate, up], [kept_gate, kept_up]) = self.linear(layer, [Target::Gate, Target::Up], &h);
         drop(h);
-        let kept_down = self.linear_into(layer, Target::Down, &gated(&gate, &up), stream);
+        let (out, kept_down) = self.linear_added(layer, Target::Down, &gated(&gate, &up), &middle);
+        let input = std::mem::replace(stream, out);
         let kept = [kept_q, kept_k, kept_v, kept_o, kept_gate, kept_up, kept_down];
         Trace { input, plain, qkv, attended, middle, gate, up, kept }
     }
@@ -116,9 +115,9 @@ impl<T: Real> Network<'_, T> {
     ) {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let (qkv, ..) = self.queries(layer, stream, angles);
-        self.linear_into(layer, Target::Output, &attend(&qkv), stream);
-        let h = rms_norm(stream, &weights.feed_norm.vector(), eps).normed;
+        let (middle, _) = self.linear_added(layer, Target::Output, &attend(&qkv), stream);
+        let h = rms_norm(&middle, &weights.feed_norm.vector(), eps).normed;
         let ([gate, up], _) = self.linear(layer, [Target::Gate, Target::Up], &h);
-        self.linear_into(layer, Target::Down, &gated(&gate, &up), stream);
+        *stream = self.linear_added(layer, Target::Down, &gated(&gate, &up), &middle).0;
     }
 }

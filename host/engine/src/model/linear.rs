@@ -112,24 +112,31 @@ impl<T: Real> Network<'_, T> {
         (outs, kept)
     }
 
-    /// Adds the output of a layer to the stream.
-    pub(crate) fn linear_into(&self, layer: usize, target: Target, x: &Panels<T>, stream: &mut Panels<T>) -> Kept<T> {
+    /// The stream with the output of a layer added.
+    pub(crate) fn linear_added(
+        &self,
+        layer: usize,
+        target: Target,
+        x: &Panels<T>,
+        stream: &Panels<T>,
+    ) -> (Panels<T>, Kept<T>) {
         let linear = &self.weights.layers[layer].linear[target as usize];
         let has_factor = self.factor(layer, target).is_some();
         if linear.bias.is_some() || has_factor {
-            let ([out], [kept]) = self.linear(layer, [target], x);
-            add(stream, &out);
-            return kept;
+            let ([mut out], [kept]) = self.linear(layer, [target], x);
+            add(&mut out, stream);
+            return (out, kept);
         }
+        let mut out = stream.beside(stream.features());
         let low = self.lows(layer, &[target], x).pop().flatten();
         let operand = Operand::new(x, self.precision);
         let low_operand = low.as_ref().map(|low| Operand::new(low, Precision::F32));
-        let mut job = Job::new(linear.weight.matrix(), Side::Plain, &operand, stream).from(Start::Output);
+        let mut job = Job::new(linear.weight.matrix(), Side::Plain, &operand, &mut out).from(Start::Panels(stream));
         if let (Some(pair), Some(low)) = (self.pair(layer, target), &low_operand) {
             job = job.with(pair.b.matrix(), low);
         }
         multiply(job);
-        Kept { low, unscaled: None }
+        (out, Kept { low, unscaled: None })
     }
 
     /// The gradient of the common input of some layers, if wanted; puts the gradients of what is trained in them into

@@ -43,6 +43,7 @@ fn norms() -> Vec<Vec<f32>> {
         rms_norm_backward(&g, &x, &normed.inverse, &weight, &mut back, true);
         all.push(rms_norm_weight_gradient(&g, &x, &normed.inverse, group));
         all.extend([&normed.normed, &normed.inverse, &back].map(of_tokens));
+        all.push(of_tokens(&rms_norm(&x.take(5), &weight, 1e-5).normed));
     }
     all
 }
@@ -82,9 +83,7 @@ fn attentions() -> Vec<Vec<f32>> {
         all.extend(gradients.iter().map(of_tokens));
         let mut past = KeyValues::new();
         (0..TOKENS).for_each(|token| past.push(&k, &v, token));
-        let mut one = Panels::zeros(24, 1);
-        one.set_token(0, q.token(TOKENS - 1));
-        all.push(of_tokens(&attention_cached(&one, &[&past], window, shape)));
+        all.push(of_tokens(&attention_cached(&q.take(TOKENS - 1), &[&past], window, shape)));
     }
     all
 }
@@ -96,14 +95,15 @@ fn losses() -> Vec<Vec<f32>> {
     let head = Tensor::of(singles(150 * 24, 2), &[150, 24]);
     let precision = freehold_kernels::Precision::F32;
     let loss = head_loss(&hidden, &head, &targets, 60.0, precision, true);
+    let frozen = head_loss(&hidden, &head, &targets, 60.0, precision, false);
     let alone = loss_of(&hidden, &head, &targets, 60.0, precision);
     let bits = |x: f64| [x.to_bits() as u32, (x.to_bits() >> 32) as u32].map(f32::from_bits).to_vec();
-    vec![of_tokens(&loss.hidden), loss.weight.unwrap(), bits(loss.loss), bits(alone)]
+    vec![of_tokens(&loss.hidden), loss.weight.unwrap(), bits(loss.loss), of_tokens(&frozen.hidden), bits(alone)]
 }
 
-fn token_sums() -> Vec<Vec<f32>> {
+fn sums_over_tokens() -> Vec<Vec<f32>> {
     let (wide, low) = (panels(40, 1), panels(11, 2));
-    vec![rows_by_ranks(&wide, &low), ranks_by_features(&low, &wide), features_by_features(&low, &wide)]
+    vec![token_sums_of_few(&wide, &low), token_sums(&low, &wide), token_sums(&wide, &wide)]
 }
 
 fn products() -> Vec<Vec<f32>> {
@@ -114,10 +114,9 @@ fn products() -> Vec<Vec<f32>> {
     for stored in [Values::F32(&values), Values::Bf16(&brain)] {
         for (side, from, to) in [(Side::Plain, columns, rows), (Side::Transposed, rows, columns)] {
             let many = panels(from, 2);
-            let mut one = Panels::zeros(from, 1);
-            one.set_token(0, many.token(3));
-            for x in [many, one] {
-                let mut out = Panels::any(to, x.tokens());
+            let one = (side == Side::Plain).then(|| many.take(3));
+            for x in std::iter::once(many).chain(one) {
+                let mut out = x.beside(to);
                 let operand = Operand::new(&x, freehold_kernels::Precision::F32);
                 multiply(Job::new(Matrix::new(stored, rows, columns), side, &operand, &mut out));
                 all.push(of_tokens(&out));
@@ -149,7 +148,7 @@ const OPERATIONS: [Operation; 8] = [
     ("gates", gates),
     ("attentions", attentions),
     ("losses", losses),
-    ("token sums", token_sums),
+    ("token sums", sums_over_tokens),
     ("products", products),
     ("steps of the optimizer", steps_of_the_optimizer),
 ];

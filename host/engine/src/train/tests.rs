@@ -1,6 +1,8 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use freehold_core::recipe::{AdapterSettings, EarlyStopping, Method, Precision, Schedule, TrainSettings};
+use freehold_kernels::Workers;
 
 use super::*;
 use crate::config::Config;
