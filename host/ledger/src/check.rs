@@ -10,10 +10,10 @@ use tlog_tiles::Tile;
 
 use crate::append::TOGETHER_MAX;
 use crate::hashes::Hashes;
+use crate::signers::newest_root;
 use crate::tiles::{self, HEIGHT};
 use crate::tree_head::{self, TreeHead};
 use crate::witnessed::{self, Checkpoint};
-use crate::signers::newest_root;
 use crate::{Ledger, LedgerError};
 
 /// Something that is wrong with the log.
@@ -98,12 +98,13 @@ impl Ledger {
         let mut found = |file: &str, error: LedgerError| {
             check.problems.push(Problem { file: file.into(), problem: error.to_string() });
         };
-        if let Err(error) = self.judge(note, entries) {
-            found(tree_head::FILE, error);
-        }
-        match self.check_witnessed(entries, hashes) {
-            Ok(witnessed) => check.witnessed = witnessed,
-            Err(error) => found(witnessed::FILE, error),
+        match self.judge(note, entries) {
+            Ok(()) => match self.check_witnessed(entries, hashes) {
+                Ok(witnessed) => check.witnessed = witnessed,
+                Err(error) => found(witnessed::FILE, error),
+            },
+            // Who has to cosign is said by whom it is said who has to sign.
+            Err(error) => found(tree_head::FILE, error),
         }
         for copy in copies {
             match self.hold(&copy.note, entries, hashes) {

@@ -49,8 +49,7 @@ impl Edge {
         let files = TileFiles { dir, size: head.size };
         let indexes = indexes(head.size);
         let hashes = TileHashReader::new(head.size, head.root, &files).read_hashes(&indexes).map_err(tiles::broken)?;
-        let mut edge =
-            Self { size: head.size, hashes: indexes.into_iter().zip(hashes).collect(), bundle: Vec::new() };
+        let mut edge = Self { size: head.size, hashes: indexes.into_iter().zip(hashes).collect(), bundle: Vec::new() };
         let Some(tile) = tiles::last_bundle(head.size).filter(|tile| u64::from(tile.width()) < WIDTH) else {
             return Ok(edge);
         };

@@ -38,6 +38,8 @@ struct Queue {
     results: BTreeMap<u64, Result<u64, LedgerError>>,
     /// How many went in together last.
     last: usize,
+    /// How often some went in.
+    commits: u64,
 }
 
 impl Ledger {
@@ -74,6 +76,11 @@ impl Group<'_> {
         }
     }
 
+    /// How many tree heads there were so far for all that was appended.
+    pub fn commits(&self) -> u64 {
+        self.queue().commits
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,6 +97,7 @@ impl Group<'_> {
         let shared = appender.err().map(Arc::new);
         let mut queue = leader.0.queue();
         queue.last = numbers.len();
+        queue.commits += 1;
         match shared {
             Some(error) => {
                 let failed = |number| (number, Err(LedgerError::Together(error.clone())));

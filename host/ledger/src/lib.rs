@@ -32,6 +32,7 @@ pub use check::{Check, Copied, Problem};
 pub use group::Group;
 pub use proofs::{ProofError, verify_consistency, verify_inclusion};
 pub use signers::RootSource;
+pub use tlog_tiles::Hash;
 pub use tree_head::TreeHead;
 pub use witnessed::Checkpoint;
 

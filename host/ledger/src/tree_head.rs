@@ -48,6 +48,11 @@ impl TreeHead {
         Ok(Self { size: checkpoint.size(), root: *checkpoint.hash() })
     }
 
+    /// The root hash in lowercase hexadecimal digits.
+    pub fn root_hex(&self) -> String {
+        self.root.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(crate) fn sign(&self, origin: &str, keys: &[&SecretKey]) -> Result<Vec<u8>, LedgerError> {
         let checkpoint =
             Checkpoint::new(origin, self.size, self.root, "").map_err(|_| malformed("the origin is empty"))?;

@@ -92,7 +92,8 @@ fn every_changed_byte_of_a_cosigned_note_is_seen() {
 fn notes_are_joined_if_they_have_one_text() {
     let Log { log, one, two, root, note } = log();
     let keys = BTreeMap::from([(log.public().id(), log.public())]);
-    let (first, second) = (cosign_note(&note, NAME, &one, at(1)).unwrap(), cosign_note(&note, "two", &two, at(2)).unwrap());
+    let (first, second) =
+        (cosign_note(&note, NAME, &one, at(1)).unwrap(), cosign_note(&note, "two", &two, at(2)).unwrap());
     let joined = root.join_notes(&[&first, &second], "log", &keys).unwrap();
     assert_eq!(names(&root, &joined).into_iter().collect::<BTreeSet<_>>(), [NAME.into(), "two".into()].into());
     assert_eq!(joined, root.join_notes(&[&second, &first, &first], "log", &keys).unwrap());
