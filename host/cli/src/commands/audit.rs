@@ -125,7 +125,7 @@ fn verified(verification: &Verification) {
         ("runs", runs.to_string()),
         ("plugins seen", seen.to_string()),
     ]);
-    for checkpoint in witnessed {
+    if let Some(checkpoint) = witnessed {
         let (later, asked) = (*entries as u64 - checkpoint.size, checkpoint.quorum);
         let cosigned = format!("{} entries by {}; {asked} asked for", checkpoint.size, signers(checkpoint));
         pairs(&[("cosigned", cosigned), ("not cosigned", format!("the last {later} entries"))]);

@@ -160,7 +160,7 @@ impl TrustRoot {
         let witness = self.witness_name(old).filter(|_| only.is_none());
         if roles.is_empty() && rules.is_empty() && witness.is_none() {
             let place =
-                only.map_or_else(|| "in a role, a publisher or a witness".into(), |role| format!("in role {role}"));
+                only.map_or_else(|| "in a role, nor a publisher or a witness".into(), |role| format!("in role {role}"));
             return Err(ChangeError::NotThere { key: *old, place });
         }
         let mut stays = false;
