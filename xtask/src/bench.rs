@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements that anyone can run, as ratios to a peer or to native code in the same run.
 
 mod engine;
+mod evidence;
 mod stream;
 
 use crate::command::{cargo, run, step, target, workspace};
@@ -8,6 +9,7 @@ use crate::components;
 use crate::failure::Failure;
 
 pub(crate) use engine::engine;
+pub(crate) use evidence::evidence;
 pub(crate) use stream::stream;
 
 /// `bench plugins [--json]`

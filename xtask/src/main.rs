@@ -28,6 +28,7 @@ cargo xtask COMMAND
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
   bench engine      training and generation next to transformers and PEFT (--python PROGRAM that has them); --json
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
+  bench evidence    the ledger: durable entries a second, and a log of --entries N (1,000,000); --json
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         ("test", arguments) => tests::run(arguments),
         ("bench", [what, arguments @ ..]) if what == "plugins" => bench::plugins(arguments),
         ("bench", [what, arguments @ ..]) if what == "engine" => bench::engine(arguments),
+        ("bench", [what, arguments @ ..]) if what == "evidence" => bench::evidence(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),

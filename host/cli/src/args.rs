@@ -1,5 +1,6 @@
 //! What can be said on the command line. The only place that reads the environment.
 
+mod audit;
 mod model;
 mod plugin;
 mod trust;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
 
+pub(crate) use audit::AuditCommand;
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
@@ -139,23 +141,4 @@ pub(crate) enum KeyCommand {
     },
     /// List the keys of the home
     List,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// List all runs
-    List,
-    /// Show a run: plugins, metrics, verdicts, statements
-    Show {
-        /// The run
-        run: String,
-    },
-    /// Verify trust roots, ledger, statements and blobs, offline
-    Verify {
-        /// Verify the statements of this run only; files are always verified
-        run: Option<String>,
-        /// A public key in PEM that has to have signed the first trust root, as you were told by other means
-        #[arg(long, value_name = "FILE")]
-        root_key: Option<PathBuf>,
-    },
 }

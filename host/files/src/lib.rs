@@ -1,6 +1,7 @@
 //! Files that survive a crash: written whole or not at all, and on the disk before the call returns. Everything happens
 //! below a cap-std directory, so that no path leaves its root.
 
+mod ordered;
 mod unfinished;
 
 use std::io::Read as _;
@@ -10,6 +11,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 
 use unfinished::temporary_beside;
 
+pub use ordered::write_ordered;
 pub use unfinished::{Unfinished, is_unfinished, remove_unfinished};
 
 /// A file cannot be read or written.

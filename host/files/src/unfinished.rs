@@ -63,13 +63,34 @@ impl<'d> Unfinished<'d> {
 
     /// Gives the file its name, which has to be in the same folder; what was there before is replaced. When the call returns,
     /// file and name are on the disk.
-    pub fn persist(mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let path = path.as_ref();
+    pub fn persist(self, path: impl AsRef<Path>) -> Result<(), FileError> {
         // Some systems find out only now that there is no space.
-        self.file.sync_all().map_err(|source| self.unwritten(source))?;
+        self.sync()?;
+        self.persist_synced(path)
+    }
+
+    /// Waits until its bytes are on the disk.
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_all().map_err(|source| self.unwritten(source))
+    }
+
+    /// As [`Self::persist`], for a file that was synced since it was written.
+    pub(crate) fn persist_synced(mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
+        let path = path.as_ref();
+        self.take_name(path)?;
+        sync_folder(self.dir, parent_of(path))
+    }
+
+    /// Gives the file its name, and gives it back, still open: neither its bytes nor its name need be on the disk.
+    pub(crate) fn rename(mut self, path: &Path) -> Result<std::fs::File, FileError> {
+        self.take_name(path)?;
+        self.file.try_clone().map_err(failed("open", path))
+    }
+
+    fn take_name(&mut self, path: &Path) -> Result<(), FileError> {
         self.dir.rename(&self.path, self.dir, path).map_err(failed("rename to", path))?;
         self.done = true;
-        sync_folder(self.dir, parent_of(path))
+        Ok(())
     }
 }
 

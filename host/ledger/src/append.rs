@@ -1,18 +1,21 @@
 //! Appending: one writer at a time, and nothing acknowledged that is not on the disk.
 
-use std::collections::BTreeMap;
-
 use freehold_core::record::Entry;
 use freehold_files::Lock;
 use freehold_trust::SecretKey;
-use tlog_tiles::{Error, Hash, HashReader, Tile, TileHashReader, stored_hash_index, stored_hashes, tree_hash};
+use tlog_tiles::Tile;
 
-use crate::signers::{Quorum, Signers, newest_root};
-use crate::tiles::{self, HEIGHT, TileFiles};
+use crate::edge::Edge;
+use crate::signers::{Signers, newest_root};
+use crate::state::State;
+use crate::tiles::{self, HEIGHT};
 use crate::tree_head::{self, TreeHead};
 use crate::{Ledger, LedgerError};
 
 const LOCK: &str = ".lock";
+
+/// The most entries that go in under one tree head. What an append that was cut off may have left depends on it.
+pub(crate) const TOGETHER_MAX: usize = 1024;
 
 /// The right to append, held by one process at a time.
 #[derive(Debug)]
@@ -22,19 +25,15 @@ pub struct Appender<'a> {
     _lock: Lock,
 }
 
-/// New hashes over those that the tiles hold.
-struct Overlay<'a, R> {
-    new: BTreeMap<u64, Hash>,
-    old: &'a R,
-}
-
-impl<R: HashReader> HashReader for Overlay<'_, R> {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
-        let missing: Vec<u64> = indexes.iter().copied().filter(|index| !self.new.contains_key(index)).collect();
-        let mut old = if missing.is_empty() { Vec::new() } else { self.old.read_hashes(&missing)? }.into_iter();
-        let find = |index: &u64| self.new.get(index).copied().or_else(|| old.next()).ok_or(Error::InvalidTile);
-        indexes.iter().map(find).collect()
+/// The bytes of an entry.
+pub(crate) fn encode(entry: &Entry) -> Result<Vec<u8>, LedgerError> {
+    let malformed =
+        |error: serde_json::Error| LedgerError::Malformed { file: "entry".into(), problem: error.to_string() };
+    let record = serde_json::to_vec(entry).map_err(malformed)?;
+    if record.len() > tiles::ENTRY_BYTES_MAX {
+        return Err(LedgerError::TooLarge(record.len()));
     }
+    Ok(record)
 }
 
 impl Ledger {
@@ -46,64 +45,71 @@ impl Ledger {
 
     /// As [`Ledger::appender`], with tree heads that each of `keys` signs.
     pub fn appender_with<'a>(&'a self, keys: Vec<&'a SecretKey>) -> Result<Appender<'a>, LedgerError> {
-        let _lock = freehold_files::lock(&self.dir, LOCK)?;
+        let _lock = self.lock()?;
         Ok(Appender { ledger: self, keys, _lock })
+    }
+
+    pub(crate) fn lock(&self) -> Result<Lock, LedgerError> {
+        Ok(freehold_files::lock(&self.dir, LOCK)?)
     }
 }
 
 impl Appender<'_> {
     /// Appends `entry` and returns its index. When the call returns, it is on the disk under a signed tree head.
     pub fn append(&self, entry: &Entry) -> Result<u64, LedgerError> {
-        let malformed =
-            |error: serde_json::Error| LedgerError::Malformed { file: "entry".into(), problem: error.to_string() };
-        let record = serde_json::to_vec(entry).map_err(malformed)?;
-        let head = self.ledger.tree_head()?;
-        let (quorum, newest) = self.quorum_with(head, entry)?;
-        let files = TileFiles { dir: &self.ledger.dir, size: head.size };
-        let old = TileHashReader::new(head.size, head.root, &files);
-        let mut overlay = Overlay { new: BTreeMap::new(), old: &old };
-        let hashes = stored_hashes(head.size, &record, &overlay).map_err(tiles::broken)?;
-        let first = stored_hash_index(0, head.size);
-        overlay.new.extend(hashes.into_iter().enumerate().map(|(at, hash)| (first + at as u64, hash)));
-        let size = head.size + 1;
-        let root = tree_hash(size, &overlay).map_err(tiles::broken)?;
-        let note = self.ledger.sign_tree_head(TreeHead { size, root }, &quorum, &self.keys)?;
-        self.write_bundle(head.size, record)?;
-        for tile in Tile::new_tiles(HEIGHT, head.size, size) {
-            let bytes = tile.read_data(&overlay).map_err(tiles::broken)?;
-            freehold_files::write(&self.ledger.dir, tiles::path_of(&tile), &bytes)?;
+        self.append_all(std::slice::from_ref(entry))
+    }
+
+    /// Appends `entries` in their order and returns the index of the first. When the call returns, they are on the disk under
+    /// a signed tree head. Up to 1024 cost what one costs, and go in together or not at all; of more, an error may leave the
+    /// first ones in the log.
+    pub fn append_all(&self, entries: &[Entry]) -> Result<u64, LedgerError> {
+        let records = entries.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let first = self.ledger.current()?.edge.size();
+        for (entries, records) in entries.chunks(TOGETHER_MAX).zip(records.chunks(TOGETHER_MAX)) {
+            self.commit(entries, records)?;
         }
-        freehold_files::write(&self.ledger.dir, tree_head::FILE, &note)?;
-        self.ledger.remember(TreeHead { size, root }, newest);
+        Ok(first)
+    }
+
+    /// One tree head over the log and these entries. An entry does not go on a tree head that does not hold.
+    fn commit(&self, entries: &[Entry], records: &[Vec<u8>]) -> Result<(), LedgerError> {
+        let ledger = self.ledger;
+        let State { edge: old, newest, .. } = ledger.current()?;
+        let newest = match &ledger.signers {
+            Signers::Key(_) => 1,
+            Signers::Roots(_) => newest.max(newest_root(entries)),
+        };
+        let quorum = ledger.signers.over(newest, entries.last())?;
+        let mut edge = old.clone();
+        let mut files = add(&mut edge, records)?;
+        let head = TreeHead { size: edge.size(), root: edge.root()? };
+        let note = ledger.sign_tree_head(head, &quorum, &self.keys)?;
+        for tile in Tile::new_tiles(HEIGHT, old.size(), head.size) {
+            files.push((tiles::path_of(&tile), tile.read_data(&edge).map_err(tiles::broken)?));
+        }
+        freehold_files::write_ordered(&ledger.dir, &files, (tree_head::FILE, &note))?;
+        edge.trim();
+        ledger.remember(State { head, newest, edge });
         // Only now: a reader of the old tree head may still look for them, and then finds the wider ones. One that stays is
         // no harm.
-        for tile in tiles::outgrown(head.size) {
-            let _ = self.ledger.dir.remove_file(tiles::path_of(&tile));
+        for tile in tiles::outgrown(old.size(), head.size) {
+            let _ = ledger.dir.remove_file(tiles::path_of(&tile));
         }
-        Ok(head.size)
+        Ok(())
     }
+}
 
-    /// Who has to sign the tree head once `entry` is in, and the newest trust root then. An entry does not go on a tree head that
-    /// does not hold.
-    fn quorum_with(&self, head: TreeHead, entry: &Entry) -> Result<(Quorum, u64), LedgerError> {
-        let signers = &self.ledger.signers;
-        match signers {
-            Signers::Key(_) => Ok((signers.any()?, newest_root([entry]))),
-            Signers::Roots(_) => {
-                let newest = self.ledger.newest_root_under(head)?.max(newest_root([entry]));
-                Ok((signers.over(newest, Some(entry))?, newest))
-            }
+/// Adds entries to the edge; gives the bundles that they change.
+fn add(edge: &mut Edge, records: &[Vec<u8>]) -> Result<Vec<(String, Vec<u8>)>, LedgerError> {
+    let mut files = Vec::new();
+    for record in records {
+        if let Some(full) = edge.push(record)? {
+            files.extend(tiles::last_bundle(edge.size()).map(|tile| (tiles::path_of(&tile), full)));
         }
     }
-
-    fn write_bundle(&self, size: u64, record: Vec<u8>) -> Result<(), LedgerError> {
-        let dir = &self.ledger.dir;
-        let mut entries = match tiles::last_bundle(size) {
-            Some(tile) if tile.width() < 1 << HEIGHT => tiles::read_bundle(dir, &tile)?,
-            _ => Vec::new(),
-        };
-        entries.push(record);
-        let tile = tiles::last_bundle(size + 1).ok_or_else(|| tiles::broken(Error::InvalidTile))?;
-        Ok(freehold_files::write(dir, tiles::path_of(&tile), &tiles::encode_bundle(&entries)?)?)
+    if !edge.bundle().is_empty() {
+        files.extend(tiles::last_bundle(edge.size()).map(|tile| (tiles::path_of(&tile), edge.bundle().to_vec())));
     }
+    Ok(files)
 }

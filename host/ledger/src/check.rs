@@ -8,8 +8,12 @@ use freehold_core::record::Entry;
 use freehold_files::FileError;
 use tlog_tiles::Tile;
 
-use crate::tiles::{self, HEIGHT, Hashes};
+use crate::append::TOGETHER_MAX;
+use crate::hashes::Hashes;
+use crate::signers::newest_root;
+use crate::tiles::{self, HEIGHT};
 use crate::tree_head::{self, TreeHead};
+use crate::witnessed::{self, Checkpoint};
 use crate::{Ledger, LedgerError};
 
 /// Something that is wrong with the log.
@@ -21,6 +25,15 @@ pub struct Problem {
     pub problem: String,
 }
 
+/// A signed tree head of the log that was kept elsewhere.
+#[derive(Debug, Clone)]
+pub struct Copied {
+    /// What it is to be called where it does not fit.
+    pub name: String,
+    /// The signed note.
+    pub note: Vec<u8>,
+}
+
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
@@ -30,14 +43,22 @@ pub struct Check {
     pub entries: Option<Vec<Entry>>,
     /// What is wrong; empty if nothing is.
     pub problems: Vec<Problem>,
+    /// The newest tree head that witnesses cosigned, if there is one and it holds.
+    pub witnessed: Option<Checkpoint>,
+    /// The tree heads from elsewhere that hold, in the order in which they were given.
+    pub copies: Vec<Checkpoint>,
 }
 
 impl Ledger {
     /// Checks tree head, entries and tiles. An error means that there is no tree head to check against.
     pub fn check(&self) -> Result<Check, LedgerError> {
-        let note = self.read_note()?;
-        let any = self.signers.any()?;
-        let head = TreeHead::open(&note, &self.origin, &any.keys, any.threshold)?;
+        self.check_against(&[])
+    }
+
+    /// As [`Ledger::check`], and holds the log against tree heads that were kept elsewhere: one is enough to show that entries are
+    /// gone or were replaced, whoever signed what is there now.
+    pub fn check_against(&self, copies: &[Copied]) -> Result<Check, LedgerError> {
+        let (note, head) = self.read_head()?;
         let mut problems = Vec::new();
         let mut records = Vec::new();
         for tile in tiles::bundles(head.size) {
@@ -45,12 +66,12 @@ impl Ledger {
                 Ok(entries) => records.extend(entries),
                 Err(error) => {
                     problems.push(Problem { file: tiles::path_of(&tile), problem: error.to_string() });
-                    return Ok(Check { head, entries: None, problems });
+                    return Ok(Check { head, entries: None, problems, witnessed: None, copies: Vec::new() });
                 }
             }
         }
-        let hashes = Hashes::of(&records)?;
-        if tiles::root_of(&records)? != head.root {
+        let hashes = Hashes::of(&records);
+        if hashes.root()? != head.root {
             problems.push(self.name_changed_bundle(&records, head.size)?);
         }
         self.check_tiles(&hashes, head.size, &mut problems)?;
@@ -64,10 +85,52 @@ impl Ledger {
             }
         }
         let entries = (problems.len() == unreadable).then_some(entries);
-        if let Some(Err(error)) = entries.as_ref().map(|entries| self.judge(&note, entries)) {
-            problems.push(Problem { file: tree_head::FILE.into(), problem: error.to_string() });
+        let mut check = Check { head, entries: None, problems, witnessed: None, copies: Vec::new() };
+        if let Some(entries) = entries {
+            self.check_heads(&note, &entries, &hashes, copies, &mut check);
+            check.entries = Some(entries);
         }
-        Ok(Check { head, entries, problems })
+        Ok(check)
+    }
+
+    /// Whether those signed who had to: the tree head, the newest that was cosigned, and those from elsewhere.
+    fn check_heads(&self, note: &[u8], entries: &[Entry], hashes: &Hashes, copies: &[Copied], check: &mut Check) {
+        let mut found = |file: &str, error: LedgerError| {
+            check.problems.push(Problem { file: file.into(), problem: error.to_string() });
+        };
+        match self.judge(note, entries) {
+            Ok(()) => match self.check_witnessed(entries, hashes) {
+                Ok(witnessed) => check.witnessed = witnessed,
+                Err(error) => found(witnessed::FILE, error),
+            },
+            // Who has to cosign is said by whom it is said who has to sign.
+            Err(error) => found(tree_head::FILE, error),
+        }
+        for copy in copies {
+            match self.hold(&copy.note, entries, hashes) {
+                Ok(copy) => check.copies.push(copy),
+                Err(error) => found(&copy.name, error),
+            }
+        }
+    }
+
+    /// The tree head that is kept with its cosignatures. A log whose trust root asks for witnesses has one; which of its entries
+    /// came later, its size says.
+    fn check_witnessed(&self, entries: &[Entry], hashes: &Hashes) -> Result<Option<Checkpoint>, LedgerError> {
+        let kept = self.read_kept()?;
+        let held = kept.as_ref().map(|kept| self.hold(kept, entries, hashes)).transpose()?;
+        if let (Some(kept), Some(held)) = (&kept, &held)
+            && (*kept != held.note || held.cosignatures.is_empty())
+        {
+            let problem = "has signatures that nobody made who may cosign it".into();
+            return Err(LedgerError::Malformed { file: witnessed::FILE.into(), problem });
+        }
+        let version = newest_root(entries);
+        let needed = self.signers.root(version)?.map_or(0, |root| root.witness_quorum());
+        if needed > 0 && held.as_ref().is_none_or(|held| held.quorum == 0) {
+            return Err(LedgerError::Unwitnessed { root: version, needed });
+        }
+        Ok(held)
     }
 
     /// The bundle whose entries do not fit the hash tiles beside them, as far as that can be told.
@@ -102,7 +165,7 @@ impl Ledger {
     }
 
     /// Files beside the tiles of the signed tree. An append that was cut off leaves tiles of the tree before, which have to
-    /// agree with what the tree says now, or of the tree after, which nobody has signed and the next append overwrites.
+    /// agree with what the tree says now, or of the tree after, which nobody has signed and a later append overwrites.
     fn check_strays(
         &self,
         hashes: &Hashes,
@@ -110,13 +173,16 @@ impl Ledger {
         size: u64,
         problems: &mut Vec<Problem>,
     ) -> Result<(), LedgerError> {
-        let names = |size: u64| tiles::bundles(size).chain(Tile::new_tiles(HEIGHT, 0, size));
-        let known: BTreeSet<String> =
-            [size, size + 1].into_iter().flat_map(names).map(|tile| tiles::path_of(&tile)).collect();
+        let of_tree = tiles::bundles(size).chain(Tile::new_tiles(HEIGHT, 0, size));
+        let known: BTreeSet<String> = of_tree.map(|tile| tiles::path_of(&tile)).collect();
         let mut files = Vec::new();
         list(&self.dir, tiles::FOLDER, &mut files)?;
         for file in files.into_iter().filter(|file| !known.contains(file)) {
-            let expected = tiles::parse_path(&file).and_then(|tile| tiles::expected(&tile, hashes, records));
+            let tile = tiles::parse_path(&file);
+            if tile.is_some_and(|tile| tiles::is_beyond(&tile, size, TOGETHER_MAX as u64)) {
+                continue;
+            }
+            let expected = tile.and_then(|tile| tiles::expected(&tile, hashes, records));
             let problem = match (expected, freehold_files::read(&self.dir, &file, tiles::FILE_LIMIT)) {
                 (None, _) => "is no tile of the signed tree".to_owned(),
                 (Some(expected), Ok(bytes)) if bytes == expected => continue,

@@ -6,24 +6,35 @@
 
 mod append;
 mod check;
+mod edge;
+mod group;
+mod hashes;
+mod proofs;
 mod signers;
+mod state;
 mod tiles;
 mod tree_head;
+mod witnessed;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use cap_std::fs::Dir;
 use freehold_core::record::Entry;
 use freehold_files::FileError;
 use freehold_trust::{NoteError, PublicKey, SecretKey};
-use tlog_tiles::RecordProof;
 
+use hashes::Hashes;
 use signers::{Quorum, Signers, newest_root};
+use state::State;
 
 pub use append::Appender;
-pub use check::{Check, Problem};
+pub use check::{Check, Copied, Problem};
+pub use group::Group;
+pub use proofs::{ProofError, verify_consistency, verify_inclusion};
 pub use signers::RootSource;
+pub use tlog_tiles::Hash;
 pub use tree_head::TreeHead;
+pub use witnessed::Checkpoint;
 
 /// The log cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +73,51 @@ pub enum LedgerError {
         /// How many there are.
         size: u64,
     },
+    /// A tree head covers more entries than the log has.
+    #[error("rollback: the checkpoint covers {covered} entries, the ledger has {size}; entries are gone")]
+    Rollback {
+        /// How many the tree head covers.
+        covered: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// A tree head covers other entries than the log has.
+    #[error("fork: the first {0} entries of the ledger are not those that the checkpoint covers")]
+    Fork(u64),
+    /// The trust root names no witnesses.
+    #[error("trust root {0} names no witnesses")]
+    NoWitnesses(u64),
+    /// Too few witnesses cosigned a tree head.
+    #[error("the checkpoint of {size} entries is cosigned by {found} witnesses; trust root {root} asks for {needed}")]
+    Quorum {
+        /// Entries under the tree head.
+        size: u64,
+        /// How many cosigned it.
+        found: usize,
+        /// How many have to.
+        needed: usize,
+        /// The trust root that says so.
+        root: u64,
+    },
+    /// No tree head is kept that was cosigned, though the trust root asks for it.
+    #[error("trust root {root} asks for {needed} witnesses, and no checkpoint is kept that was cosigned so")]
+    Unwitnessed {
+        /// The trust root.
+        root: u64,
+        /// How many it asks for.
+        needed: usize,
+    },
+    /// A newer cosigned tree head is kept already.
+    #[error("a cosigned checkpoint of {kept} entries is kept already; this one covers {found}")]
+    Older {
+        /// Entries under the one that is kept.
+        kept: u64,
+        /// Entries under the other.
+        found: u64,
+    },
+    /// Entries that waited together failed together.
+    #[error(transparent)]
+    Together(Arc<LedgerError>),
 }
 
 /// A log, read with the public keys of its signers.
@@ -70,25 +126,28 @@ pub struct Ledger {
     dir: Dir,
     origin: String,
     signers: Signers,
-    /// The newest trust root under the tree head that was judged last, so that a writer need not read everything for each entry.
-    judged: Mutex<Option<(TreeHead, u64)>>,
+    /// What is known of the tree head that was judged last, so that a writer need not read everything for each entry.
+    state: Mutex<Option<State>>,
 }
+
+/// How often the log is read again when another process appended meanwhile.
+const ATTEMPTS: usize = 5;
 
 impl Ledger {
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by `key`.
     pub fn open(dir: Dir, origin: &str, key: PublicKey) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Key(key), judged: Mutex::default() }
+        Self { dir, origin: origin.into(), signers: Signers::Key(key), state: Mutex::default() }
     }
 
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by the keys of role log, as the trust roots
     /// that the log names change them.
     pub fn open_under(dir: Dir, origin: &str, roots: impl RootSource + 'static) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Roots(Box::new(roots)), judged: Mutex::default() }
+        Self { dir, origin: origin.into(), signers: Signers::Roots(Box::new(roots)), state: Mutex::default() }
     }
 
     /// Begins a log where there is none: a signed tree head over no entries. A log that is there stays as it is.
     pub fn begin(&self, key: &SecretKey) -> Result<(), LedgerError> {
-        let _lock = self.appender(key)?;
+        let _lock = self.lock()?;
         match self.tree_head() {
             Err(LedgerError::NoTreeHead) if !self.dir.exists(tiles::FOLDER) => {
                 let note = self.sign_tree_head(TreeHead::empty(), &self.signers.any()?, &[key])?;
@@ -101,8 +160,20 @@ impl Ledger {
     /// The newest tree head, signed by a key that was a log's key at some time. Whether it was so when the tree head was made,
     /// the entries say: [`Ledger::entries`] and [`Ledger::check`] look at both.
     pub fn tree_head(&self) -> Result<TreeHead, LedgerError> {
+        Ok(self.read_head()?.1)
+    }
+
+    /// The newest tree head, as it lies there and as [`Ledger::tree_head`] reads it.
+    fn read_head(&self) -> Result<(Vec<u8>, TreeHead), LedgerError> {
+        let note = self.read_note()?;
+        let head = self.open_head(&note)?;
+        Ok((note, head))
+    }
+
+    /// A tree head of this log, signed by a key that was a log's key at some time.
+    fn open_head(&self, note: &[u8]) -> Result<TreeHead, LedgerError> {
         let any = self.signers.any()?;
-        TreeHead::open(&self.read_note()?, &self.origin, &any.keys, any.threshold)
+        TreeHead::open(note, &self.origin, &any.keys, any.threshold)
     }
 
     fn read_note(&self) -> Result<Vec<u8>, LedgerError> {
@@ -121,59 +192,40 @@ impl Ledger {
 
     /// Every entry, authenticated: their hashes lead to the tree head, and those who had to sign it did.
     pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
-        let note = self.read_note()?;
-        let any = self.signers.any()?;
-        let head = TreeHead::open(&note, &self.origin, &any.keys, any.threshold)?;
-        let records = tiles::read_records(&self.dir, head.size)?;
-        let root = tiles::root_of(&records)?;
-        if root != head.root {
+        let mut attempt = 1;
+        loop {
+            let (note, head) = self.read_head()?;
+            let read = self.entries_under(&note, head);
+            // A log that goes on may remove partial tiles faster than a reader finds what has replaced them.
+            if read.is_ok() || attempt == ATTEMPTS || self.tree_head().ok() == Some(head) {
+                return read;
+            }
+            attempt += 1;
+        }
+    }
+
+    fn entries_under(&self, note: &[u8], head: TreeHead) -> Result<Vec<Entry>, LedgerError> {
+        let records = tiles::read_records(&self.dir, 0, head.size)?;
+        if Hashes::of(&records).root()? != head.root {
             return Err(LedgerError::Malformed {
                 file: "tile/entries".into(),
                 problem: "the entries do not lead to the signed tree head".into(),
             });
         }
-        let parsed = records.iter().enumerate().map(|(index, record)| {
-            serde_json::from_slice(record)
-                .map_err(|error| LedgerError::Malformed { file: format!("entry {index}"), problem: error.to_string() })
-        });
-        let entries: Vec<Entry> = parsed.collect::<Result<_, _>>()?;
-        self.judge(&note, &entries)?;
-        self.remember(head, newest_root(&entries));
+        let entries = tiles::parse(&records, 0)?;
+        self.judge(note, &entries)?;
         Ok(entries)
     }
 
     /// An error if the tree head in `note` is not signed by those who had to sign one over these entries.
     fn judge(&self, note: &[u8], entries: &[Entry]) -> Result<(), LedgerError> {
-        let quorum = self.signers.over(newest_root(entries), entries.last())?;
+        self.judge_by(note, newest_root(entries), entries.last())
+    }
+
+    /// As [`Ledger::judge`], over entries of which `newest` is the newest trust root that they name and `last` the last.
+    fn judge_by(&self, note: &[u8], newest: u64, last: Option<&Entry>) -> Result<(), LedgerError> {
+        let quorum = self.signers.over(newest, last)?;
         TreeHead::open(note, &self.origin, &quorum.keys, quorum.threshold).map(|_| ())
-    }
-
-    fn remember(&self, head: TreeHead, newest: u64) {
-        *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, newest));
-    }
-
-    /// The newest trust root that the entries under `head` name. They are read only if they were not before.
-    fn newest_root_under(&self, head: TreeHead) -> Result<u64, LedgerError> {
-        let judged = *self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        match judged {
-            Some((known, newest)) if known == head => Ok(newest),
-            _ => Ok(newest_root(&self.entries()?)),
-        }
-    }
-
-    /// The proof that entry `index` is under the newest tree head (RFC 6962, section 2.1.1).
-    pub fn prove(&self, index: u64) -> Result<RecordProof, LedgerError> {
-        if let Signers::Roots(_) = self.signers {
-            // Under a tree head that does not hold, nothing is proven.
-            self.entries()?;
-        }
-        let head = self.tree_head()?;
-        if index >= head.size {
-            return Err(LedgerError::NoEntry { index, size: head.size });
-        }
-        let files = tiles::TileFiles { dir: &self.dir, size: head.size };
-        let reader = tlog_tiles::TileHashReader::new(head.size, head.root, &files);
-        tlog_tiles::prove_record(head.size, index, &reader).map_err(tiles::broken)
     }
 }
 

@@ -33,6 +33,19 @@ pub(crate) struct Quorum {
 }
 
 impl Signers {
+    /// Whether one key signs from beginning to end, whatever the entries say.
+    pub(crate) fn is_key(&self) -> bool {
+        matches!(self, Self::Key(_))
+    }
+
+    /// The trust root that governs entries of which `version` is the newest that they name; `None` if one key signs.
+    pub(crate) fn root(&self, version: u64) -> Result<Option<VerifiedRoot>, LedgerError> {
+        let Self::Roots(source) = self else { return Ok(None) };
+        let roots = source.roots().map_err(LedgerError::Roots)?;
+        let root = roots.into_iter().find(|root| root.version == version);
+        root.map(Some).ok_or(LedgerError::MissingRoot(version))
+    }
+
     /// Keys of which at least one signed any tree head that is to be looked at further.
     pub(crate) fn any(&self) -> Result<Quorum, LedgerError> {
         let keys = match self {
@@ -48,9 +61,7 @@ impl Signers {
     /// The keys that have to have signed a tree head: `version` is the newest trust root that its entries name, `last` the last
     /// of them.
     pub(crate) fn over(&self, version: u64, last: Option<&Entry>) -> Result<Quorum, LedgerError> {
-        let Self::Roots(source) = self else { return self.any() };
-        let roots = source.roots().map_err(LedgerError::Roots)?;
-        let root = roots.iter().find(|root| root.version == version).ok_or(LedgerError::MissingRoot(version))?;
+        let Some(root) = self.root(version)? else { return self.any() };
         let keys = match last {
             Some(last) => root.keys_at(Role::Log, last.time),
             None => root.keys_of(Role::Log),

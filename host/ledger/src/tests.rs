@@ -47,11 +47,10 @@ fn proofs_of_inclusion_verify() {
     let ledger = open(folder.path(), &key);
     let head = ledger.tree_head().unwrap();
     for index in 0..9 {
-        let proof = ledger.prove(index).unwrap();
-        let hash = tlog_tiles::record_hash(&serde_json::to_vec(&entry(index)).unwrap());
-        tlog_tiles::check_record(&proof, head.size, head.root, index, hash).unwrap();
-        let other = tlog_tiles::record_hash(b"other");
-        assert!(tlog_tiles::check_record(&proof, head.size, head.root, index, other).is_err());
+        let (under, proof) = ledger.prove(index).unwrap();
+        assert_eq!(under, head);
+        verify_inclusion(&head, index, &serde_json::to_vec(&entry(index)).unwrap(), &proof).unwrap();
+        assert!(verify_inclusion(&head, index, b"other", &proof).is_err());
     }
     assert!(matches!(ledger.prove(9), Err(LedgerError::NoEntry { .. })));
 }
@@ -134,7 +133,7 @@ fn an_outgrown_tile_may_stay_but_has_to_agree() {
 
 #[test]
 fn a_tile_is_outgrown_at_every_level_when_its_width_changes() {
-    let paths = |size| tiles::outgrown(size).iter().map(tiles::path_of).collect::<Vec<_>>();
+    let paths = |size| tiles::outgrown(size, size + 1).iter().map(tiles::path_of).collect::<Vec<_>>();
     assert!(paths(0).is_empty());
     assert_eq!(paths(1), ["tile/0/000.p/1", "tile/entries/000.p/1"]);
     assert_eq!(paths(255), ["tile/0/000.p/255", "tile/entries/000.p/255"]);

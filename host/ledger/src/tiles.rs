@@ -1,17 +1,21 @@
 //! The files of the log: hash tiles of height 8 and entry bundles (C2SP tlog-tiles).
 
 use cap_std::fs::Dir;
+use freehold_core::record::Entry;
 use freehold_files::FileError;
-use tlog_tiles::{EMPTY_HASH, Error, Hash, HashReader, Tile, TileReader, stored_hashes, tree_hash};
+use tlog_tiles::{Error, Tile, TileReader};
 
 use crate::LedgerError;
+use crate::hashes::Hashes;
 
 pub(crate) const HEIGHT: u8 = 8;
-const WIDTH: u64 = 1 << HEIGHT;
+pub(crate) const WIDTH: u64 = 1 << HEIGHT;
 /// Folder of all tiles.
 pub(crate) const FOLDER: &str = "tile";
-/// 256 entries of at most 65,535 bytes, each with two bytes of length.
-pub(crate) const FILE_LIMIT: u64 = WIDTH * (65_535 + 2);
+/// The most bytes of an entry.
+pub(crate) const ENTRY_BYTES_MAX: usize = 65_535;
+/// 256 entries, each with two bytes of length.
+pub(crate) const FILE_LIMIT: u64 = WIDTH * (ENTRY_BYTES_MAX as u64 + 2);
 
 /// Path of a tile. The crate writes the tile's height into it, as Go's checksum database does; C2SP fixes it at 8 and
 /// leaves it out, and calls `entries` what the crate calls `data`.
@@ -66,22 +70,30 @@ fn bundle(size: u64, n: u64) -> Tile {
     Tile::new(HEIGHT, 0, n, (size - n * WIDTH).min(WIDTH) as u32, true)
 }
 
-/// The partial tiles of a tree of `size` entries that the next entry replaces by wider ones.
-pub(crate) fn outgrown(size: u64) -> Vec<Tile> {
+/// The partial tiles of a tree of `old` entries that wider ones have replaced in one of `new`.
+pub(crate) fn outgrown(old: u64, new: u64) -> Vec<Tile> {
     let mut tiles = Vec::new();
     for level in 0.. {
         let height = u32::from(HEIGHT) * u32::from(level);
-        let (now, next) = (size.checked_shr(height).unwrap_or(0), (size + 1).checked_shr(height).unwrap_or(0));
-        if now == next {
+        let (before, now) = (old.checked_shr(height).unwrap_or(0), new.checked_shr(height).unwrap_or(0));
+        if before == now {
             break;
         }
-        if now % WIDTH > 0 {
-            let tile = |data| Tile::new(HEIGHT, level, now / WIDTH, (now % WIDTH) as u32, data);
+        if before % WIDTH > 0 {
+            let tile = |data| Tile::new(HEIGHT, level, before / WIDTH, (before % WIDTH) as u32, data);
             tiles.push(tile(false));
             tiles.extend((level == 0).then(|| tile(true)));
         }
     }
     tiles
+}
+
+/// Whether a tile is beyond a tree of `size` entries, but not beyond one of `more` entries besides.
+pub(crate) fn is_beyond(tile: &Tile, size: u64, more: u64) -> bool {
+    let height = u32::from(HEIGHT) * u32::from(tile.level());
+    let hashes = |size: u64| size.checked_shr(height).unwrap_or(0);
+    let end = tile.level_index().checked_mul(WIDTH).and_then(|first| first.checked_add(u64::from(tile.width())));
+    end.is_some_and(|end| hashes(size) < end && end <= hashes(size.saturating_add(more)))
 }
 
 /// The bytes of a tile, or of a wider one that has replaced it: an append may go on while the log is read. A wider one
@@ -129,12 +141,15 @@ impl TileFiles<'_> {
 /// The entries of a bundle, each after its length in two bytes, the higher first.
 pub(crate) fn encode_bundle(entries: &[Vec<u8>]) -> Result<Vec<u8>, LedgerError> {
     let mut bytes = Vec::new();
-    for entry in entries {
-        let length = u16::try_from(entry.len()).map_err(|_| LedgerError::TooLarge(entry.len()))?;
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(entry);
-    }
+    entries.iter().try_for_each(|entry| encode_entry(entry, &mut bytes))?;
     Ok(bytes)
+}
+
+pub(crate) fn encode_entry(entry: &[u8], bundle: &mut Vec<u8>) -> Result<(), LedgerError> {
+    let length = u16::try_from(entry.len()).map_err(|_| LedgerError::TooLarge(entry.len()))?;
+    bundle.extend_from_slice(&length.to_be_bytes());
+    bundle.extend_from_slice(entry);
+    Ok(())
 }
 
 pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -158,39 +173,21 @@ pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, Ledger
     Ok(entries)
 }
 
-/// The entries of a tree of `size` entries, as bytes.
-pub(crate) fn read_records(dir: &Dir, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+/// The entries from `first` up to `size`, as bytes.
+pub(crate) fn read_records(dir: &Dir, first: u64, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
     let mut records = Vec::new();
-    for tile in bundles(size) {
-        records.extend(read_bundle(dir, &tile)?);
+    for tile in bundles(size).skip_while(|tile| (tile.level_index() + 1) * WIDTH <= first) {
+        let passed = first.saturating_sub(tile.level_index() * WIDTH) as usize;
+        records.extend(read_bundle(dir, &tile)?.into_iter().skip(passed));
     }
     Ok(records)
 }
 
-/// Every hash of a tree, computed from its entries.
-pub(crate) struct Hashes(pub(crate) Vec<Hash>);
-
-impl HashReader for Hashes {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
-        let get = |index: &u64| self.0.get(*index as usize).copied();
-        indexes.iter().map(|index| get(index).ok_or(Error::InvalidTile)).collect()
-    }
-}
-
-impl Hashes {
-    pub(crate) fn of(records: &[Vec<u8>]) -> Result<Self, LedgerError> {
-        let mut hashes = Self(Vec::new());
-        for (n, record) in records.iter().enumerate() {
-            let new = stored_hashes(n as u64, record, &hashes).map_err(broken)?;
-            hashes.0.extend(new);
-        }
-        Ok(hashes)
-    }
-}
-
-pub(crate) fn root_of(records: &[Vec<u8>]) -> Result<Hash, LedgerError> {
-    if records.is_empty() {
-        return Ok(EMPTY_HASH);
-    }
-    tree_hash(records.len() as u64, &Hashes::of(records)?).map_err(broken)
+/// Entries, of which the first has the index `first`.
+pub(crate) fn parse(records: &[Vec<u8>], first: u64) -> Result<Vec<Entry>, LedgerError> {
+    let parse = |(record, index): (&Vec<u8>, u64)| {
+        serde_json::from_slice(record)
+            .map_err(|error| LedgerError::Malformed { file: format!("entry {index}"), problem: error.to_string() })
+    };
+    records.iter().zip(first..).map(parse).collect()
 }

@@ -10,7 +10,7 @@ use crate::LedgerError;
 pub(crate) const FILE: &str = "checkpoint";
 
 /// The positions of a tree's hashes, two for each entry, have to fit 64 bits.
-const SIZE_MAX: u64 = 1 << 62;
+pub(crate) const SIZE_MAX: u64 = 1 << 62;
 
 /// Size and root of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +46,11 @@ impl TreeHead {
             return Err(malformed("says that the log has more entries than any log can have"));
         }
         Ok(Self { size: checkpoint.size(), root: *checkpoint.hash() })
+    }
+
+    /// The root hash in lowercase hexadecimal digits.
+    pub fn root_hex(&self) -> String {
+        self.root.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(crate) fn sign(&self, origin: &str, keys: &[&SecretKey]) -> Result<Vec<u8>, LedgerError> {

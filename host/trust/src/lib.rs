@@ -2,6 +2,7 @@
 //!
 //! Bytes go in, verified values come out; no file is read here.
 
+mod cosignature;
 mod envelope;
 mod key;
 mod mac;
@@ -11,6 +12,7 @@ mod root;
 mod statement;
 mod yank;
 
+pub use cosignature::{Cosignature, cosign_note};
 pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
 pub use mac::{MacKey, TAG_BYTES};
@@ -18,7 +20,7 @@ pub use note::{NoteError, open_note, sign_note};
 pub use plugin::{Encounter, MANIFEST_TYPE, PluginError, VerifiedPlugin, claimed_plugin, sign_plugin, verify_plugin};
 pub use root::{
     ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
-    VerifiedRoot,
+    VerifiedRoot, Witnesses,
 };
 pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

@@ -12,6 +12,12 @@ pub enum NoteError {
     /// The name of a key in a note must not be empty nor hold spaces or plus signs.
     #[error("`{0}` cannot name a key in a signed note")]
     Name(String),
+    /// It has no form of a note.
+    #[error("this is no signed note")]
+    Malformed,
+    /// Notes that were to be one have other texts.
+    #[error("the notes are not of the same tree head")]
+    OtherText,
     /// Fewer keys signed it than have to.
     #[error("the note is signed by {found} of the {needed} keys of `{name}` that are needed")]
     Threshold {
@@ -54,7 +60,7 @@ impl signed_note::Signer for NoteSigner<'_> {
     }
 }
 
-fn verifier(name: &str, key: &PublicKey) -> Result<StandardVerifier, NoteError> {
+pub(crate) fn verifier(name: &str, key: &PublicKey) -> Result<StandardVerifier, NoteError> {
     let encoded = new_ed25519_verifier_key(name, key.as_dalek());
     StandardVerifier::new(&encoded).map_err(|_| NoteError::Name(name.into()))
 }
@@ -72,7 +78,7 @@ pub fn sign_note(text: &[u8], name: &str, keys: &[&SecretKey]) -> Result<Vec<u8>
     Ok(note.to_bytes())
 }
 
-fn unverified(name: &str, key: String, problem: &str) -> NoteError {
+pub(crate) fn unverified(name: &str, key: String, problem: &str) -> NoteError {
     NoteError::Unverified { name: name.into(), key, problem: problem.into() }
 }
 

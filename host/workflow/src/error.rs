@@ -377,9 +377,14 @@ impl WorkflowError {
                 | LedgerError::Malformed { .. }
                 | LedgerError::NoTreeHead
                 | LedgerError::Roots(_)
-                | LedgerError::MissingRoot(_),
+                | LedgerError::MissingRoot(_)
+                | LedgerError::Rollback { .. }
+                | LedgerError::Fork(_)
+                | LedgerError::Quorum { .. }
+                | LedgerError::Unwitnessed { .. },
             ) => ExitCode::Unverified,
-            Self::Change(_)
+            Self::Ledger(LedgerError::NoWitnesses(_) | LedgerError::Older { .. })
+            | Self::Change(_)
             | Self::Wording(_)
             | Self::NoRoot(_)
             | Self::NoHome(_)
@@ -434,6 +439,16 @@ impl WorkflowError {
             | Self::Ledger(LedgerError::MissingRoot(_)) => {
                 "restore the folder `trust` from a copy that is as new as the ledger; each root is also in the store, by the digest in its entry"
                     .into()
+            }
+            Self::Ledger(LedgerError::Quorum { .. } | LedgerError::Unwitnessed { .. }) => {
+                "`freehold audit checkpoint` prints what witnesses sign; `freehold audit witness FILE...` keeps what they signed"
+                    .into()
+            }
+            Self::Ledger(LedgerError::NoWitnesses(_)) => {
+                "name one with `freehold trust add --witness NAME --key KEY`; it then cosigns checkpoints made after that".into()
+            }
+            Self::Ledger(LedgerError::Rollback { .. } | LedgerError::Fork(_)) => {
+                "do not go on with this ledger: whoever gave you the checkpoint saw another one; restore the folder `ledger` from a copy".into()
             }
             Self::Ledger(LedgerError::TreeHead(_)) => {
                 "restore the folders `trust` and `ledger` from one copy: the log keys in the one sign the other".into()

@@ -17,6 +17,7 @@ mod structured;
 mod arrow;
 mod batch;
 mod bundle;
+mod checkpoint;
 mod component;
 mod document;
 mod host;
@@ -36,6 +37,7 @@ mod yank;
 pub use arrow::run as arrow;
 pub use batch::run as batch;
 pub use bundle::run as bundle;
+pub use checkpoint::run as checkpoint;
 pub use component::run as component;
 pub use document::{plugin_source, recipe};
 pub use ledger::run as ledger;
@@ -57,7 +59,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "plugin_source", run: plugin_source },
     Target { name: "recipe", run: recipe },
     Target { name: "manifest", run: manifest },
@@ -69,6 +71,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "bundle", run: bundle },
     Target { name: "component", run: component },
     Target { name: "ledger", run: ledger },
+    Target { name: "checkpoint", run: checkpoint },
     Target { name: "parquet", run: parquet },
     Target { name: "arrow", run: arrow },
 ];

@@ -7,6 +7,7 @@ use freehold_core::manifest::{Manifest, PluginSource};
 use freehold_core::toml_text;
 use freehold_trust::{PublisherRule, Role, SecretKey, TrustRoot, Validity, Yank, sign_plugin, sign_yank};
 
+use crate::checkpoint::{PROOF, SIGNED as SIGNED_TEXT, cosigned};
 use crate::keys::{PUBLISHER, REVOKED_COMPONENT, at, keys, root};
 use crate::ledger::{FILES, SIGNED, with_log};
 use crate::manifest::COMPONENT;
@@ -26,6 +27,7 @@ pub fn seeds(sources: &BTreeMap<String, String>) -> Vec<Seed> {
     seeds.extend(yanks());
     seeds.extend(roots());
     seeds.extend(logs());
+    seeds.extend(checkpoints());
     seeds.extend(bundles());
     seeds
 }
@@ -115,4 +117,17 @@ fn logs() -> Vec<Seed> {
         }
         seeds
     })
+}
+
+/// A cosigned tree head, the text of one, and a proof of the first of two entries.
+fn checkpoints() -> Vec<Seed> {
+    let text = b"fuzz-log\n2\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    let numbers: Vec<u8> = [1_u64, 2, 0].iter().flat_map(|number| number.to_be_bytes()).collect();
+    [
+        ("note", 0, cosigned(text).unwrap_or_default()),
+        ("text", SIGNED_TEXT, text.to_vec()),
+        ("proof", PROOF, [&numbers[..], &[7; 96]].concat()),
+    ]
+    .map(|(name, which, bytes)| ("checkpoint", name.into(), [&[which], bytes.as_slice()].concat()))
+    .into()
 }

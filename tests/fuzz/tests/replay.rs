@@ -63,6 +63,7 @@ targets!(
     bundle,
     component,
     ledger,
+    checkpoint,
     parquet,
     arrow
 );

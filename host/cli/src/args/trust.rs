@@ -9,17 +9,23 @@ use jiff::Timestamp;
 pub(crate) enum TrustCommand {
     /// Make a home with its first trust root; the same as `freehold init`
     Init,
-    /// Let a key publish plugins of some names, or give it a role
+    /// Let a key publish plugins of some names, give it a role, or name it as a witness
     Add {
         /// A key of the home by name or id, or a file with a public key in PEM
         #[arg(long)]
         key: String,
         /// Names that it may publish: publisher/name, publisher/* or *; may be repeated
-        #[arg(long, required_unless_present = "role")]
+        #[arg(long, required_unless_present_any = ["role", "witness"])]
         names: Vec<NamePattern>,
         /// The role that it gets
         #[arg(long, value_enum, conflicts_with = "names")]
         role: Option<RoleName>,
+        /// The name under which it cosigns checkpoints of the ledger, as a witness
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "role"])]
+        witness: Option<String>,
+        /// How many witnesses have to cosign a checkpoint from now on; 0 asks for none
+        #[arg(long, requires = "witness", value_name = "N")]
+        quorum: Option<usize>,
         /// How many keys of the role have to sign from now on
         #[arg(long, requires = "role", value_name = "N")]
         threshold: Option<usize>,
@@ -32,7 +38,7 @@ pub(crate) enum TrustCommand {
         #[command(flatten)]
         signing: SigningArguments,
     },
-    /// Take a key out of a role, or names from a publisher
+    /// Take a key out of a role, names from a publisher, or a witness away
     Remove {
         /// A key by name or id
         #[arg(long)]
@@ -40,6 +46,12 @@ pub(crate) enum TrustCommand {
         /// The role that it loses; without it, it loses names
         #[arg(long, value_enum, conflicts_with = "names")]
         role: Option<RoleName>,
+        /// The name under which it no longer cosigns
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["names", "role"])]
+        witness: Option<String>,
+        /// How many witnesses have to cosign a checkpoint from now on; 0 asks for none
+        #[arg(long, requires = "witness", value_name = "N")]
+        quorum: Option<usize>,
         /// Names that it may no longer publish; all of them if none is given
         #[arg(long)]
         names: Vec<NamePattern>,

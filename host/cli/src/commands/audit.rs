@@ -1,13 +1,18 @@
 //! `freehold audit`
 
-use freehold_core::verdict::Decision;
-use freehold_workflow::ExitCode;
-use freehold_workflow::audit::{self, RunSummary, RunView, Verification};
+use std::path::PathBuf;
 
-use super::{Place, report, trust};
+use freehold_core::verdict::Decision;
+use freehold_trust::Cosignature;
+use freehold_workflow::ExitCode;
+use freehold_workflow::audit::{self, CheckpointView, Request, RunSummary, RunView, Verification};
+
+use super::{Place, read_file, report, trust};
 use crate::args::AuditCommand;
 use crate::failure::Failure;
 use crate::page::{Terminal, headline, pairs, say, table};
+
+const NOTE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = place.open()?;
@@ -20,12 +25,40 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             terminal.print(&audit::show(&home, &run)?, show);
             Ok(ExitCode::Done)
         }
-        AuditCommand::Verify { run, root_key } => {
-            let key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
-            let verification = audit::verify(&home, key.as_ref(), run.as_deref())?;
+        AuditCommand::Verify { run, root_key, checkpoints } => {
+            let root_key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
+            let read = |path: PathBuf| Ok((path.display().to_string(), read_file(&path, NOTE_BYTES_MAX)?));
+            let checkpoints = checkpoints.into_iter().map(read).collect::<Result<_, Failure>>()?;
+            let verification = audit::verify(&home, &Request { root_key, run, checkpoints })?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
         }
+        AuditCommand::Checkpoint { witnessed } => {
+            let checkpoint = if witnessed { audit::witnessed(&home)? } else { Some(audit::checkpoint(&home)?) };
+            let none = || {
+                let remedy = "`freehold audit witness FILE...` keeps one that witnesses cosigned";
+                Failure::new(ExitCode::Usage, "no checkpoint is kept that witnesses cosigned", remedy)
+            };
+            // The bytes as they are: what is printed is what is signed.
+            terminal.print(&checkpoint.ok_or_else(none)?, |checkpoint| say(checkpoint.note.trim_end_matches('\n')));
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Witness { files } => {
+            let notes = files.iter().map(|path| read_file(path, NOTE_BYTES_MAX)).collect::<Result<Vec<_>, _>>()?;
+            terminal.print(&audit::witness(&home, &notes)?, |kept| {
+                say(&format!("Kept the checkpoint of {} entries, cosigned by {}.", kept.size, signers(kept)));
+            });
+            Ok(ExitCode::Done)
+        }
+    }
+}
+
+/// Who cosigned a checkpoint, and when by their own word.
+fn signers(checkpoint: &CheckpointView) -> String {
+    let signed = |by: &Cosignature| format!("{} at {}", by.witness, by.time.strftime("%Y-%m-%d %H:%M"));
+    match checkpoint.cosignatures.as_slice() {
+        [] => "nobody".into(),
+        signatures => signatures.iter().map(signed).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -82,7 +115,8 @@ fn show(view: &RunView) {
 }
 
 fn verified(verification: &Verification) {
-    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings } = verification;
+    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings, witnessed, checkpoints } =
+        verification;
     pairs(&[
         ("trust roots", trust_roots.to_string()),
         ("ledger entries", entries.to_string()),
@@ -91,6 +125,16 @@ fn verified(verification: &Verification) {
         ("runs", runs.to_string()),
         ("plugins seen", seen.to_string()),
     ]);
+    if let Some(checkpoint) = witnessed {
+        let (later, asked) = (*entries as u64 - checkpoint.size, checkpoint.quorum);
+        let cosigned = format!("{} entries by {}; {asked} asked for", checkpoint.size, signers(checkpoint));
+        pairs(&[("cosigned", cosigned), ("not cosigned", format!("the last {later} entries"))]);
+    }
+    for checkpoint in checkpoints {
+        let held =
+            format!("the first {} entries are what it covers; cosigned by {}", checkpoint.size, signers(checkpoint));
+        pairs(&[("checkpoint", held)]);
+    }
     if findings.is_empty() {
         return say("\nVerified: signatures, hashes and their order all hold.");
     }

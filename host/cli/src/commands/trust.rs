@@ -44,25 +44,29 @@ fn change(home: &Home, command: TrustCommand) -> Result<Requested, Failure> {
     Ok(match command {
         TrustCommand::Init | TrustCommand::Show { version: None } => Requested::Newest,
         TrustCommand::Show { version: Some(version) } => Requested::Past(version),
-        TrustCommand::Add { key, names, role, threshold, valid_from, valid_until, signing } => {
+        TrustCommand::Add { key, names, role, threshold, witness, quorum, valid_from, valid_until, signing } => {
             let (key, role) = (public_key(home, &key)?, role.map(Role::from));
             let change: Change = Box::new(move |root, _| {
-                match role {
-                    Some(role) => root.add_to_role(role, &key)?,
-                    None => root.add_publisher(&key, &names)?,
+                match (role, witness) {
+                    (Some(role), _) => root.add_to_role(role, &key)?,
+                    (None, Some(name)) => root.set_witness(&name, &key)?,
+                    (None, None) => root.add_publisher(&key, &names)?,
                 }
+                quorum.into_iter().for_each(|quorum| root.set_witness_quorum(quorum));
                 root.limit(key.id(), Validity { valid_from, valid_until });
                 set_threshold(root, role, threshold)
             });
             Requested::Change(change, signing.into())
         }
-        TrustCommand::Remove { key, role, names, threshold, signing } => {
+        TrustCommand::Remove { key, role, names, threshold, witness, quorum, signing } => {
             let (key, role) = (public_key(home, &key)?.id(), role.map(Role::from));
             let change: Change = Box::new(move |root, _| {
-                match role {
-                    Some(role) => root.remove_from_role(role, &key)?,
-                    None => root.remove_publisher(&key, &names)?,
+                match (role, witness) {
+                    (Some(role), _) => root.remove_from_role(role, &key)?,
+                    (None, Some(name)) => root.remove_witness(&name, &key)?,
+                    (None, None) => root.remove_publisher(&key, &names)?,
                 }
+                quorum.into_iter().for_each(|quorum| root.set_witness_quorum(quorum));
                 set_threshold(root, role, threshold)
             });
             Requested::Change(change, signing.into())
@@ -144,6 +148,12 @@ fn show(root: &VerifiedRoot, name: impl Fn(&KeyId) -> String) {
         let names: Vec<_> = rule.names.iter().map(ToString::to_string).collect();
         let (key, good) = (rule.key.short(), good(root, &rule.key));
         rows.push(vec!["publisher".into(), key, name(&rule.key), good, names.join(", ")]);
+    }
+    let quorum = format!("{} of {}", root.witness_quorum(), root.witness_keys().count());
+    for (witness, key) in root.witness_keys() {
+        let id = key.id();
+        let asked = format!("{witness}, {quorum}");
+        rows.push(vec!["witness".into(), id.short(), name(&id), good(root, &id), asked]);
     }
     table(&["Role", "Key", "Name", "Good (UTC)", "Threshold or names"], rows);
     let revoked = |what: String, why: &Revocation| vec![what, minute(why.time), why.reason.clone()];

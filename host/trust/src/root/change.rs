@@ -62,7 +62,7 @@ impl TrustRoot {
     }
 
     /// Lists a key; one that is revoked cannot come back.
-    fn list(&mut self, key: &PublicKey) -> Result<KeyId, ChangeError> {
+    pub(super) fn list(&mut self, key: &PublicKey) -> Result<KeyId, ChangeError> {
         let id = key.id();
         if let Some(revocation) = self.revoked_keys.get(&id) {
             return Err(ChangeError::Revoked { what: format!("key {}", id.short()), time: revocation.time });
@@ -157,8 +157,10 @@ impl TrustRoot {
             roles.into_iter().filter(|role| self.keys_of(*role).contains_key(old)).collect(),
             self.publishers.iter().filter(|rule| only.is_none() && rule.key == *old).cloned().collect(),
         );
-        if roles.is_empty() && rules.is_empty() {
-            let place = only.map_or_else(|| "in a role, nor a publisher".into(), |role| format!("in role {role}"));
+        let witness = self.witness_name(old).filter(|_| only.is_none());
+        if roles.is_empty() && rules.is_empty() && witness.is_none() {
+            let place =
+                only.map_or_else(|| "in a role, nor a publisher or a witness".into(), |role| format!("in role {role}"));
             return Err(ChangeError::NotThere { key: *old, place });
         }
         let mut stays = false;
@@ -173,6 +175,10 @@ impl TrustRoot {
         for rule in &rules {
             self.add_publisher(new, &rule.names)?;
             stays |= until.is_some();
+        }
+        // Cosignatures are judged by the root that governs their tree head: a new key begins with the new root.
+        if let Some(name) = witness {
+            self.set_witness(&name, new)?;
         }
         if until.is_none() {
             self.publishers.retain(|rule| rule.key != *old || only.is_some());
@@ -203,6 +209,7 @@ impl TrustRoot {
             members.keys.remove(&id);
         }
         self.publishers.retain(|rule| rule.key != id);
+        self.forget_witness(&id);
         self.revoked_keys.insert(id, why);
         Ok(())
     }
@@ -217,7 +224,7 @@ impl TrustRoot {
     }
 
     /// Keys that are trusted with nothing are not listed; a revoked one is, so that what it signed can be told.
-    fn forget_unused(&mut self) {
+    pub(super) fn forget_unused(&mut self) {
         let used = |id: &KeyId| !self.places_of(id).is_empty() || self.revoked_keys.contains_key(id);
         let unused: Vec<KeyId> = self.keys.keys().filter(|id| !used(id)).copied().collect();
         for id in unused {

@@ -12,6 +12,7 @@ impl TrustRoot {
         }
         self.check_roles()?;
         self.check_named_keys()?;
+        self.check_witnesses()?;
         if let Some(rule) = self.publishers.iter().find(|rule| rule.names.is_empty()) {
             return Err(RootError::EmptyRule(rule.key));
         }
@@ -49,7 +50,9 @@ impl TrustRoot {
             .flat_map(|(role, members)| members.keys.iter().map(move |key| (format!("role {role}"), key)));
         let rules = self.publishers.iter().map(|rule| ("a publisher rule".to_owned(), &rule.key));
         let validity = self.validity.keys().map(|key| ("a time of validity".to_owned(), key));
-        match roles.chain(rules).chain(validity).find(|(_, key)| !self.keys.contains_key(key)) {
+        let witnesses = self.witnesses.iter().flat_map(|witnesses| &witnesses.keys);
+        let witnesses = witnesses.map(|(name, key)| (format!("the witness {name}"), key));
+        match roles.chain(rules).chain(validity).chain(witnesses).find(|(_, key)| !self.keys.contains_key(key)) {
             Some((what, key)) => Err(RootError::UnlistedKey { what, key: *key }),
             None => Ok(()),
         }

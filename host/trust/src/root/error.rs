@@ -57,6 +57,20 @@ pub enum RootError {
         /// The key.
         key: KeyId,
     },
+    /// A witness has a name that no signed note could hold.
+    #[error("trust root: `{0}` cannot name a witness; expected a name without spaces and plus signs")]
+    WitnessName(String),
+    /// A key is that of two witnesses, which would count twice.
+    #[error("trust root: key {} is that of two witnesses", .0.short())]
+    WitnessTwice(KeyId),
+    /// More witnesses have to cosign than there are.
+    #[error("trust root: {quorum} witnesses have to cosign, and {witnesses} are named")]
+    WitnessQuorum {
+        /// How many have to cosign.
+        quorum: usize,
+        /// How many there are.
+        witnesses: usize,
+    },
     /// A publisher rule has no names.
     #[error("trust root: the publisher rule of the key {} has no names", .0.short())]
     EmptyRule(KeyId),

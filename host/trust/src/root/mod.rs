@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod unique;
 mod verified;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::key::{KeyId, PublicKey, SecretKey};
 pub use change::ChangeError;
 pub use error::RootError;
 pub use verified::VerifiedRoot;
+pub use witnesses::Witnesses;
 
 const ROOT_TYPE: &str = "application/vnd.freehold.trust-root+json";
 
@@ -141,6 +143,9 @@ pub struct TrustRoot {
     pub roles: BTreeMap<Role, RoleKeys>,
     /// The publisher rules.
     pub publishers: Vec<PublisherRule>,
+    /// Who cosigns tree heads of the ledger. Older roots do not say it, and a home without witnesses need not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnesses: Option<Witnesses>,
     /// When keys are good; one that is not here always is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique::map")]
     pub validity: BTreeMap<KeyId, Validity>,
@@ -162,6 +167,7 @@ impl TrustRoot {
             roles: keys.iter().map(role).collect(),
             keys: keys.into_iter().map(|(_, key)| (key.id(), key)).collect(),
             publishers: Vec::new(),
+            witnesses: None,
             validity: BTreeMap::new(),
             revoked_keys: BTreeMap::new(),
             revoked_digests: BTreeMap::new(),
@@ -219,7 +225,9 @@ impl TrustRoot {
     pub fn places_of(&self, key: &KeyId) -> Vec<String> {
         let roles = self.roles.iter().filter(|(_, members)| members.keys.contains(key));
         let rules = self.publishers.iter().filter(|rule| rule.key == *key);
-        roles.map(|(role, _)| format!("in role {role}")).chain(rules.map(|_| "a publisher".into())).collect()
+        let witness = self.witness_keys().filter(|(_, known)| known.id() == *key);
+        let places = roles.map(|(role, _)| format!("in role {role}")).chain(rules.map(|_| "a publisher".into()));
+        places.chain(witness.map(|(name, _)| format!("the witness {name}"))).collect()
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn root(version: u64, keys: &[&SecretKey], threshold: usize) -> Trust
         keys: keys.iter().map(|key| (key.public().id(), key.public())).collect(),
         roles: Role::ALL.map(|name| (name, role.clone())).into(),
         publishers: vec![],
+        witnesses: None,
         validity: BTreeMap::new(),
         revoked_keys: BTreeMap::new(),
         revoked_digests: BTreeMap::new(),
@@ -211,4 +212,67 @@ fn names_are_taken_from_a_publisher_one_by_one_or_all_at_once() {
     assert!(matches!(error, ChangeError::NotThere { .. }), "{error}");
     changed.remove_publisher(&id, &[]).unwrap();
     assert!(changed.publishers.is_empty() && !changed.keys.contains_key(&id));
+}
+
+#[test]
+fn truth_table_of_witnesses() {
+    let [key, other] = std::array::from_fn(|_| SecretKey::generate().unwrap());
+    let checked = |change: &dyn Fn(&mut TrustRoot) -> Result<(), ChangeError>| {
+        let before = VerifiedRoot::first(&signed(&root(1, &[&key], 1), &[&key])).unwrap();
+        let mut draft = before.draft(at(1000)).unwrap();
+        change(&mut draft)?;
+        draft.check_draft(&before)?;
+        // What is written is read again.
+        let next = before.next(&signed(&draft, &[&key])).unwrap();
+        assert_eq!(*next, draft);
+        Ok::<_, ChangeError>(draft)
+    };
+    let named = |root: &mut TrustRoot, name: &str, of: &SecretKey| root.set_witness(name, &of.public());
+    let quorum = checked(&|root| {
+        named(root, "w.example/1", &other)?;
+        root.set_witness_quorum(1);
+        Ok(())
+    });
+    let quorum = quorum.unwrap();
+    assert_eq!((quorum.witness_quorum(), quorum.witness_keys().count()), (1, 1));
+    assert_eq!(quorum.places_of(&other.public().id()), ["the witness w.example/1"]);
+    let refused = |error: Result<TrustRoot, ChangeError>| match error.unwrap_err() {
+        ChangeError::Broken(error) => error,
+        other => panic!("{other}"),
+    };
+    let too_many = checked(&|root| {
+        root.set_witness_quorum(1);
+        Ok(())
+    });
+    assert_eq!(refused(too_many), RootError::WitnessQuorum { quorum: 1, witnesses: 0 });
+    let twice = checked(&|root| named(root, "a", &other).and_then(|()| named(root, "b", &other)));
+    assert_eq!(refused(twice), RootError::WitnessTwice(other.public().id()));
+    for name in ["", "a b", "a+b", "a\nb", "a\u{7f}", &"a".repeat(256)] {
+        assert!(matches!(refused(checked(&|root| named(root, name, &other))), RootError::WitnessName(_)), "{name:?}");
+    }
+    // Nothing stays of a witness that is gone, and a key that is revoked is none.
+    let gone = checked(&|root| {
+        named(root, "a", &other)?;
+        root.remove_witness("a", &other.public().id())
+    });
+    assert_eq!(gone.unwrap().witnesses, None);
+    let revoked = checked(&|root| {
+        named(root, "a", &other)?;
+        root.revoke_key(&other.public(), why())
+    });
+    assert_eq!(revoked.unwrap().witness_keys().count(), 0);
+    let wrong = checked(&|root| {
+        named(root, "a", &other)?;
+        root.remove_witness("b", &other.public().id())
+    });
+    assert!(matches!(wrong, Err(ChangeError::NotThere { .. })));
+    // A rotated key takes the old one's name.
+    let rotated = checked(&|root| {
+        named(root, "a", &other)?;
+        let new = SecretKey::generate().unwrap();
+        root.rotate(&other.public().id(), &new.public(), None, None)
+    });
+    let rotated = rotated.unwrap();
+    assert_eq!(rotated.witness_keys().map(|(name, _)| name).collect::<Vec<_>>(), ["a"]);
+    assert!(!rotated.keys.contains_key(&other.public().id()));
 }

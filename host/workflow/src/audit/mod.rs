@@ -1,5 +1,6 @@
 //! Reading the records: which runs there were, what each came to, and whether everything is untouched.
 
+mod checkpoint;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use crate::run::{self, RunReport};
 use crate::statements::read_phase;
 use crate::{Home, WorkflowError, aliases};
 
-pub use verify::{Finding, Verification, verify};
+pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
+pub use verify::{Finding, Request, Verification, verify};
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,12 +5,12 @@ mod run;
 mod seen;
 
 use freehold_core::record::{Entry, Subject};
-use freehold_ledger::TreeHead;
+use freehold_ledger::{Copied, TreeHead};
 use freehold_store::Store;
 use freehold_trust::{PublicKey, Statement, VerifiedRoot};
 use serde::Serialize;
 
-use super::{no_run, phase_record, root_for, run_names};
+use super::{CheckpointView, no_run, phase_record, root_for, run_names};
 use crate::{Home, WorkflowError, aliases, trust};
 
 /// How often everything is read again when something was found while another process appended.
@@ -23,6 +23,17 @@ pub struct Finding {
     pub what: String,
     /// What is wrong with it.
     pub problem: String,
+}
+
+/// What is to be verified, and against what.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Has to be one of the keys that signed the first trust root: it is what a stranger was told by other means.
+    pub root_key: Option<PublicKey>,
+    /// Limits the look at statements to one run.
+    pub run: Option<String>,
+    /// Signed tree heads of the ledger that were kept elsewhere, by name: what they cover has to be there still.
+    pub checkpoints: Vec<(String, Vec<u8>)>,
 }
 
 /// What was verified, and what was found.
@@ -40,6 +51,10 @@ pub struct Verification {
     pub runs: usize,
     /// Signed manifests and yanks of plugins that the home remembers.
     pub seen: usize,
+    /// The newest tree head of the ledger that witnesses cosigned, and by whom.
+    pub witnessed: Option<CheckpointView>,
+    /// The tree heads from elsewhere that the ledger goes on from, and who cosigned them.
+    pub checkpoints: Vec<CheckpointView>,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
 }
@@ -68,14 +83,12 @@ impl Verification {
     }
 }
 
-/// Verifies the whole home. `root_key`, if given, has to be one of the keys that signed the first trust root: it is what a
-/// stranger was told by other means. `only` limits the look at statements to one run; an error says that there is none of
-/// that name.
-pub fn verify(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> Result<Verification, WorkflowError> {
+/// Verifies the whole home. An error says that there is no run of the name that was asked for.
+pub fn verify(home: &Home, request: &Request) -> Result<Verification, WorkflowError> {
     let mut attempt = 1;
     loop {
         let before = head(home);
-        let verification = verify_once(home, root_key, only)?;
+        let verification = verify_once(home, request)?;
         // What was found while the ledger grew may be no more than two moments seen as one.
         if verification.findings.is_empty() || attempt == ATTEMPTS || head(home) == before {
             return Ok(verification);
@@ -88,12 +101,13 @@ fn head(home: &Home) -> Option<TreeHead> {
     home.ledger().ok()?.tree_head().ok()
 }
 
-fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) -> Result<Verification, WorkflowError> {
+fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowError> {
+    let only = request.run.as_deref();
     let mut verification = Verification::default();
     let found = &mut verification;
     let Some(signed) = found.check("trust", home.trust_roots()) else { return Ok(verification) };
     found.trust_roots = signed.len();
-    if let Some(key) = root_key {
+    if let Some(key) = &request.root_key {
         let first = signed.first();
         let by_key = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(envelope, key).is_ok());
         found.require(by_key, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
@@ -108,7 +122,7 @@ fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) ->
         }
         Err(error) => found.found("store", error.to_string()),
     }
-    let Some(entries) = verify_ledger(home, found) else { return Ok(verification) };
+    let Some(entries) = verify_ledger(home, &request.checkpoints, found) else { return Ok(verification) };
     if let Some(run) = only
         && !run_names(&entries).contains(&run)
     {
@@ -124,9 +138,11 @@ fn verify_once(home: &Home, root_key: Option<&PublicKey>, only: Option<&str>) ->
 }
 
 /// The entries, if they can be read.
-fn verify_ledger(home: &Home, found: &mut Verification) -> Option<Vec<Entry>> {
+fn verify_ledger(home: &Home, checkpoints: &[(String, Vec<u8>)], found: &mut Verification) -> Option<Vec<Entry>> {
     let ledger = found.check("ledger", home.ledger())?;
-    let check = match ledger.check() {
+    let copies = checkpoints.iter().map(|(name, note)| Copied { name: name.clone(), note: note.clone() });
+    let copies: Vec<Copied> = copies.collect();
+    let check = match ledger.check_against(&copies) {
         Ok(check) => check,
         Err(error) => {
             found.found("ledger/checkpoint", error.to_string());
@@ -134,8 +150,12 @@ fn verify_ledger(home: &Home, found: &mut Verification) -> Option<Vec<Entry>> {
         }
     };
     for problem in check.problems {
-        found.found(format!("ledger/{}", problem.file), problem.problem);
+        let of_copy = checkpoints.iter().any(|(name, _)| *name == problem.file);
+        let what = if of_copy { problem.file } else { format!("ledger/{}", problem.file) };
+        found.found(what, problem.problem);
     }
+    found.witnessed = check.witnessed.map(CheckpointView::from);
+    found.checkpoints = check.copies.into_iter().map(CheckpointView::from).collect();
     // Without the entries nothing more can be said, and everything would look missing.
     found.entries = check.entries.as_ref()?.len();
     found.require(found.entries > 0, "ledger", "has no entry; the first must be the trust root");
