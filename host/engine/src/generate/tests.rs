@@ -6,7 +6,7 @@ use freehold_kernels::Workers;
 use super::*;
 use crate::AdapterError;
 use crate::example::Example;
-use crate::model::tests::{config, tiny};
+use crate::model::tests::{config, tiny, with_everything};
 use crate::train::{Learned, TrainError, TrainReport, Training, train as run_training};
 
 fn settings() -> (AdapterSettings, TrainSettings) {
@@ -109,20 +109,16 @@ fn the_same_bytes_whatever_the_threads() {
     assert!(one == run(2) && one == run(3));
 }
 
-#[test]
-fn generation_is_the_argmax_of_the_whole_forward_pass() {
-    let model = tiny::<f32>(config());
-    let prompts: Vec<Vec<u32>> =
-        (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
-    let together = answers(&model, None, &prompts, 9, &mut |_| ()).unwrap();
+/// Each answer, together and alone, is what passes over the whole give token by token.
+fn assert_argmax(model: &Model, adapter: Option<&Adapter>, prompts: &[Vec<u32>]) {
+    let together = answers(model, adapter, prompts, 9, &mut |_| ()).unwrap();
     for (index, (prompt, answer)) in prompts.iter().zip(&together).enumerate() {
-        // Alone and together are the same.
         if index % 7 == 0 {
-            assert_eq!(&answers(&model, None, std::slice::from_ref(prompt), 9, &mut |_| ()).unwrap()[0], answer);
+            assert_eq!(&answers(model, adapter, std::slice::from_ref(prompt), 9, &mut |_| ()).unwrap()[0], answer);
         }
         let mut ids = prompt.clone();
         for step in 0..9 {
-            let all = logits(&model, None, std::slice::from_ref(&ids)).unwrap();
+            let all = logits(model, adapter, std::slice::from_ref(&ids)).unwrap();
             let best = super::sample::likeliest(all.values[all.values.len() - 40..].iter().copied()).unwrap();
             if best == 1 {
                 assert_eq!(answer.len(), step);
@@ -131,6 +127,24 @@ fn generation_is_the_argmax_of_the_whole_forward_pass() {
             assert_eq!(answer[step], best);
             ids.push(best);
         }
+    }
+}
+
+#[test]
+fn generation_is_the_argmax_of_the_whole_forward_pass() {
+    let prompts: Vec<Vec<u32>> =
+        (0..100_u32).map(|i| (0..1 + i % 13).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
+    assert_argmax(&tiny::<f32>(config()), None, &prompts);
+}
+
+#[test]
+fn biases_head_norms_windows_and_updates_are_in_generation_as_in_the_whole_forward_pass() {
+    let model = tiny::<f32>(with_everything());
+    let prompts: Vec<Vec<u32>> = (0..14_u32).map(|i| (0..1 + i).map(|k| (i * 7 + k * 5) % 40).collect()).collect();
+    for method in [Method::Lora, Method::Dora] {
+        let adapter = AdapterSettings { method, ..settings().0 };
+        let trained = train_adapter(&model, &examples(), &adapter, &settings().1).unwrap();
+        assert_argmax(&model, Some(&trained.adapter), &prompts);
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn config() -> Config {
 }
 
 /// Biases, norms of heads, a window and a head of its own.
-fn with_everything() -> Config {
+pub(crate) fn with_everything() -> Config {
     Config {
         tied_head: false,
         biases: Biases { qkv: true, output: true, feed: true },
