@@ -163,8 +163,8 @@ struct Row {
 }
 
 /// Continues each prompt up to `max_new_tokens`, an end token of the model, or a text that stops it; `tokenizer` reads what
-/// was generated, and is needed only for such texts. A row does not depend on the other rows. `observe` gets the number of
-/// rows done.
+/// was generated, and is needed only for such texts. In f32 a row does not depend on the other rows; in bf16 it does so by
+/// the rounding of sums alone. `observe` gets the number of rows done.
 ///
 /// # Errors
 /// A prompt is empty, too long or has unknown tokens; a setting is not possible; the adapter belongs to another model.

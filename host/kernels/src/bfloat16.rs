@@ -44,7 +44,7 @@ impl Pairs {
 
 vectorised! {
 /// Pairs of features become pairs of values, rounded; the rest is zero.
-fn interleave(from: &[f32], to: &mut [bf16]) {
+pub(crate) fn interleave(from: &[f32], to: &mut [bf16]) {
     let (pairs, last) = from.as_chunks::<{ 2 * LANES }>();
     let (used, rest) = to.as_chunks_mut::<{ 2 * LANES }>().0.split_at_mut(pairs.len());
     for (to, from) in used.iter_mut().zip(pairs) {

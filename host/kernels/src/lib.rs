@@ -15,6 +15,7 @@
 mod vectorised;
 
 mod bfloat16;
+mod blocks;
 mod buffer;
 mod instructions;
 mod matrix;
@@ -27,6 +28,7 @@ mod transpose;
 mod vector;
 mod workers;
 
+pub use blocks::{Left, Right};
 pub use buffer::{Buffer, release_buffers};
 pub use instructions::{Bf16Path, F32Path, Instructions, InstructionsError, bf16_path, f32_path, use_instructions};
 pub use matrix::{Matrix, Stored, Values};

@@ -167,7 +167,8 @@ impl<T: Real> Network<'_, T> {
         };
         let [q, k, v] = &trace.qkv;
         let (spans, shape) = (packing.spans(layer), self.model.attention_shape());
-        let [mut dq, mut dk, mut dv] = attention_backward(&back, &trace.attended, (q, k, v), &spans, shape);
+        let [mut dq, mut dk, mut dv] =
+            attention_backward(&back, &trace.attended, (q, k, v), &spans, (shape, self.precision));
         packing.angles.rotate_back(&mut dq);
         packing.angles.rotate_back(&mut dk);
         if let (Some(norms), Some(plain)) = (&weights.head_norms, &trace.plain) {

@@ -94,7 +94,7 @@ impl<T: Real> Network<'_, T> {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
         let (qkv, plain, [kept_q, kept_k, kept_v]) = self.queries(layer, stream, &packing.angles);
         let [q, k, v] = &qkv;
-        let attended = attention((q, k, v), &packing.spans(layer), self.model.attention_shape());
+        let attended = attention((q, k, v), &packing.spans(layer), self.model.attention_shape(), self.precision);
         let (middle, kept_o) = self.linear_added(layer, Target::Output, &attended.values, stream);
         let h = rms_norm(&middle, &weights.feed_norm.vector(), eps).normed;
         let ([gate, up], [kept_gate, kept_up]) = self.linear(layer, [Target::Gate, Target::Up], &h);
@@ -113,9 +113,25 @@ impl<T: Real> Network<'_, T> {
         angles: &Angles<T>,
         attend: impl FnOnce(&[Panels<T>; 3]) -> Panels<T>,
     ) {
+        let attended = self.attended(layer, stream, angles, attend);
+        self.feed(layer, stream, &attended);
+    }
+
+    /// The first half of a block: what attention gives.
+    pub(crate) fn attended(
+        &self,
+        layer: usize,
+        stream: &Panels<T>,
+        angles: &Angles<T>,
+        attend: impl FnOnce(&[Panels<T>; 3]) -> Panels<T>,
+    ) -> Panels<T> {
+        attend(&self.queries(layer, stream, angles).0)
+    }
+
+    /// The second half, in which tokens have nothing to do with each other: changes the stream of the same tokens.
+    pub(crate) fn feed(&self, layer: usize, stream: &mut Panels<T>, attended: &Panels<T>) {
         let (weights, eps) = (&self.weights.layers[layer], self.model.config.norm_eps);
-        let (qkv, ..) = self.queries(layer, stream, angles);
-        let (middle, _) = self.linear_added(layer, Target::Output, &attend(&qkv), stream);
+        let (middle, _) = self.linear_added(layer, Target::Output, attended, stream);
         let h = rms_norm(&middle, &weights.feed_norm.vector(), eps).normed;
         let ([gate, up], _) = self.linear(layer, [Target::Gate, Target::Up], &h);
         *stream = self.linear_added(layer, Target::Down, &gated(&gate, &up), &middle).0;

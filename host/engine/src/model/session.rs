@@ -62,7 +62,9 @@ fn stream<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usiz
     let mut stream = embed(&network.weights.embedding, ids);
     for layer in 0..network.model.config.layers {
         let (spans, shape) = (packing.spans(layer), network.model.attention_shape());
-        network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| attention((q, k, v), &spans, shape).values);
+        network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| {
+            attention((q, k, v), &spans, shape, network.precision).values
+        });
     }
     stream
 }
@@ -95,19 +97,31 @@ pub(crate) fn last_logits(network: &Network<'_, f32>, rows: &mut [&mut Row], nex
         }
         return network.head(&stream);
     }
-    let packing = Packing::new(network, &segments);
-    for layer in 0..config.layers {
-        let spans = packing.spans(layer);
-        network.block_with(layer, &mut stream, &packing.angles, |[q, k, v]| {
-            for (row, segment) in rows.iter_mut().zip(&segments) {
+    prefill(network, rows, &segments, &mut stream);
+    network.head(&stream)
+}
+
+/// Passes segments through all layers and leaves the stream of the last token of each, of which alone logits are wanted: what
+/// follows the last attention is done for no other.
+fn prefill(network: &Network<'_, f32>, rows: &mut [&mut Row], segments: &[Range<usize>], stream: &mut Panels<f32>) {
+    let (layers, packing) = (network.model.config.layers, Packing::new(network, segments));
+    let last: Vec<u32> = segments.iter().map(|segment| segment.end as u32 - 1).collect();
+    let of_last = |panels: &Panels<f32>| match last[..] {
+        [token] => panels.take(token as usize),
+        _ => gather_tokens(panels, &last),
+    };
+    for layer in 0..layers {
+        let attended = network.attended(layer, stream, &packing.angles, |[q, k, v]| {
+            for (row, segment) in rows.iter_mut().zip(segments) {
                 segment.clone().for_each(|token| row.layers[layer].push(k, v, token));
             }
-            attention((q, k, v), &spans, shape).values
+            attention((q, k, v), &packing.spans(layer), network.model.attention_shape(), network.precision).values
         });
-    }
-    let last: Vec<u32> = segments.iter().map(|segment| segment.end as u32 - 1).collect();
-    match last[..] {
-        [token] => network.head(&stream.take(token as usize)),
-        _ => network.head(&gather_tokens(&stream, &last)),
+        if layer + 1 == layers {
+            *stream = of_last(stream);
+            network.feed(layer, stream, &of_last(&attended));
+        } else {
+            network.feed(layer, stream, &attended);
+        }
     }
 }

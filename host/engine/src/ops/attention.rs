@@ -9,12 +9,13 @@
 //! `dS = P (g vᵀ - Σ g y)`, `dq = dS k / sqrt(d)`, `dk = dSᵀ q / sqrt(d)`. P is computed anew from the logarithm of the
 //! normaliser that the forward pass keeps (Dao et al., arXiv 2205.14135).
 //!
-//! What a query may not attend to counts as exactly zero, and sums run over ascending keys: the result of a segment does
-//! not depend on what it is packed with.
+//! What a query may not attend to counts as exactly zero, and sums run over ascending keys: in f32 the result of a segment
+//! does not depend on what it is packed with. In bf16, where instructions add in groups, the rounding of sums depends on
+//! where in a panel it begins.
 
 use std::ops::Range;
 
-use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, for_each, panel_product, vectorised};
+use freehold_kernels::{Buffer, LANES, Left, Panels, Precision, Real, Right, for_each, map, vectorised};
 
 use super::{lanes, lanes_mut, scale_lanes};
 
@@ -109,35 +110,31 @@ pub(crate) struct Attended<T: Real> {
     pub(crate) logs: Panels<T>,
 }
 
-/// Scores of 32 keys and 32 queries, not yet scaled: [keys, queries].
-#[inline(always)]
-fn scores<T: Real>(k: &[T], q: &[T], width: usize, out: &mut [T]) {
-    panel_product(Factor { values: k, row_stride: 1, depth_stride: LANES }, [LANES, width], q, out, false);
-}
-
 /// Attention of rotated q [heads · width, tokens] to rotated k and to v [key_heads · width, tokens].
 pub(crate) fn attention<T: Real>(
     (q, k, v): (&Panels<T>, &Panels<T>, &Panels<T>),
     spans: &Spans,
     shape: AttentionShape,
+    precision: Precision,
 ) -> Attended<T> {
     let mut values = Panels::any(q.features(), q.tokens());
     let mut logs = Panels::any(shape.heads, q.tokens());
     let size = shape.width * LANES;
+    let by_key_head = k.values().chunks_exact(size).zip(v.values().chunks_exact(size));
+    let factors = map(by_key_head, |(k, v)| (Left::transposed(k, precision), Left::block(v, precision)));
     let tasks = values.values_mut().chunks_exact_mut(size).zip(logs.values_mut().chunks_exact_mut(LANES));
     for_each(tasks.enumerate(), |(task, (out, log))| {
         let (panel, head) = (task / shape.heads, task % shape.heads);
-        let (query, key) = (&q.panel(panel)[shape.part(head)], shape.part(head / shape.group()));
+        let query = Right::new(&q.panel(panel)[shape.part(head)], precision);
         let keys = spans.keys(panel);
+        let factors = |panel: usize| &factors[panel * shape.key_heads + head / shape.group()];
         let mut p = Buffer::any(keys.len() * BLOCK);
         for (block, panel) in p.chunks_exact_mut(BLOCK).zip(keys.clone()) {
-            scores(&k.panel(panel)[key.clone()], query, shape.width, block);
+            factors(panel).0.times(&query, block, false);
         }
         let (max, sum) = softmax(&mut p, spans, panel, shape.scale());
-        for (index, block) in p.chunks_exact(BLOCK).enumerate() {
-            let factor =
-                Factor { values: &v.panel(keys.start + index)[key.clone()], row_stride: LANES, depth_stride: 1 };
-            panel_product(factor, [shape.width, LANES], block, out, index > 0);
+        for (block, panel) in p.chunks_exact(BLOCK).zip(keys.clone()) {
+            factors(panel).1.times_square(block, out, panel > keys.start);
         }
         normalise(out, lanes_mut(log), max, sum);
     });

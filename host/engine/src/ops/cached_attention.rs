@@ -136,6 +136,8 @@ pub(crate) fn attention_cached<T: Real>(
 
 #[cfg(test)]
 mod tests {
+    use freehold_kernels::Precision;
+
     use super::super::check::random_panels;
     use super::super::{Spans, attention};
     use super::*;
@@ -151,7 +153,9 @@ mod tests {
         };
         let (q, k, v) = (single(24, 1), single(12, 2), single(12, 3));
         for window in [None, Some(5), Some(40)] {
-            let all = attention((&q, &k, &v), &Spans::new(std::slice::from_ref(&(0..70)), window), shape).values;
+            let all =
+                attention((&q, &k, &v), &Spans::new(std::slice::from_ref(&(0..70)), window), shape, Precision::F32)
+                    .values;
             let mut past = KeyValues::new();
             for token in 0..70 {
                 past.push(&k, &v, token);

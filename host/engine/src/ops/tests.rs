@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use freehold_core::digest::Digest;
-use freehold_kernels::{Instructions, Job, Matrix, Operand, Side, Values, multiply, use_instructions};
+use freehold_kernels::{Instructions, Job, Matrix, Operand, Precision, Side, Values, multiply, use_instructions};
 
 use super::check::{random, random_panels};
 use super::*;
@@ -77,8 +77,8 @@ fn attentions() -> Vec<Vec<f32>> {
     let mut all = Vec::new();
     for window in [None, Some(7)] {
         let spans = Spans::new(&[0..5, 5..45, 45..46, 46..TOKENS], window);
-        let attended = attention((&q, &k, &v), &spans, shape);
-        let gradients = attention_backward(&g, &attended, (&q, &k, &v), &spans, shape);
+        let attended = attention((&q, &k, &v), &spans, shape, Precision::F32);
+        let gradients = attention_backward(&g, &attended, (&q, &k, &v), &spans, (shape, Precision::F32));
         all.extend([&attended.values, &attended.logs].map(of_tokens));
         all.extend(gradients.iter().map(of_tokens));
         let mut past = KeyValues::new();
@@ -93,7 +93,7 @@ fn losses() -> Vec<Vec<f32>> {
     scale(&mut hidden, 9.0);
     let targets: Vec<u32> = (0..TOKENS as u32).map(|token| token * 7 % 150).collect();
     let head = Tensor::of(singles(150 * 24, 2), &[150, 24]);
-    let precision = freehold_kernels::Precision::F32;
+    let precision = Precision::F32;
     let loss = head_loss(&hidden, &head, &targets, 60.0, precision, true);
     let frozen = head_loss(&hidden, &head, &targets, 60.0, precision, false);
     let alone = loss_of(&hidden, &head, &targets, 60.0, precision);
@@ -117,7 +117,7 @@ fn products() -> Vec<Vec<f32>> {
             let one = (side == Side::Plain).then(|| many.take(3));
             for x in std::iter::once(many).chain(one) {
                 let mut out = x.beside(to);
-                let operand = Operand::new(&x, freehold_kernels::Precision::F32);
+                let operand = Operand::new(&x, Precision::F32);
                 multiply(Job::new(Matrix::new(stored, rows, columns), side, &operand, &mut out));
                 all.push(of_tokens(&out));
             }

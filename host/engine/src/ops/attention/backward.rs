@@ -1,8 +1,8 @@
 //! The backward pass of attention.
 
-use freehold_kernels::{Buffer, Factor, LANES, Panels, Real, for_each, panel_product, transpose_panel, vectorised};
+use freehold_kernels::{Buffer, LANES, Left, Panels, Precision, Real, Right, for_each, transpose_panel, vectorised};
 
-use super::{Attended, AttentionShape, BLOCK, Spans, hide, scores};
+use super::{Attended, AttentionShape, BLOCK, Spans, hide};
 use crate::ops::{add_values, lanes, lanes_mut};
 
 /// Gradients of rotated q and k and of v, from that of the result.
@@ -11,7 +11,7 @@ pub(crate) fn attention_backward<T: Real>(
     attended: &Attended<T>,
     (q, k, v): (&Panels<T>, &Panels<T>, &Panels<T>),
     spans: &Spans,
-    shape: AttentionShape,
+    (shape, precision): (AttentionShape, Precision),
 ) -> [Panels<T>; 3] {
     let (features, tokens) = (q.features(), q.tokens());
     // Keys and values of a group of heads get a sum; each head has its own until the end, so that no two tasks share one.
@@ -32,7 +32,7 @@ pub(crate) fn attention_backward<T: Real>(
     }
     for_each(parts.into_iter().enumerate(), |(task, panels)| {
         let (group, head) = (&groups[task / shape.heads], task % shape.heads);
-        let head = Head { gradient, attended, q, k, v, spans, shape, head };
+        let head = Head { gradient, attended, q, k, v, spans, shape, precision, head };
         head.run(group.start, panels);
     });
     [dq, over_heads(dk, shape), over_heads(dv, shape)]
@@ -62,36 +62,56 @@ struct Head<'a, T: Real> {
     v: &'a Panels<T>,
     spans: &'a Spans,
     shape: AttentionShape,
+    precision: Precision,
     head: usize,
+}
+
+/// Keys and values of a panel as factors.
+struct Keys<'a, T: Real> {
+    k: Left<'a, T>,
+    k_transposed: Left<'a, T>,
+    v_transposed: Left<'a, T>,
 }
 
 impl<T: Real> Head<'_, T> {
     fn run(&self, first: usize, mut panels: Vec<[&mut [T]; 3]>) {
-        let (own, key) = (self.shape.part(self.head), self.shape.part(self.head / self.shape.group()));
-        let width = self.shape.width;
+        let (own, precision) = (self.shape.part(self.head), self.precision);
         let (mut p, mut ds, mut turned) = (Buffer::any(BLOCK), Buffer::any(BLOCK), Buffer::any(BLOCK));
         for [_, dk, dv] in &mut panels {
             dk.fill(T::ZERO);
             dv.fill(T::ZERO);
         }
+        let keys: Vec<Keys<'_, T>> = (first..first + panels.len()).map(|panel| self.keys(panel)).collect();
         for index in 0..panels.len() {
             let queries = first + index;
             let (q, g) = (&self.q.panel(queries)[own.clone()], &self.gradient.panel(queries)[own.clone()]);
             let means = products(g, &self.attended.values.panel(queries)[own.clone()]);
-            for keys in self.spans.keys(queries) {
-                let (k, v) = (&self.k.panel(keys)[key.clone()], &self.v.panel(keys)[key.clone()]);
-                scores(k, q, width, &mut p);
-                scores(v, g, width, &mut ds);
-                self.differentiate(&mut p, &mut ds, &means, queries, keys);
-                let by_row = |values| Factor { values, row_stride: LANES, depth_stride: 1 };
-                let begun = keys > self.spans.keys(queries).start;
-                panel_product(by_row(k), [width, LANES], &ds, panels[index][0], begun);
-                let [_, dk, dv] = &mut panels[keys - first];
+            let right = [q, g].map(|block| Right::new(block, precision));
+            let left = [q, g].map(|block| Left::block(block, precision));
+            for panel in self.spans.keys(queries) {
+                let Keys { k, k_transposed, v_transposed } = &keys[panel - first];
+                k_transposed.times(&right[0], &mut p, false);
+                v_transposed.times(&right[1], &mut ds, false);
+                self.differentiate(&mut p, &mut ds, &means, queries, panel);
+                k.times_square(&ds, panels[index][0], panel > self.spans.keys(queries).start);
+                let [_, dk, dv] = &mut panels[panel - first];
                 transpose_panel(&p, &mut turned);
-                panel_product(by_row(g), [width, LANES], &turned, dv, true);
+                left[1].times_square(&turned, dv, true);
                 transpose_panel(&ds, &mut turned);
-                panel_product(by_row(q), [width, LANES], &turned, dk, true);
+                left[0].times_square(&turned, dk, true);
             }
+        }
+    }
+
+    /// The factors that a panel of keys gives.
+    fn keys(&self, panel: usize) -> Keys<'_, T> {
+        let part = self.shape.part(self.head / self.shape.group());
+        let (k, v) = (&self.k.panel(panel)[part.clone()], &self.v.panel(panel)[part]);
+        let precision = self.precision;
+        Keys {
+            k: Left::block(k, precision),
+            k_transposed: Left::transposed(k, precision),
+            v_transposed: Left::transposed(v, precision),
         }
     }
 

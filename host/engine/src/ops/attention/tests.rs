@@ -37,7 +37,7 @@ fn plain(q: &Panels<f64>, k: &Panels<f64>, v: &Panels<f64>, segments: &[Range<us
 }
 
 fn attended(q: &Panels<f64>, k: &Panels<f64>, v: &Panels<f64>, spans: &Spans) -> Panels<f64> {
-    let mut values = attention((q, k, v), spans, SHAPE).values;
+    let mut values = attention((q, k, v), spans, SHAPE, Precision::F32).values;
     values.clear_padding();
     values
 }
@@ -66,7 +66,7 @@ fn a_segment_does_not_depend_on_what_it_is_packed_with() {
     let [q, k, v, _] = inputs(75);
     let run = |range: Range<usize>, segments: &[Range<usize>]| {
         let [q, k, v] = [&q, &k, &v].map(|x| single(x, range.clone()));
-        attention((&q, &k, &v), &Spans::new(segments, None), SHAPE).values
+        attention((&q, &k, &v), &Spans::new(segments, None), SHAPE, Precision::F32).values
     };
     let (packed, alone) = (run(0..75, &SEGMENTS), run(5..45, std::slice::from_ref(&(0..40))));
     assert!((0..40).all(|token| packed.token(5 + token).eq(alone.token(token))));
@@ -77,11 +77,33 @@ fn gradients_match_finite_differences() {
     let [q, k, v, g] = inputs(75);
     for window in [None, Some(9)] {
         let spans = Spans::new(&SEGMENTS, window);
-        let given = attention((&q, &k, &v), &spans, SHAPE);
-        let [dq, dk, dv] = attention_backward(&g, &given, (&q, &k, &v), &spans, SHAPE);
+        let given = attention((&q, &k, &v), &spans, SHAPE, Precision::F32);
+        let [dq, dk, dv] = attention_backward(&g, &given, (&q, &k, &v), &spans, (SHAPE, Precision::F32));
         assert_panels_gradient(&q, &g, |q| attended(q, &k, &v, &spans), &dq);
         assert_panels_gradient(&k, &g, |k| attended(&q, k, &v, &spans), &dk);
         assert_panels_gradient(&v, &g, |v| attended(&q, &k, v, &spans), &dv);
+    }
+}
+
+#[test]
+fn in_bf16_it_is_the_same_but_for_rounding() {
+    let [q, k, v, g] = inputs(75).map(|panels| {
+        let mut single = Panels::<f32>::zeros(panels.features(), panels.tokens());
+        (0..panels.tokens()).for_each(|token| single.set_token(token, panels.token(token).map(|x| x as f32)));
+        single
+    });
+    let spans = Spans::new(&SEGMENTS, Some(33));
+    let run = |precision| {
+        let given = attention((&q, &k, &v), &spans, SHAPE, precision);
+        let [dq, dk, dv] = attention_backward(&g, &given, (&q, &k, &v), &spans, (SHAPE, precision));
+        [given.values, dq, dk, dv]
+            .map(|x| (0..75).flat_map(|token| x.token(token).collect::<Vec<_>>()).collect::<Vec<_>>())
+    };
+    for (exact, rounded) in run(Precision::F32).into_iter().zip(run(Precision::Bf16)) {
+        let length = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let difference = length(&mut exact.iter().zip(&rounded).map(|(a, b)| a - b));
+        let relative = difference / length(&mut exact.iter().copied());
+        assert!(relative > 1e-5 && relative < 0.01, "{relative}");
     }
 }
 
