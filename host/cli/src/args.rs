@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
 
-pub(crate) use audit::AuditCommand;
+pub(crate) use audit::{ApproveArguments, AuditCommand, Decided, ImpactCommand, ListArguments};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
@@ -93,7 +93,9 @@ pub(crate) enum Command {
     /// Merge adapters into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
-    /// List, show and verify the records of runs
+    /// Approve what a run made, with a key in role approver
+    Approve(ApproveArguments),
+    /// Answer an auditor's questions from the records of runs, and verify them
     #[command(subcommand)]
     Audit(AuditCommand),
 }

@@ -132,6 +132,15 @@ pub enum Subject {
         /// The run that made it.
         run: String,
     },
+    /// Somebody approved what a run made.
+    Approval {
+        /// The run.
+        run: String,
+        /// The adapter's manifest that was approved.
+        adapter: Digest,
+        /// Id of the approver's key, 64 hexadecimal digits.
+        approver: String,
+    },
     /// A trust root came into force.
     TrustRoot {
         /// Its version.

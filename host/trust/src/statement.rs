@@ -1,6 +1,6 @@
 //! in-toto Statements (attestation framework v1): what is said of which artifacts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use freehold_core::digest::Digest;
 use jiff::Timestamp;
@@ -101,6 +101,15 @@ impl Statement {
         roots: &[VerifiedRoot],
         named: impl Fn(&Self) -> Option<(u64, Timestamp)>,
     ) -> Result<Self, RecordedError> {
+        Ok(Self::recorded_by(envelope, roots, named)?.0)
+    }
+
+    /// As [`Statement::recorded`], with the recorders who signed it.
+    pub fn recorded_by(
+        envelope: &[u8],
+        roots: &[VerifiedRoot],
+        named: impl Fn(&Self) -> Option<(u64, Timestamp)>,
+    ) -> Result<(Self, BTreeSet<KeyId>), RecordedError> {
         let parsed = Envelope::from_bytes(envelope)?;
         parsed.expect_type(IN_TOTO_TYPE)?;
         // Not verified yet: it says by what it wants to be verified, as a root names its own keys.
@@ -112,10 +121,14 @@ impl Statement {
 
     /// The statement in `envelope`, if as many recorders of `root` signed it as the role asks for, each with a key that was
     /// good at `time`.
-    pub fn recorded_under(envelope: &[u8], root: &VerifiedRoot, time: Timestamp) -> Result<Self, EnvelopeError> {
+    pub fn recorded_under(
+        envelope: &[u8],
+        root: &VerifiedRoot,
+        time: Timestamp,
+    ) -> Result<(Self, BTreeSet<KeyId>), EnvelopeError> {
         let (keys, threshold) = (root.keys_at(Role::Recorder, time), root.threshold_of(Role::Recorder));
-        let (payload, _) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, &keys, threshold)?;
-        Self::parse(&payload)
+        let (payload, signers) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, &keys, threshold)?;
+        Ok((Self::parse(&payload)?, signers))
     }
 
     fn parse(payload: &[u8]) -> Result<Self, EnvelopeError> {

@@ -335,6 +335,28 @@ pub enum WorkflowError {
     /// Generating failed.
     #[error("generating: {0}")]
     Generate(#[from] GenerateError),
+    /// Nothing of this name was made.
+    #[error("there is no model `{model}`: no alias, no run and no adapter has this name; `freehold audit list` shows all")]
+    NoModel {
+        /// What was asked for.
+        model: String,
+    },
+    /// A run cannot be approved.
+    #[error("run `{run}` cannot be approved: {problem}")]
+    Approval {
+        /// The run.
+        run: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A text does not say what it should.
+    #[error("`{text}` is not {expected}")]
+    Question {
+        /// The text.
+        text: String,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// There is no such run.
     #[error("there is no run `{run}`; {hint}")]
     NoRun {
@@ -389,6 +411,9 @@ impl WorkflowError {
             | Self::NoRoot(_)
             | Self::NoHome(_)
             | Self::NoRun { .. }
+            | Self::NoModel { .. }
+            | Self::Approval { .. }
+            | Self::Question { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)
             | Self::Name(_) => ExitCode::Usage,

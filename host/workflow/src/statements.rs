@@ -1,10 +1,12 @@
 //! Signed statements: made, kept in the store, entered into the ledger, and read again.
 
+use std::collections::BTreeSet;
+
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_ledger::{Appender, Ledger};
 use freehold_store::Store;
-use freehold_trust::{ResourceDescriptor, Role, Statement, VerifiedRoot};
+use freehold_trust::{KeyId, ResourceDescriptor, Role, Statement, VerifiedRoot};
 use jiff::Timestamp;
 
 use crate::keys::Signers;
@@ -100,11 +102,20 @@ pub(crate) fn read_phase(
     roots: &[VerifiedRoot],
     statement: &Digest,
 ) -> Result<PhaseRecord, WorkflowError> {
+    Ok(read_signed_phase(store, roots, statement)?.0)
+}
+
+/// As [`read_phase`], with the recorders who signed it.
+pub(crate) fn read_signed_phase(
+    store: &Store,
+    roots: &[VerifiedRoot],
+    statement: &Digest,
+) -> Result<(PhaseRecord, BTreeSet<KeyId>), WorkflowError> {
     let named = |read: &Statement| {
         let time = read.predicate["finished"].as_str()?.parse().ok()?;
         Some((read.predicate["trust_root"].as_u64()?, time))
     };
-    let read = Statement::recorded(&store.get(statement)?, roots, named)
+    let (read, signers) = Statement::recorded_by(&store.get(statement)?, roots, named)
         .map_err(|source| WorkflowError::Statement { statement: statement.to_string(), source })?;
     if read.predicate_type != PHASE_TYPE {
         let problem = format!("has the predicate type `{}`, expected `{PHASE_TYPE}`", read.predicate_type);
@@ -116,7 +127,7 @@ pub(crate) fn read_phase(
         let problem = "is about other artifacts than it says that the phase wrote".into();
         return Err(WorkflowError::Record { what: format!("statement {statement}"), problem });
     }
-    Ok(record)
+    Ok((record, signers))
 }
 
 /// What a phase's statement is about: what the phase wrote.

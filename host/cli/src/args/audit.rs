@@ -2,16 +2,54 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand, ValueEnum};
+use freehold_core::name::{Alias, PluginName};
+use freehold_workflow::audit::Moment;
+use semver::Version;
 
+/// Everything is answered offline, from the ledger and the store of the home; every statement is verified when it is read.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// List all runs
-    List,
+    /// List runs, newest first
+    List(ListArguments),
     /// Show a run: plugins, metrics, verdicts, statements
     Show {
         /// The run
         run: String,
+    },
+    /// Say who trained a model on what, with which plugins and policies, who signed and approved it, and where it was used
+    Explain {
+        /// An alias, a run, or an adapter by its digest or the beginning of it
+        model: String,
+    },
+    /// Say who approved a model, and whether they are enough; exit code 4 if not
+    Approvals {
+        /// An alias, a run, or an adapter by its digest
+        model: String,
+        /// How many different keys have to have approved it; the threshold of role approver if not said
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        require: Option<u32>,
+        /// Do not count keys that signed records of the run
+        #[arg(long, value_enum, value_name = "WHO")]
+        distinct_from: Option<Other>,
+    },
+    /// Say how two runs or models differ: base, data, plugins, settings, metrics, verdicts, signers
+    Diff {
+        /// An alias, a run, or an adapter by its digest
+        before: String,
+        /// What it is compared with
+        after: String,
+    },
+    /// Say which runs a plugin, a key or a file touched, and what of that is in production
+    #[command(subcommand)]
+    Impact(ImpactCommand),
+    /// Say what an alias named, and when
+    History {
+        /// The alias
+        alias: Alias,
+        /// Only what it named then: a day in UTC, such as 2026-11-24, or a moment, such as 2026-11-24T09:30:00Z
+        #[arg(long, value_name = "DATE")]
+        at: Option<Moment>,
     },
     /// Verify trust roots, ledger, statements and blobs, offline
     Verify {
@@ -23,6 +61,12 @@ pub(crate) enum AuditCommand {
         /// A checkpoint of this ledger that you kept: what it covers has to be there still. May be repeated
         #[arg(long = "checkpoint", value_name = "FILE")]
         checkpoints: Vec<PathBuf>,
+        /// Also show that what policies were asked with at the end was in the ledger before anything was measured
+        #[arg(long)]
+        preregistered: bool,
+        /// Nothing here ever uses a network; for scripts that want it said
+        #[arg(long)]
+        offline: bool,
     },
     /// Print the ledger's newest checkpoint, its signed tree head: what witnesses sign, and a copy to keep
     Checkpoint {
@@ -39,4 +83,99 @@ pub(crate) enum AuditCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+/// `freehold approve`
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArguments {
+    /// The run
+    pub(crate) run: String,
+    /// The approver's key: one of the home by name, or a file with a secret key in PEM
+    #[arg(long)]
+    pub(crate) key: String,
+    /// What the approver says
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Runs of the recipe of this name, of what an alias names, or the run itself
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Runs that used this plugin: publisher/name or publisher/name@version
+    #[arg(long, value_name = "PLUGIN", value_parser = parse_plugin)]
+    pub(crate) plugin: Option<NamedPlugin>,
+    /// Runs with this decision
+    #[arg(long, value_enum)]
+    pub(crate) verdict: Option<Decided>,
+    /// Runs that began then or later: a day in UTC or a moment
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<Moment>,
+    /// Runs that began before or on this day
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<Moment>,
+    /// How many at most; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+/// A plugin in one version or in all.
+pub(crate) type NamedPlugin = (PluginName, Option<Version>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Decided {
+    /// Every policy allowed it
+    Promoted,
+    /// A policy denied it, or none allowed it
+    Denied,
+    /// It has no decision
+    Unfinished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Other {
+    /// Whoever signed records of the run
+    Trainer,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImpactCommand {
+    /// Runs that used a plugin
+    Plugin {
+        /// publisher/name or publisher/name@version
+        #[arg(value_parser = parse_plugin)]
+        plugin: NamedPlugin,
+        #[command(flatten)]
+        since: Since,
+    },
+    /// Runs that used a plugin which a key signed, or whose records it signed
+    Key {
+        /// The key: 64 hexadecimal digits, or one of the home by name
+        key: String,
+        #[command(flatten)]
+        since: Since,
+    },
+    /// Runs that read a file
+    Data {
+        /// The file's digest, sha256:...
+        digest: freehold_core::digest::Digest,
+        #[command(flatten)]
+        since: Since,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Since {
+    /// Only runs that began then or later: a day in UTC or a moment
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<Moment>,
+}
+
+fn parse_plugin(text: &str) -> Result<NamedPlugin, String> {
+    let (name, version) = match text.split_once('@') {
+        Some((name, version)) => (name, Some(version.parse().map_err(|error| format!("`{version}`: {error}"))?)),
+        None => (text, None),
+    };
+    Ok((name.parse().map_err(|error: freehold_core::name::NameError| error.to_string())?, version))
 }

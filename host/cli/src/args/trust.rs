@@ -111,6 +111,8 @@ pub(crate) enum RoleName {
     Recorder,
     /// Signs tree heads of the ledger
     Log,
+    /// Approves models
+    Approver,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod adapter;
+mod approve;
 mod audit;
 mod check;
 pub(crate) mod data;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(command, terminal),
+        Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }
 }

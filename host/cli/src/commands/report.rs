@@ -130,6 +130,12 @@ pub(super) fn policies(reports: &[PolicyReport]) {
     table(&["Policy", "Stage", "Verdict", "Reason"], reports.iter().map(row).collect());
 }
 
+/// What was measured, and what policies said.
+pub(super) fn judged(measured: &[MetricReport], asked: &[PolicyReport]) {
+    metrics(measured);
+    policies(asked);
+}
+
 /// What measured and judged used of what it may. Transforms say it in their own table.
 fn judges(report: &RunReport) {
     let metrics = report.metrics.iter().filter_map(|metric| {

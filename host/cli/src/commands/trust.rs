@@ -116,6 +116,7 @@ impl From<RoleName> for Role {
             RoleName::Root => Self::Root,
             RoleName::Recorder => Self::Recorder,
             RoleName::Log => Self::Log,
+            RoleName::Approver => Self::Approver,
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn at(second: i64) -> Timestamp {
 /// An unsigned root with these publishers.
 pub(super) fn draft(publishers: &[(&SecretKey, &str)]) -> (TrustRoot, SecretKey) {
     let key = SecretKey::generate().unwrap();
-    let mut root = TrustRoot::first(at(2 * NOW), Role::ALL.map(|role| (role, key.public())));
+    let mut root = TrustRoot::first(at(2 * NOW), Role::NEEDED.map(|role| (role, key.public())));
     for (key, names) in publishers {
         root.keys.insert(key.public().id(), key.public());
         root.publishers.push(PublisherRule { key: key.public().id(), names: vec![names.parse().unwrap()] });

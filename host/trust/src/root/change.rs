@@ -1,11 +1,13 @@
 //! The changes that make a new trust root of the one before. Each keeps the root in agreement with itself or says why it
 //! cannot; none is worth anything before it is signed.
 
+use std::collections::BTreeSet;
+
 use freehold_core::digest::Digest;
 use freehold_core::name::NamePattern;
 use jiff::Timestamp;
 
-use super::{PublisherRule, Revocation, Role, RootError, TrustRoot, Validity, VerifiedRoot};
+use super::{PublisherRule, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity, VerifiedRoot};
 use crate::key::{KeyId, PublicKey};
 
 /// A trust root cannot be changed so.
@@ -88,6 +90,9 @@ impl TrustRoot {
     /// Adds a key to a role.
     pub fn add_to_role(&mut self, role: Role, key: &PublicKey) -> Result<(), ChangeError> {
         let id = self.list(key)?;
+        if !role.is_needed() {
+            self.roles.entry(role).or_insert_with(|| RoleKeys { keys: BTreeSet::new(), threshold: 1 });
+        }
         self.role_mut(role)?.keys.insert(id);
         Ok(())
     }
@@ -108,7 +113,7 @@ impl TrustRoot {
         }
     }
 
-    fn role_mut(&mut self, role: Role) -> Result<&mut super::RoleKeys, ChangeError> {
+    fn role_mut(&mut self, role: Role) -> Result<&mut RoleKeys, ChangeError> {
         self.roles.get_mut(&role).ok_or_else(|| RootError::MissingRole(role).into())
     }
 
@@ -117,8 +122,14 @@ impl TrustRoot {
         if !self.role_mut(role)?.keys.remove(key) {
             return Err(ChangeError::NotThere { key: *key, place: format!("in role {role}") });
         }
+        self.forget_empty_roles();
         self.forget_unused();
         Ok(())
+    }
+
+    /// A role that need not be there and has no key is written as one that never was.
+    fn forget_empty_roles(&mut self) {
+        self.roles.retain(|role, members| role.is_needed() || !members.keys.is_empty());
     }
 
     /// Takes names from a publisher; all of them if none is given.
@@ -209,6 +220,7 @@ impl TrustRoot {
             members.keys.remove(&id);
         }
         self.publishers.retain(|rule| rule.key != id);
+        self.forget_empty_roles();
         self.forget_witness(&id);
         self.revoked_keys.insert(id, why);
         Ok(())

@@ -34,7 +34,11 @@ impl TrustRoot {
 
     fn check_roles(&self) -> Result<(), RootError> {
         for role in Role::ALL {
-            let members = self.roles.get(&role).ok_or(RootError::MissingRole(role))?;
+            let members = match self.roles.get(&role) {
+                Some(members) => members,
+                None if role.is_needed() => return Err(RootError::MissingRole(role)),
+                None => continue,
+            };
             let (threshold, keys) = (members.threshold, members.keys.len());
             if threshold == 0 || threshold > keys {
                 return Err(RootError::Threshold { role, threshold, keys });

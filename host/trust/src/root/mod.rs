@@ -43,11 +43,20 @@ pub enum Role {
     Recorder,
     /// Signs tree heads of the ledger.
     Log,
+    /// Signs approvals of models. A root need not have this role; its threshold says how many have to approve.
+    Approver,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Root, Self::Recorder, Self::Log];
+    pub const ALL: [Self; 4] = [Self::Root, Self::Recorder, Self::Log, Self::Approver];
+    /// The roles that every root has to have.
+    pub const NEEDED: [Self; 3] = [Self::Root, Self::Recorder, Self::Log];
+
+    /// Whether every root has to have it.
+    pub fn is_needed(self) -> bool {
+        Self::NEEDED.contains(&self)
+    }
 }
 
 impl fmt::Display for Role {
@@ -56,6 +65,7 @@ impl fmt::Display for Role {
             Self::Root => "root",
             Self::Recorder => "recorder",
             Self::Log => "log",
+            Self::Approver => "approver",
         })
     }
 }

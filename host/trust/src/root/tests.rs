@@ -15,7 +15,7 @@ pub(super) fn root(version: u64, keys: &[&SecretKey], threshold: usize) -> Trust
         version,
         expires: at(1000),
         keys: keys.iter().map(|key| (key.public().id(), key.public())).collect(),
-        roles: Role::ALL.map(|name| (name, role.clone())).into(),
+        roles: Role::NEEDED.map(|name| (name, role.clone())).into(),
         publishers: vec![],
         witnesses: None,
         validity: BTreeMap::new(),

@@ -1,42 +1,41 @@
 //! Reading the records: which runs there were, what each came to, and whether everything is untouched.
 
+mod approvals;
 mod checkpoint;
+mod diff;
+mod explain;
+mod history;
+mod impact;
+mod list;
+mod past;
+mod preregistered;
+mod time;
 mod verify;
 
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
-use freehold_core::verdict::Decision;
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::run::{self, RunReport};
 use crate::statements::read_phase;
-use crate::{Home, WorkflowError, aliases};
+use crate::{Home, WorkflowError};
 
+use past::Past;
+
+pub use approvals::{Approval, Approvals, Quorum, approvals, approve};
 pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
+pub use diff::{Change, RunDiff, diff};
+pub use explain::{ExplainedBase, ExplainedData, ExplainedPlugin, Explanation, Use, explain};
+pub use history::{Reign, history};
+pub use impact::{Suspect, Touched, impact};
+pub use list::{Filter, Listed, RunSummary, list};
+pub use preregistered::Bar;
+pub use time::Moment;
 pub use verify::{Finding, Request, Verification, verify};
-
-/// A run in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunSummary {
-    /// The run.
-    pub run: String,
-    /// When its first phase ended.
-    pub started: Timestamp,
-    /// The last phase that is done.
-    pub phase: Phase,
-    /// The decision; `None` while it is not recorded.
-    pub decision: Option<Decision>,
-    /// Why it was denied.
-    pub reason: Option<String>,
-    /// The adapter's manifest.
-    pub adapter: Option<Digest>,
-    /// Aliases that name it now.
-    pub aliases: Vec<String>,
-}
 
 /// A ledger entry of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,33 +108,6 @@ fn phases(home: &Home, entries: &[Entry], run: &str) -> Result<BTreeMap<Phase, (
     Ok(phases)
 }
 
-fn summary(
-    entries: &[Entry],
-    run: &str,
-    phases: &BTreeMap<Phase, (Digest, PhaseRecord)>,
-) -> Result<RunSummary, WorkflowError> {
-    let none = || WorkflowError::Record { what: run.into(), problem: "has no phase".into() };
-    let (_, (_, first)) = phases.first_key_value().ok_or_else(none)?;
-    let (phase, _) = phases.last_key_value().ok_or_else(none)?;
-    let record = phases.get(&Phase::Record).map(|(_, record)| run::recorded(record)).transpose()?;
-    let named = aliases::after(entries).into_iter().filter(|(_, state)| state.run == run);
-    Ok(RunSummary {
-        run: run.into(),
-        started: first.started,
-        phase: *phase,
-        decision: record.as_ref().map(|record| record.decision),
-        reason: record.as_ref().and_then(|record| record.reason.clone()),
-        adapter: record.as_ref().and_then(|record| record.adapter),
-        aliases: named.map(|(alias, _)| alias).collect(),
-    })
-}
-
-/// Every run, oldest first.
-pub fn list(home: &Home) -> Result<Vec<RunSummary>, WorkflowError> {
-    let entries = home.ledger()?.entries()?;
-    run_names(&entries).into_iter().map(|run| summary(&entries, run, &phases(home, &entries, run)?)).collect()
-}
-
 /// One run.
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let entries = home.ledger()?.entries()?;
@@ -154,12 +126,13 @@ pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
         let what = match &entry.subject {
             Subject::Phase { run: name, phase, .. } if name == run => phase.to_string(),
             Subject::Alias { run: name, alias, .. } if name == run => format!("alias {alias}"),
+            Subject::Approval { run: name, .. } if name == run => "approval".into(),
             _ => return None,
         };
         Some(EntryView { index: index as u64, what, statement: entry.statement, time: entry.time })
     });
     Ok(RunView {
-        summary: summary(&entries, run, &phases)?,
+        summary: list::summary(&Past::open(home)?, run)?,
         report,
         entries: of_run.collect(),
         phases: phases.into_values().map(|(_, record)| record).collect(),

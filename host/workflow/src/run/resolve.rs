@@ -85,9 +85,13 @@ impl DatasetDetail {
     }
 }
 
+pub(crate) fn read(record: &PhaseRecord) -> Result<ResolveDetail, WorkflowError> {
+    detail(record)
+}
+
 /// The datasets that the statement of this phase names.
 pub(crate) fn read_datasets(record: &PhaseRecord) -> Result<Vec<DatasetDetail>, WorkflowError> {
-    Ok(detail::<ResolveDetail>(record)?.datasets)
+    Ok(read(record)?.datasets)
 }
 
 /// What the statement of this phase says besides digests.

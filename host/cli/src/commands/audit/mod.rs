@@ -1,35 +1,67 @@
 //! `freehold audit`
 
+mod questions;
+
 use std::path::PathBuf;
 
 use freehold_core::verdict::Decision;
 use freehold_trust::Cosignature;
-use freehold_workflow::ExitCode;
-use freehold_workflow::audit::{self, CheckpointView, Request, RunSummary, RunView, Verification};
+use freehold_workflow::audit::{
+    self, Approvals, CheckpointView, Filter, Moment, Quorum, Request, RunView, Suspect, Verification,
+};
+use freehold_workflow::{ExitCode, Home, WorkflowError};
 
 use super::{Place, read_file, report, trust};
-use crate::args::AuditCommand;
+use crate::args::{AuditCommand, Decided, ImpactCommand, ListArguments};
 use crate::failure::Failure;
 use crate::page::{Terminal, headline, pairs, say, table};
+
+use questions::KeyNames;
 
 const NOTE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let home = place.open()?;
     match command {
-        AuditCommand::List => {
-            terminal.print(&audit::list(&home)?, |runs| list(runs));
+        AuditCommand::List(arguments) => {
+            let listed = audit::list(&home, &filter(arguments))?;
+            terminal.print(&listed.runs, |_| questions::list(&listed));
             Ok(ExitCode::Done)
         }
         AuditCommand::Show { run } => {
             terminal.print(&audit::show(&home, &run)?, show);
             Ok(ExitCode::Done)
         }
-        AuditCommand::Verify { run, root_key, checkpoints } => {
+        AuditCommand::Explain { model } => {
+            let names = KeyNames::of(&home);
+            terminal.print(&audit::explain(&home, &model)?, |model| questions::explain(model, &names));
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Approvals { model, require, distinct_from } => {
+            let needed = require.map(|needed| needed as usize);
+            let quorum = Quorum { needed, distinct_from_trainer: distinct_from.is_some() };
+            let approvals = audit::approvals(&home, &model, quorum)?;
+            terminal.print(&approvals, |approvals| show_approvals(&home, approvals));
+            Ok(if approvals.enough { ExitCode::Done } else { ExitCode::Unverified })
+        }
+        AuditCommand::Diff { before, after } => {
+            terminal.print(&audit::diff(&home, &before, &after)?, questions::diff);
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Impact(command) => {
+            let (suspect, since) = suspect(&home, command)?;
+            terminal.print(&audit::impact(&home, &suspect, since)?, |touched| questions::impact(touched));
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::History { alias, at } => {
+            terminal.print(&audit::history(&home, &alias, at)?, |reigns| questions::history(reigns));
+            Ok(ExitCode::Done)
+        }
+        AuditCommand::Verify { run, root_key, checkpoints, preregistered, offline: _ } => {
             let root_key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
             let read = |path: PathBuf| Ok((path.display().to_string(), read_file(&path, NOTE_BYTES_MAX)?));
             let checkpoints = checkpoints.into_iter().map(read).collect::<Result<_, Failure>>()?;
-            let verification = audit::verify(&home, &Request { root_key, run, checkpoints })?;
+            let verification = audit::verify(&home, &Request { root_key, run, checkpoints, preregistered })?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
         }
@@ -66,21 +98,31 @@ fn decided(decision: Option<Decision>) -> String {
     decision.map_or("unfinished", Decision::as_str).into()
 }
 
-fn list(runs: &[RunSummary]) {
-    if runs.is_empty() {
-        return say("There are no runs yet. Run a recipe: freehold run freehold.toml");
-    }
-    let row = |run: &RunSummary| {
-        vec![
-            run.run.clone(),
-            run.started.strftime("%Y-%m-%d %H:%M").to_string(),
-            run.phase.to_string(),
-            decided(run.decision),
-            run.adapter.map(|adapter| adapter.short()).unwrap_or_default(),
-            run.aliases.join(", "),
-        ]
-    };
-    table(&["Run", "Began (UTC)", "Last phase", "Decision", "Adapter", "Aliases now"], runs.iter().map(row).collect());
+fn filter(arguments: ListArguments) -> Filter {
+    let ListArguments { model, plugin, verdict, since, until, limit } = arguments;
+    let decision = verdict.map(|verdict| match verdict {
+        Decided::Promoted => Some(Decision::Promoted),
+        Decided::Denied => Some(Decision::Denied),
+        Decided::Unfinished => None,
+    });
+    Filter { model, plugin, decision, since, until, limit: (limit > 0).then_some(limit) }
+}
+
+fn suspect(home: &Home, command: ImpactCommand) -> Result<(Suspect, Option<Moment>), Failure> {
+    Ok(match command {
+        ImpactCommand::Plugin { plugin: (name, version), since } => (Suspect::Plugin(name, version), since.since),
+        ImpactCommand::Key { key, since } => {
+            let none = || WorkflowError::NoKey(key.clone());
+            let id = key.parse().ok().or_else(|| KeyNames::of(home).id(&key));
+            (Suspect::Key(id.ok_or_else(none)?), since.since)
+        }
+        ImpactCommand::Data { digest, since } => (Suspect::Data(digest), since.since),
+    })
+}
+
+/// The approvals of a model as a page.
+pub(super) fn show_approvals(home: &Home, approvals: &Approvals) {
+    questions::approvals(approvals, &KeyNames::of(home));
 }
 
 fn show(view: &RunView) {
@@ -115,8 +157,8 @@ fn show(view: &RunView) {
 }
 
 fn verified(verification: &Verification) {
-    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings, witnessed, checkpoints } =
-        verification;
+    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings, .. } = verification;
+    let Verification { witnessed, checkpoints, bars, .. } = verification;
     pairs(&[
         ("trust roots", trust_roots.to_string()),
         ("ledger entries", entries.to_string()),
@@ -135,6 +177,7 @@ fn verified(verification: &Verification) {
             format!("the first {} entries are what it covers; cosigned by {}", checkpoint.size, signers(checkpoint));
         pairs(&[("checkpoint", held)]);
     }
+    bars.iter().for_each(|bars| questions::bars(bars));
     if findings.is_empty() {
         return say("\nVerified: signatures, hashes and their order all hold.");
     }

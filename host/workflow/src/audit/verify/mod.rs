@@ -10,7 +10,9 @@ use freehold_store::Store;
 use freehold_trust::{PublicKey, Statement, VerifiedRoot};
 use serde::Serialize;
 
-use super::{CheckpointView, no_run, phase_record, root_for, run_names};
+use super::past::Past;
+use super::preregistered::{Bar, preregistered};
+use super::{CheckpointView, approvals, no_run, phase_record, root_for, run_names};
 use crate::{Home, WorkflowError, aliases, trust};
 
 /// How often everything is read again when something was found while another process appended.
@@ -34,6 +36,8 @@ pub struct Request {
     pub run: Option<String>,
     /// Signed tree heads of the ledger that were kept elsewhere, by name: what they cover has to be there still.
     pub checkpoints: Vec<(String, Vec<u8>)>,
+    /// Whether the bars that runs had to pass have to have been in the ledger before their results.
+    pub preregistered: bool,
 }
 
 /// What was verified, and what was found.
@@ -55,6 +59,9 @@ pub struct Verification {
     pub witnessed: Option<CheckpointView>,
     /// The tree heads from elsewhere that the ledger goes on from, and who cosigned them.
     pub checkpoints: Vec<CheckpointView>,
+    /// The bars that were set before the results, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bars: Option<Vec<Bar>>,
     /// What is wrong; empty if nothing is.
     pub findings: Vec<Finding>,
 }
@@ -131,9 +138,19 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
     for problem in trust::compare(&signed, &entries) {
         found.found(trust::file(problem.version), problem.error.to_string());
     }
-    let books = Books { home, store: &store, roots: &roots, entries: &entries };
+    let past = Past { store, roots, entries };
+    let books = Books { home, store: &past.store, roots: &past.roots, entries: &past.entries };
     books.verify_entries(only, found);
     books.verify_names(found);
+    let (approvals, problems) = approvals::check(&past, only);
+    found.statements += approvals;
+    found.findings.extend(problems);
+    if request.preregistered
+        && let Some((bars, problems)) = found.check("bars", preregistered(&past, only))
+    {
+        found.bars = Some(bars);
+        found.findings.extend(problems);
+    }
     Ok(verification)
 }
 

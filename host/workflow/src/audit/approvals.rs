@@ -1,0 +1,203 @@
+//! Approvals: signed statements of people other than who trained. Each key counts once.
+
+use std::collections::BTreeSet;
+
+use freehold_core::digest::Digest;
+use freehold_core::record::{Entry, Phase, Subject};
+use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement, VerifiedRoot};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::past::Past;
+use super::verify::Finding;
+use crate::statements::{Recorder, malformed};
+use crate::{Home, WorkflowError};
+
+/// Predicate type of an approval.
+pub(crate) const APPROVAL_TYPE: &str = "urn:freehold:approval:v1";
+
+/// The predicate of an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ApprovalStatement {
+    pub(crate) run: String,
+    /// The statement that holds the run's decision: what the approver saw.
+    pub(crate) record: Digest,
+    /// What the approver says.
+    pub(crate) note: Option<String>,
+    /// Version of the trust root that was in force.
+    pub(crate) trust_root: u64,
+}
+
+/// An approval that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Approval {
+    /// Id of the approver's key.
+    pub approver: String,
+    /// When it was entered.
+    pub time: Timestamp,
+    /// What the approver says.
+    pub note: Option<String>,
+    /// The ledger's entry.
+    pub entry: u64,
+    /// The signed statement.
+    pub statement: Digest,
+    /// Why the key was revoked since; what it approved does not count any more.
+    pub revoked: Option<String>,
+    /// Whether the key also signed records of the run.
+    pub is_trainer: bool,
+}
+
+/// What is asked of the approvals of a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quorum {
+    /// How many keys have to have approved; as many as the trust root says if not said.
+    pub needed: Option<usize>,
+    /// Whether keys that signed the run's records do not count.
+    pub distinct_from_trainer: bool,
+}
+
+/// The approvals of a model, and whether they are enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Approvals {
+    /// The run that made the model.
+    pub run: String,
+    /// The adapter.
+    pub adapter: Option<Digest>,
+    /// All of them, oldest first.
+    pub approvals: Vec<Approval>,
+    /// How many different keys count.
+    pub counted: usize,
+    /// How many have to.
+    pub needed: usize,
+    /// Whether they do.
+    pub enough: bool,
+}
+
+/// Approves what a run made, with a key in role approver.
+///
+/// # Errors
+/// The run has no decision or made no adapter; the key is not an approver's, or not good now; it approved this adapter before.
+pub fn approve(
+    home: &Home,
+    run: &str,
+    key: &SecretKey,
+    note: Option<String>,
+) -> Result<(Approvals, Digest), WorkflowError> {
+    let recorder = Recorder::open(home)?;
+    let past = Past::open(home)?;
+    let past_run = past.run(run)?;
+    let refused = |problem: &str| WorkflowError::Approval { run: run.into(), problem: problem.into() };
+    let record = past_run.phases.get(&Phase::Record).ok_or_else(|| refused("it has no decision yet"))?.statement;
+    let adapter = past_run.adapter().ok_or_else(|| refused("it made no adapter"))?;
+    let (id, now) = (key.public().id(), Timestamp::now());
+    if !recorder.root.keys_at(Role::Approver, now).contains_key(&id) {
+        return Err(refused(&format!("key {} is not in role approver, or not good now", id.short())));
+    }
+    if approvals_of(&past, run)?.iter().any(|approval| approval.approver == id.to_string()) {
+        return Err(refused(&format!("key {} approved it before", id.short())));
+    }
+    drop(past_run);
+    let statement = ApprovalStatement { run: run.into(), record, note, trust_root: recorder.root.version };
+    let predicate = serde_json::to_value(statement).map_err(malformed("approval"))?;
+    let subject = ResourceDescriptor::new("adapter", adapter);
+    let signed = Statement::new(vec![subject], APPROVAL_TYPE, predicate).sign(key);
+    let statement = recorder.store.put(&signed.to_bytes())?;
+    let subject = Subject::Approval { run: run.into(), adapter, approver: id.to_string() };
+    recorder.enter(&recorder.appender()?, subject, statement)?;
+    Ok((approvals(home, run, Quorum::default())?, statement))
+}
+
+/// The approvals of a model, and whether they are enough.
+///
+/// # Errors
+/// There is no such model; a record cannot be read.
+pub fn approvals(home: &Home, model: &str, quorum: Quorum) -> Result<Approvals, WorkflowError> {
+    let past = Past::open(home)?;
+    let run = past.run_of(model)?;
+    let approvals = approvals_of(&past, &run)?;
+    let counts =
+        |approval: &&Approval| approval.revoked.is_none() && !(quorum.distinct_from_trainer && approval.is_trainer);
+    let counted = approvals.iter().filter(counts).map(|approval| &approval.approver).collect::<BTreeSet<_>>().len();
+    let asked = past.roots.last().map_or(0, |root| root.threshold_of(Role::Approver));
+    // Nobody is never enough.
+    let needed = quorum.needed.unwrap_or(asked).max(1);
+    let adapter = past.run(&run)?.adapter();
+    Ok(Approvals { adapter, approvals, counted, needed, enough: counted >= needed, run })
+}
+
+/// The approvals of a run, each verified.
+pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, WorkflowError> {
+    let trainers = past.run(run)?.signers();
+    let mut approvals = Vec::new();
+    for (index, entry) in past.entries.iter().enumerate() {
+        if !matches!(&entry.subject, Subject::Approval { run: name, .. } if name == run) {
+            continue;
+        }
+        let (key, said) = read(past, index, entry)?;
+        let revoked = past.roots.last().and_then(|root| root.revoked_keys.get(&key)).map(ToString::to_string);
+        approvals.push(Approval {
+            approver: key.to_string(),
+            time: entry.time,
+            note: said.note,
+            entry: index as u64,
+            statement: entry.statement,
+            revoked,
+            is_trainer: trainers.contains(&key),
+        });
+    }
+    Ok(approvals)
+}
+
+/// How many approvals in the ledger hold, and what is wrong with the others.
+pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
+    let (mut verified, mut findings) = (0, Vec::new());
+    for (index, entry) in past.entries.iter().enumerate() {
+        let Subject::Approval { run, .. } = &entry.subject else { continue };
+        if only.is_some_and(|only| only != run) {
+            continue;
+        }
+        match read(past, index, entry) {
+            Ok(_) => verified += 1,
+            Err(error) => {
+                findings.push(Finding { what: format!("ledger entry {index} (approval)"), problem: error.to_string() });
+            }
+        }
+    }
+    (verified, findings)
+}
+
+/// An approval as its entry says it: of this run's adapter and decision, signed by a key that the trust root it names, which the
+/// ledger has before it, lets approve at the time of the entry.
+fn read(past: &Past, index: usize, entry: &Entry) -> Result<(KeyId, ApprovalStatement), WorkflowError> {
+    let wrong = |problem: String| WorkflowError::Record { what: format!("approval {}", entry.statement), problem };
+    let Subject::Approval { run, adapter, approver } = &entry.subject else {
+        return Err(wrong("is no approval".into()));
+    };
+    let failed = |source| WorkflowError::Statement { statement: entry.statement.to_string(), source };
+    let approver: KeyId = approver.parse().map_err(|_| wrong("names no key".into()))?;
+    let bytes = past.store.get(&entry.statement)?;
+    let entered = |root: &&VerifiedRoot| {
+        let subject = Subject::TrustRoot { version: root.version };
+        past.entries[..index].iter().any(|entry| entry.subject == subject)
+    };
+    // Signed under the root that it names; which that is, it says itself, and it has to hold under that one alone.
+    for root in past.roots.iter().filter(entered) {
+        let mut keys = root.keys_at(Role::Approver, entry.time);
+        keys.retain(|id, _| *id == approver);
+        let Ok((statement, _)) = Statement::verify(&bytes, &keys) else { continue };
+        let said: ApprovalStatement =
+            serde_json::from_value(statement.predicate).map_err(malformed(format!("approval {}", entry.statement)))?;
+        if said.trust_root != root.version {
+            continue;
+        }
+        let own = past.run(run)?;
+        let about = [ResourceDescriptor::new("adapter", *adapter)];
+        let fits = statement.predicate_type == APPROVAL_TYPE
+            && statement.subject == about
+            && said.run == *run
+            && own.adapter() == Some(*adapter)
+            && own.phases.get(&Phase::Record).is_some_and(|record| record.statement == said.record);
+        return if fits { Ok((approver, said)) } else { Err(wrong("is of something else than its entry".into())) };
+    }
+    Err(failed(freehold_trust::RecordedError::Envelope(freehold_trust::EnvelopeError::Unsigned)))
+}

@@ -1,0 +1,226 @@
+//! Who trained a model, on what, with which plugins and policies, who signed what, and where it was used.
+
+use std::collections::BTreeMap;
+
+use freehold_core::digest::Digest;
+use freehold_core::record::{Phase, Subject};
+use freehold_core::verdict::{Decision, Stage};
+use freehold_trust::VerifiedRoot;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::approvals::{Approval, approvals_of};
+use super::history::{Reign, reigns};
+use super::past::{Past, PastRun};
+use crate::run::{self, MetricReport, PolicyReport, ResolveDetail};
+use crate::{Home, WorkflowError};
+
+/// The base model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainedBase {
+    /// Its name in the recipe.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its license, by the recipe's word.
+    pub license: Option<String>,
+    /// The commit on its hub.
+    pub commit: Option<String>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainedData {
+    /// Its name.
+    pub name: String,
+    /// What it was for.
+    pub split: &'static str,
+    /// Its digest.
+    pub digest: Option<Digest>,
+    /// Its rows; records of earlier versions do not say.
+    pub rows: Option<u64>,
+    /// What it is labelled with.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainedPlugin {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it was used as: `transform`, `metric`, `policy at admit`, `policy at promote`.
+    pub used_as: Vec<String>,
+    /// Digest of its component.
+    pub component: Digest,
+    /// Digest of its signed manifest.
+    pub manifest: Digest,
+    /// The key that signed it.
+    pub signer: Option<String>,
+    /// Why it, or the key that signed it, was revoked since.
+    pub revoked: Option<String>,
+    /// Why its version had been yanked when it was used.
+    pub yanked: Option<String>,
+}
+
+/// A time in which the model had an alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Use {
+    /// The alias.
+    pub alias: String,
+    /// From when.
+    pub from: Timestamp,
+    /// Up to when; `None` while it lasts.
+    pub until: Option<Timestamp>,
+}
+
+/// All that an auditor asks about a model first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The run that made it.
+    pub run: String,
+    /// The adapter.
+    pub adapter: Option<Digest>,
+    /// When the run began and when its last phase ended.
+    pub started: Timestamp,
+    /// As above.
+    pub finished: Timestamp,
+    /// The trust root by which it is judged.
+    pub trust_root: u64,
+    /// The keys that signed the records of the run: whose home trained it.
+    pub recorded_by: Vec<String>,
+    /// The base model.
+    pub base: ExplainedBase,
+    /// The datasets.
+    pub data: Vec<ExplainedData>,
+    /// The plugins.
+    pub plugins: Vec<ExplainedPlugin>,
+    /// What was measured.
+    pub metrics: Vec<MetricReport>,
+    /// What policies said.
+    pub policies: Vec<PolicyReport>,
+    /// The decision; `None` while it is not recorded.
+    pub decision: Option<Decision>,
+    /// Why it was denied.
+    pub reason: Option<String>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
+    /// Where it was in use, and is.
+    pub uses: Vec<Use>,
+}
+
+/// Explains a model: what an alias names now, a run, or an adapter by its digest.
+///
+/// # Errors
+/// There is no such model; a record cannot be read.
+pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
+    let past = Past::open(home)?;
+    let name = past.run_of(model)?;
+    let run = past.run(&name)?;
+    let none = || WorkflowError::Record { what: name.clone(), problem: "has no phase".into() };
+    let (first, last) = run.phases.values().next().zip(run.phases.values().next_back()).ok_or_else(none)?;
+    let resolved = run.resolved()?;
+    let record = run.record(Phase::Record).map(run::recorded).transpose()?;
+    let report = match (run.phases.get(&Phase::Record), &record) {
+        (Some(recorded), Some(_)) => {
+            let records = run.phases.values().map(|phase| &phase.record);
+            Some(run::report_of(&name, records, (recorded.statement, &recorded.record), &past.store)?)
+        }
+        _ => None,
+    };
+    let (metrics, policies) = report.map(|report| (report.metrics, report.policies)).unwrap_or_default();
+    Ok(Explanation {
+        adapter: run.adapter(),
+        started: first.record.started,
+        finished: last.record.finished,
+        trust_root: first.record.trust_root,
+        recorded_by: run.signers().iter().map(ToString::to_string).collect(),
+        base: base(&run, &resolved)?,
+        data: data(&run, &resolved)?,
+        plugins: plugins(&run, &resolved, past.roots.last())?,
+        metrics,
+        policies,
+        decision: record.as_ref().map(|record| record.decision),
+        reason: record.and_then(|record| record.reason),
+        approvals: approvals_of(&past, &name)?,
+        uses: uses(&past, &name),
+        run: name.clone(),
+    })
+}
+
+fn base(run: &PastRun<'_>, resolved: &ResolveDetail) -> Result<ExplainedBase, WorkflowError> {
+    let base = &resolved.lock.base;
+    Ok(ExplainedBase {
+        name: base.name.clone(),
+        digest: base.digest,
+        license: run.recipe()?.base.license,
+        commit: base.commit.as_ref().map(ToString::to_string),
+    })
+}
+
+fn data(run: &PastRun<'_>, resolved: &ResolveDetail) -> Result<Vec<ExplainedData>, WorkflowError> {
+    let explained = |data: freehold_core::recipe::DataSettings| ExplainedData {
+        digest: resolved.lock.data.iter().find(|locked| locked.name == data.name).map(|locked| locked.digest),
+        rows: resolved.datasets.iter().find(|dataset| dataset.name == data.name).map(|dataset| dataset.rows),
+        split: data.split.as_str(),
+        name: data.name,
+        labels: data.labels,
+    };
+    Ok(run.recipe()?.data.into_iter().map(explained).collect())
+}
+
+fn plugins(
+    run: &PastRun<'_>,
+    resolved: &ResolveDetail,
+    newest: Option<&VerifiedRoot>,
+) -> Result<Vec<ExplainedPlugin>, WorkflowError> {
+    let recipe = run.recipe()?;
+    let explained = |plugin: &freehold_core::lock::LockedPlugin| {
+        let label = format!("{}@{}", plugin.name, plugin.version);
+        let signer = resolved.signers.get(&label).cloned();
+        let mut used_as = Vec::new();
+        if recipe.transform.iter().any(|used| used.plugin == plugin.name) {
+            used_as.push("transform".to_owned());
+        }
+        if recipe.metric.iter().any(|used| used.plugin == plugin.name) {
+            used_as.push("metric".into());
+        }
+        for stage in [Stage::Admit, Stage::Promote] {
+            if recipe.policy.iter().any(|used| used.plugin == plugin.name && used.stage == stage) {
+                used_as.push(format!("policy at {}", stage.as_str()));
+            }
+        }
+        let revoked = newest.and_then(|root| {
+            let digests = [&plugin.component, &plugin.manifest].into_iter().find_map(|d| root.revoked_digests.get(d));
+            let keys = root.revoked_keys.iter().find(|(key, _)| Some(key.to_string()) == signer);
+            digests.or(keys.map(|(_, why)| why)).map(ToString::to_string)
+        });
+        ExplainedPlugin {
+            name: plugin.name.to_string(),
+            version: plugin.version.to_string(),
+            used_as,
+            component: plugin.component,
+            manifest: plugin.manifest,
+            signer,
+            revoked,
+            yanked: resolved.yanked.get(&label).cloned(),
+        }
+    };
+    Ok(resolved.lock.plugin.iter().map(explained).collect())
+}
+
+fn uses(past: &Past, run: &str) -> Vec<Use> {
+    let named = past.entries.iter().filter_map(|entry| match &entry.subject {
+        Subject::Alias { alias, run: name, .. } if name == run => Some(alias),
+        _ => None,
+    });
+    let mut aliases: Vec<_> = named.collect();
+    aliases.dedup();
+    let of_alias = |alias: &freehold_core::name::Alias| {
+        let own = reigns(past, alias).into_iter().filter(|reign| reign.run == run);
+        let used = |Reign { from, until, .. }| Use { alias: alias.to_string(), from, until };
+        own.map(used).collect::<Vec<_>>()
+    };
+    aliases.into_iter().flat_map(of_alias).collect()
+}

@@ -1,0 +1,58 @@
+//! What an alias named, and when.
+
+use freehold_core::digest::Digest;
+use freehold_core::name::Alias;
+use freehold_core::record::Subject;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::past::Past;
+use super::time::Moment;
+use crate::{Home, WorkflowError};
+
+/// A time in which an alias named an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reign {
+    /// The adapter.
+    pub adapter: Digest,
+    /// The run that made it.
+    pub run: String,
+    /// From when.
+    pub from: Timestamp,
+    /// Up to when; `None` while it lasts.
+    pub until: Option<Timestamp>,
+    /// The ledger's entry that began it.
+    pub entry: u64,
+    /// The statement that says why.
+    pub statement: Digest,
+}
+
+/// What an alias named: all of it, oldest first, or only what it named at a moment or on a day.
+///
+/// # Errors
+/// No alias of this name was ever moved; a file cannot be read.
+pub fn history(home: &Home, alias: &Alias, at: Option<Moment>) -> Result<Vec<Reign>, WorkflowError> {
+    let reigns = reigns(&Past::open(home)?, alias);
+    if reigns.is_empty() {
+        return Err(WorkflowError::NoModel { model: alias.to_string() });
+    }
+    let wanted = |reign: &Reign| at.is_none_or(|at| at.meets(reign.from, reign.until));
+    Ok(reigns.into_iter().filter(wanted).collect())
+}
+
+pub(super) fn reigns(past: &Past, wanted: &Alias) -> Vec<Reign> {
+    let mut reigns: Vec<Reign> = Vec::new();
+    for (index, entry) in past.entries.iter().enumerate() {
+        let Subject::Alias { alias, adapter, run } = &entry.subject else { continue };
+        if alias != wanted {
+            continue;
+        }
+        if let Some(last) = reigns.last_mut() {
+            last.until = Some(entry.time);
+        }
+        let (from, statement) = (entry.time, entry.statement);
+        let reign = Reign { adapter: *adapter, run: run.clone(), from, until: None, entry: index as u64, statement };
+        reigns.push(reign);
+    }
+    reigns
+}

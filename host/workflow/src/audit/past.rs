@@ -1,0 +1,145 @@
+//! The records of a home, from the ledger and the store alone; each statement is verified when it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use freehold_core::digest::Digest;
+use freehold_core::evidence::Evidence;
+use freehold_core::recipe::Recipe;
+use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
+use freehold_core::verdict::Stage;
+use freehold_store::Store;
+use freehold_trust::{KeyId, VerifiedRoot};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::{no_run, run_names};
+use crate::run::{self, ADAPTER, ResolveDetail, output_of};
+use crate::statements::{malformed, read_signed_phase};
+use crate::{Home, WorkflowError, aliases};
+
+/// Everything that was recorded.
+pub(super) struct Past {
+    pub(super) store: Store,
+    pub(super) roots: Vec<VerifiedRoot>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A phase that ended.
+pub(super) struct PastPhase {
+    /// Its entry in the ledger.
+    pub(super) index: u64,
+    /// When it was entered.
+    pub(super) entered: Timestamp,
+    pub(super) statement: Digest,
+    pub(super) record: PhaseRecord,
+    /// The recorders who signed it.
+    pub(super) signers: BTreeSet<KeyId>,
+}
+
+/// The phases of a run.
+pub(super) struct PastRun<'p> {
+    pub(super) name: &'p str,
+    pub(super) phases: BTreeMap<Phase, PastPhase>,
+    store: &'p Store,
+}
+
+impl Past {
+    pub(super) fn open(home: &Home) -> Result<Self, WorkflowError> {
+        Ok(Self { store: home.store()?, roots: super::roots(home)?, entries: home.ledger()?.entries()? })
+    }
+
+    /// The names of all runs, oldest first.
+    pub(super) fn runs(&self) -> Vec<&str> {
+        run_names(&self.entries)
+    }
+
+    /// The run of this name.
+    pub(super) fn run<'p>(&'p self, name: &'p str) -> Result<PastRun<'p>, WorkflowError> {
+        let mut phases = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Subject::Phase { run, phase, .. } = &entry.subject else { continue };
+            if run == name {
+                let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
+                let (index, entered, statement) = (index as u64, entry.time, entry.statement);
+                phases.insert(*phase, PastPhase { index, entered, statement, record, signers });
+            }
+        }
+        if phases.is_empty() {
+            return Err(no_run(name, &self.entries));
+        }
+        Ok(PastRun { name, phases, store: &self.store })
+    }
+
+    /// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.
+    pub(super) fn run_of(&self, model: &str) -> Result<String, WorkflowError> {
+        if let Some(state) = aliases::after(&self.entries).remove(model) {
+            return Ok(state.run);
+        }
+        if self.runs().contains(&model) {
+            return Ok(model.into());
+        }
+        let digits = model.strip_prefix("sha256:").unwrap_or(model);
+        if digits.len() >= 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            for name in self.runs().into_iter().rev() {
+                let adapter = self.run(name)?.adapter();
+                if adapter.is_some_and(|adapter| adapter.hex().starts_with(&digits.to_lowercase())) {
+                    return Ok(name.into());
+                }
+            }
+        }
+        Err(WorkflowError::NoModel { model: model.into() })
+    }
+
+    /// The aliases that name a run now.
+    pub(super) fn aliases_of(&self, run: &str) -> Vec<String> {
+        let named = aliases::after(&self.entries).into_iter().filter(|(_, state)| state.run == run);
+        named.map(|(alias, _)| alias).collect()
+    }
+}
+
+impl PastRun<'_> {
+    pub(super) fn record(&self, phase: Phase) -> Option<&PhaseRecord> {
+        self.phases.get(&phase).map(|phase| &phase.record)
+    }
+
+    fn needed(&self, phase: Phase) -> Result<&PhaseRecord, WorkflowError> {
+        let problem = format!("phase {phase} has no statement");
+        self.record(phase).ok_or_else(|| WorkflowError::Record { what: self.name.into(), problem })
+    }
+
+    /// What phase resolve found.
+    pub(super) fn resolved(&self) -> Result<ResolveDetail, WorkflowError> {
+        run::resolved(self.needed(Phase::Resolve)?)
+    }
+
+    /// The recipe as it was run.
+    pub(super) fn recipe(&self) -> Result<Recipe, WorkflowError> {
+        self.kept(Phase::Resolve, "recipe")
+    }
+
+    /// What the policies of a stage were shown.
+    pub(super) fn evidence(&self, stage: Stage) -> Result<Evidence, WorkflowError> {
+        let phase = if stage == Stage::Admit { Phase::Admit } else { Phase::Promote };
+        self.kept(phase, &format!("evidence/{}", stage.as_str()))
+    }
+
+    fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {
+        let bytes = self.store.get(&output_of(self.needed(phase)?, name)?)?;
+        serde_json::from_slice(&bytes).map_err(malformed(format!("{name} of {}", self.name)))
+    }
+
+    /// The adapter that was trained.
+    pub(super) fn adapter(&self) -> Option<Digest> {
+        output_of(self.record(Phase::Train)?, ADAPTER).ok()
+    }
+
+    /// When the first phase began.
+    pub(super) fn started(&self) -> Option<Timestamp> {
+        self.phases.values().next().map(|phase| phase.record.started)
+    }
+
+    /// Everyone who signed a phase.
+    pub(super) fn signers(&self) -> BTreeSet<KeyId> {
+        self.phases.values().flat_map(|phase| phase.signers.iter().copied()).collect()
+    }
+}
