@@ -131,7 +131,7 @@ fn a_run_compared_with_what_is_no_longer_in_production_does_not_go_on() {
     let shown = project.run(&["audit", "show", "desk-3", "--json"]).expect(0).json();
     assert!(shown["report"]["metrics"][0]["production"].is_object(), "it was compared with production");
     let listed = project.run(&["audit", "list", "--json"]).expect(0).json();
-    assert_eq!(listed[0]["decision"], serde_json::Value::Null);
+    assert_eq!(listed[2]["decision"], serde_json::Value::Null);
     assert_eq!(listed[1]["aliases"][0], "desk@production");
     project.assert_intact();
 }

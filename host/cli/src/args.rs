@@ -73,6 +73,11 @@ pub(crate) enum Command {
     /// the ledger before the next begins, so that a run that was killed goes on after its last finished phase when the
     /// same recipe is run again.
     Run(RunArguments),
+    /// Run a recorded run again and compare its outputs bit for bit; nothing is recorded
+    ///
+    /// Recipe and lockfile are those of the record; data, base model and plugins are looked for in the folder. Says which input
+    /// is not what was recorded, or else the first phase of which an output differs. Exit code 4 if there is either.
+    Reproduce(ReproduceArguments),
     /// Say what a run would train on, and what that would take in time and memory, without training
     ///
     /// Resolves, admits, transforms and tokenises as a run does, and stops there. Nothing is signed, recorded or kept, and the
@@ -110,6 +115,21 @@ pub(crate) struct RunArguments {
     pub(crate) locked: bool,
     /// How many threads the engine and each transform may use; all of the machine if not said. The result is the same with
     /// any number
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReproduceArguments {
+    /// The run
+    pub(crate) run: String,
+    /// The folder that the paths of the recipe begin at
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// How many threads the engine and each transform may use; all of the machine if not said
     #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Let the recipe name paths below this folder as well; may be repeated

@@ -336,10 +336,20 @@ pub enum WorkflowError {
     #[error("generating: {0}")]
     Generate(#[from] GenerateError),
     /// Nothing of this name was made.
-    #[error("there is no model `{model}`: no alias, no run and no adapter has this name; `freehold audit list` shows all")]
+    #[error(
+        "there is no model `{model}`: no alias, no run and no adapter has this name; `freehold audit list` shows all"
+    )]
     NoModel {
         /// What was asked for.
         model: String,
+    },
+    /// A run cannot be replayed.
+    #[error("run `{run}` cannot be replayed: {problem}")]
+    Replay {
+        /// The run.
+        run: String,
+        /// Why not.
+        problem: String,
     },
     /// A run cannot be approved.
     #[error("run `{run}` cannot be approved: {problem}")]
@@ -413,6 +423,7 @@ impl WorkflowError {
             | Self::NoRun { .. }
             | Self::NoModel { .. }
             | Self::Approval { .. }
+            | Self::Replay { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)

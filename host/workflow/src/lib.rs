@@ -40,12 +40,13 @@ pub use host::HOST_FILE;
 pub use keys::KeyEntry;
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
-pub use project::Project;
+pub use project::{Files, Project};
 pub use publish::{Publication, Signing, publish};
 pub use resolution::{Choice, ResolutionError, Wanted};
 pub use run::{
     Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
-    Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check, run,
+    Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check,
+    reproduce, run,
 };
 pub use trust::RootSigning;
 pub use update::{PluginUpdate, UpdateReport, update};

@@ -12,6 +12,9 @@ use crate::WorkflowError;
 const RECIPE_LIMIT: u64 = 1 << 20;
 const LOCK_FILE: &str = "freehold.lock";
 
+/// A folder, and the further folders that may be named, by absolute path.
+pub type Files = (Dir, Vec<(PathBuf, Dir)>);
+
 /// A recipe with its surroundings.
 #[derive(Debug)]
 pub struct Project {
@@ -23,6 +26,8 @@ pub struct Project {
     pub document: String,
     /// What it says.
     pub recipe: Recipe,
+    /// The lockfile that is used in the place of the one beside the recipe.
+    recorded_lock: Option<Lockfile>,
 }
 
 impl Project {
@@ -36,7 +41,15 @@ impl Project {
             error,
         })?;
         let roots = roots.into_iter().map(|(path, dir)| (path, Arc::new(dir))).collect();
-        Ok(Self { dir: Arc::new(dir), roots, recipe_file: recipe_file.into(), document, recipe })
+        let recipe_file = recipe_file.into();
+        Ok(Self { dir: Arc::new(dir), roots, recipe_file, document, recipe, recorded_lock: None })
+    }
+
+    /// A recipe and a lockfile from a record, with the files of a folder. What lies in it beside them is not looked at.
+    pub(crate) fn recorded((dir, roots): Files, recipe: Recipe, lock: Lockfile) -> Self {
+        let roots = roots.into_iter().map(|(path, dir)| (path, Arc::new(dir))).collect();
+        let (recipe_file, document) = ("freehold.toml".into(), String::new());
+        Self { dir: Arc::new(dir), roots, recipe_file, document, recipe, recorded_lock: Some(lock) }
     }
 
     /// Where the path is that `key` of the recipe names. Nothing is opened yet.
@@ -73,6 +86,9 @@ impl Project {
 
     /// The lockfile, if there is one.
     pub(crate) fn lockfile(&self) -> Result<Option<Lockfile>, WorkflowError> {
+        if let Some(lock) = &self.recorded_lock {
+            return Ok(Some(lock.clone()));
+        }
         let file = self.lock_file();
         let bytes = match freehold_files::read(&self.dir, &file, RECIPE_LIMIT) {
             Ok(bytes) => bytes,

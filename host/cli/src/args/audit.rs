@@ -51,6 +51,14 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "DATE")]
         at: Option<Moment>,
     },
+    /// Run every metric and policy of a run again from what was recorded, and compare byte for byte; exit code 4 if one differs
+    Replay {
+        /// The run
+        run: String,
+        /// A file that a plugin of the run was granted; may be repeated. Records keep only their digests
+        #[arg(long = "asset", value_name = "FILE")]
+        assets: Vec<PathBuf>,
+    },
     /// Verify trust roots, ledger, statements and blobs, offline
     Verify {
         /// Verify the statements of this run only; files are always verified

@@ -13,6 +13,7 @@ mod model;
 mod plugin;
 mod pulled;
 mod report;
+mod reproduce;
 mod run;
 mod trust;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Init => init::run(&home, terminal),
         Command::Check(arguments) => check::run(&home, &arguments, terminal),
         Command::Run(arguments) => run::run(&home, &arguments, terminal),
+        Command::Reproduce(arguments) => reproduce::run(&home, &arguments, terminal),
         Command::Key(command) => key::run(&home, command, terminal),
         Command::Trust(command) => trust::run(&home, command, terminal),
         Command::Plugin(command) => plugin::run(&home, command, terminal),

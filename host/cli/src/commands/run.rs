@@ -35,16 +35,15 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
 pub(super) fn open(arguments: &RunArguments) -> Result<(Project, RunOptions), Failure> {
     let (folder, name) = split(&arguments.recipe)?;
     let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
-    let options = RunOptions { locked: arguments.locked, threads: arguments.threads.unwrap_or_else(threads) };
-    if let Some(threads) = arguments.threads {
-        freehold_engine::use_threads(threads);
-    }
-    Ok((project, options))
+    Ok((project, RunOptions { locked: arguments.locked, threads: threads(arguments.threads) }))
 }
 
-/// As many as the machine runs at a time.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// Lets the engine compute with so many threads, or else with as many as the machine runs at a time; gives how many that are.
+pub(super) fn threads(asked: Option<usize>) -> usize {
+    if let Some(threads) = asked {
+        freehold_engine::use_threads(threads);
+    }
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Folders that the operator allows, by absolute path.

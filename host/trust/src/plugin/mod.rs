@@ -28,6 +28,7 @@ pub struct VerifiedPlugin {
     component: Vec<u8>,
     signer: KeyId,
     envelope: Digest,
+    signed: Vec<u8>,
 }
 
 impl VerifiedPlugin {
@@ -49,6 +50,11 @@ impl VerifiedPlugin {
     /// Digest of the signed manifest.
     pub fn envelope(&self) -> Digest {
         self.envelope
+    }
+
+    /// The bytes of the signed manifest.
+    pub fn signed_manifest(&self) -> &[u8] {
+        &self.signed
     }
 }
 
@@ -167,7 +173,7 @@ pub fn verify_plugin(
         return Err(PluginError::Incompatible { plugin: plugin(), problem });
     }
     manifest.check().map_err(|problem| PluginError::Manifest { plugin: plugin(), problem })?;
-    Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope) })
+    Ok(VerifiedPlugin { manifest, component, signer, envelope: Digest::of(envelope), signed: envelope.to_vec() })
 }
 
 /// The signer that counts: not revoked, allowed to publish the name, and with a key that was good when the manifest says that

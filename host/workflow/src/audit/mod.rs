@@ -9,6 +9,7 @@ mod impact;
 mod list;
 mod past;
 mod preregistered;
+mod replay;
 mod time;
 mod verify;
 
@@ -34,6 +35,7 @@ pub use history::{Reign, history};
 pub use impact::{Suspect, Touched, impact};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use preregistered::Bar;
+pub use replay::{Replay, Replayed, replay};
 pub use time::Moment;
 pub use verify::{Finding, Request, Verification, verify};
 
@@ -89,7 +91,7 @@ fn run_names(entries: &[Entry]) -> Vec<&str> {
     names
 }
 
-fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
+pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
     let names = run_names(entries);
     let hint = match freehold_core::toml_text::nearest(run, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -1,21 +1,19 @@
 //! A check: everything that a run does before it trains, without a trace. What phases keep goes to a store of the check's own,
 //! which is removed; no key is opened, so that nothing can be signed; the lockfile stays as it is.
 
-use freehold_core::digest::Digest;
-use freehold_core::record::{Phase, PhaseRecord};
+use freehold_core::record::Phase;
 use freehold_core::verdict::Stage;
 use freehold_engine::{Forecast, HeldOut, Training};
-use freehold_files::{FileError, Lock};
-use freehold_store::Store;
 use serde::Serialize;
 
-use super::journal::{Carrier, Done, PhaseOutput, Work, next_run};
+use super::journal::{Carrier, PhaseOutput, next_run};
+use super::rehearsal::{Rehearsal, Scratch};
 use super::report::{self, DatasetReport, PluginReport, PolicyReport};
 use super::resolve::{self, Resolved};
 use super::tokenise::{self, Prepared};
 use super::validate::{CountSettings, DataProblem, Validation};
 use super::{RunOptions, judge, key_of, train, transform};
-use crate::observe::{Event, Observer};
+use crate::observe::Observer;
 use crate::statements::Recorder;
 use crate::{Home, Project, WorkflowError};
 
@@ -64,60 +62,6 @@ impl From<DataProblem> for ProblemReport {
     }
 }
 
-/// The store of a check. It is removed when the check ends; what a killed one left is removed by the next.
-struct Scratch<'h> {
-    home: &'h Home,
-    _lock: Lock,
-}
-
-impl<'h> Scratch<'h> {
-    fn make(home: &'h Home) -> Result<(Self, Store), WorkflowError> {
-        let scratch = Self { home, _lock: home.lock(FOLDER)? };
-        scratch.remove()?;
-        freehold_files::make_folder(&home.dir, FOLDER)?;
-        let store = Store::open(home.folder(FOLDER)?)?;
-        Ok((scratch, store))
-    }
-
-    fn remove(&self) -> Result<(), WorkflowError> {
-        match self.home.dir.remove_dir_all(FOLDER) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(FileError::Io { action: "remove the folder", path: FOLDER.into(), source }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = self.remove() {
-            tracing::warn!("{error}");
-        }
-    }
-}
-
-/// The phases of a run that are carried out and not recorded.
-struct Rehearsal<'a> {
-    carrier: Carrier<'a>,
-    done: Done,
-    observer: &'a mut dyn Observer,
-}
-
-impl Rehearsal<'_> {
-    fn phase(
-        &mut self,
-        phase: Phase,
-        work: impl FnOnce(&mut Work<'_>) -> Result<PhaseOutput, WorkflowError>,
-    ) -> Result<PhaseRecord, WorkflowError> {
-        let record = self.carrier.carry_out(phase, &self.done, &mut *self.observer, work)?;
-        // There is no statement, hence no digest of one.
-        self.done.insert(phase, (Digest::of(b""), record.clone()));
-        self.observer.observe(Event::PhaseFinished { phase, earlier: false });
-        Ok(record)
-    }
-}
-
 /// Does what a run of the recipe does before it trains, says what it would train on and what that would take, and leaves
 /// nothing behind.
 ///
@@ -129,7 +73,7 @@ pub fn check(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<CheckReport, WorkflowError> {
-    let (_scratch, store) = Scratch::make(home)?;
+    let (_scratch, store) = Scratch::make(home, FOLDER)?;
     let recorder = Recorder::without_keys(home, store)?;
     let sandbox = home.sandbox()?;
     let resolved = resolve::resolve(home, project, &recorder.root, &sandbox, options.locked, observer)?;
@@ -149,7 +93,7 @@ pub fn check(
     };
     let (run, key) = (report.run.clone(), key_of(&resolved.lock)?);
     let carrier = Carrier { recorder: &recorder, run: &run, key, threads: options.threads };
-    let mut rehearsal = Rehearsal { carrier, done: Done::new(), observer };
+    let mut rehearsal = Rehearsal::new(carrier, observer);
     rehearse(project, &resolved, &mut rehearsal, &mut report)?;
     Ok(report)
 }

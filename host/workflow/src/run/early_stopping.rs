@@ -18,7 +18,7 @@ pub(super) enum Measure<'a> {
     /// The loss of what the held-out rows should answer.
     Loss(Vec<Example>),
     /// A metric.
-    Metric(Box<Examiner<'a>>, &'a ReadyPlugin),
+    Metric(Box<Examiner>, &'a ReadyPlugin),
 }
 
 impl<'a> Measure<'a> {

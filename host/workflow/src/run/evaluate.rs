@@ -1,26 +1,27 @@
 //! Phase evaluate: base, adapted and production model answer the held-out rows; metrics say how well.
 
-use freehold_core::batch::{Batch, Column, ColumnData, TextColumn};
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Measurement;
 use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_engine::{ChatTokenizer, GenerateSettings, Learned, Model, generate};
-use freehold_rows::{BATCH_BYTES, BATCH_ROWS};
-use freehold_sandbox::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::dialogues::{Dialogue, Dialogues};
 use super::journal::{PhaseOutput, Work, detail};
+use super::measure::{AnsweredRow, Asked, measure, statistics};
 use super::plugins::ReadyPlugin;
 use super::resolve::Resolved;
 use super::tokenise;
 use super::train::{self, BASE_DIGEST};
 use crate::observe::progress;
-use crate::resample::{Resamples, difference, estimate};
+use crate::resample::Resamples;
 use crate::{AliasState, Project, WorkflowError, aliases};
+
+/// What the names of outputs with the answers of a model begin with; what follows is the model: `base`, `adapted`, `production`.
+pub(crate) const PREDICTIONS: &str = "predictions";
 
 /// What was in production when this run was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,28 +89,17 @@ struct Answers {
     texts: Vec<String>,
 }
 
-/// How many rows the next batch has: it ends as those of data do.
-fn batch_rows(rows: &[(&Question, &String)]) -> usize {
-    let mut bytes = 0;
-    let full = rows.iter().take(BATCH_ROWS).position(|(question, answer)| {
-        bytes += question.prompt.len() + question.reference.len() + answer.len();
-        bytes >= BATCH_BYTES
-    });
-    full.map_or(rows.len().min(BATCH_ROWS), |last| last + 1)
-}
-
-pub(super) struct Examiner<'a> {
+pub(super) struct Examiner {
     model: Model,
     tokenizer: ChatTokenizer,
     questions: Vec<Question>,
     max_new_tokens: usize,
     prompts: Vec<Vec<u32>>,
-    project: &'a Project,
 }
 
-impl<'a> Examiner<'a> {
+impl Examiner {
     pub(super) fn new(
-        project: &'a Project,
+        project: &Project,
         resolved: &Resolved,
         model: Model,
         work: &Work<'_>,
@@ -118,7 +108,7 @@ impl<'a> Examiner<'a> {
         let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
         let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
         let max_new_tokens = project.recipe.evaluate.max_new_tokens;
-        Ok(Self { model, tokenizer, questions, max_new_tokens, prompts, project })
+        Ok(Self { model, tokenizer, questions, max_new_tokens, prompts })
     }
 
     /// A metric of the answers of what was learnt so far; turned round if lower is better.
@@ -131,7 +121,7 @@ impl<'a> Examiner<'a> {
         let answers = self.answers("so far", Some(learned), work)?;
         let mut metric = ready.plugin.metric(ready.grants.clone())?;
         let description = metric.describe()?;
-        let statistics = self.statistics(&mut metric, &answers)?;
+        let statistics = statistics(&mut metric, &self.answered(&answers))?;
         let width = description.statistics.len().max(1);
         let mut sums = vec![0.0; width];
         for row in statistics.chunks_exact(width) {
@@ -165,80 +155,14 @@ impl<'a> Examiner<'a> {
         Ok(Answers { name, texts })
     }
 
-    /// The statistics of every row: in batches, as `width` numbers a row.
-    fn statistics(&self, metric: &mut freehold_sandbox::Metric, answers: &Answers) -> Result<Vec<f64>, WorkflowError> {
-        let mut statistics = Vec::new();
-        let rows: Vec<_> = self.questions.iter().zip(&answers.texts).collect();
-        let mut first = 0;
-        while first < rows.len() {
-            let rows = &rows[first..first + batch_rows(&rows[first..])];
-            let text = |name: &str, values: TextColumn| Column {
-                name: name.into(),
-                data: ColumnData::Text(values),
-                validity: None,
-            };
-            let columns = vec![
-                text("prompt", rows.iter().map(|(question, _)| question.prompt.as_str()).collect()),
-                text("reference", rows.iter().map(|(question, _)| question.reference.as_str()).collect()),
-                text("prediction", rows.iter().map(|(_, answer)| answer.as_str()).collect()),
-            ];
-            let batch = Batch::new(first as u64, rows.len(), columns);
-            let shape = |problem| SandboxError::Shape { plugin: "predictions".into(), problem };
-            statistics.extend(metric.statistics(&batch.map_err(shape)?)?);
-            first += rows.len();
-        }
-        Ok(statistics)
-    }
-
-    fn measure(
-        &self,
-        name: &str,
-        ready: &ReadyPlugin,
-        answers: &[Answers],
-        resamples: &Resamples,
-    ) -> Result<(Measurement, MeteredMetric), WorkflowError> {
-        let confidence = self.project.recipe.evaluate.confidence;
-        // One that counted its calls could favour a model for being asked about second: each model gets a fresh instance, and
-        // so does each look at sums.
-        let fresh = || -> Result<_, SandboxError> {
-            let mut metric = ready.plugin.metric(ready.grants.clone())?;
-            let description = metric.describe()?;
-            Ok((metric, description))
+    /// The questions with the answers of a model.
+    fn answered<'r>(&'r self, answers: &'r Answers) -> Vec<AnsweredRow<'r>> {
+        let row = |(question, prediction): (&'r Question, &'r String)| AnsweredRow {
+            prompt: &question.prompt,
+            reference: &question.reference,
+            prediction,
         };
-        let (_, description) = fresh()?;
-        let (mut values, mut usage) = (Vec::new(), Usage::default());
-        for answers in answers {
-            let (mut metric, _) = fresh()?;
-            let statistics = self.statistics(&mut metric, answers)?;
-            usage.add(&metric.usage());
-            let (mut metric, _) = fresh()?;
-            values.push(metric.values(&resamples.sums(&statistics, description.statistics.len()))?);
-            usage.add(&metric.usage());
-        }
-        let missing = || WorkflowError::Record {
-            what: format!("metric `{name}`"),
-            problem: "has no value to estimate from".into(),
-        };
-        let one = |at: usize| values.get(at).and_then(|values| estimate(values, confidence));
-        let over_production = values.get(1).zip(values.get(2)).and_then(|(a, b)| difference(a, b, confidence));
-        if over_production.is_some_and(|over| ![over.value, over.low, over.high].iter().all(|n| n.is_finite())) {
-            let problem = "two of its values are too far apart for a finite difference".into();
-            return Err(SandboxError::Numbers { plugin: ready.locked.name.to_string(), problem }.into());
-        }
-        let measurement = Measurement {
-            metric: name.into(),
-            higher_is_better: description.higher_is_better,
-            rows: self.questions.len() as u64,
-            confidence,
-            base: one(0).ok_or_else(missing)?,
-            adapted: one(1).ok_or_else(missing)?,
-            production: one(2),
-            over_production,
-            attributes: Vec::new(),
-        };
-        let metered =
-            MeteredMetric { plugin: ready.locked.name.to_string(), version: ready.locked.version.to_string(), usage };
-        Ok((measurement, metered))
+        self.questions.iter().zip(&answers.texts).map(row).collect()
     }
 }
 
@@ -258,12 +182,16 @@ pub(crate) fn evaluate(
     }
     let rows = examiner.questions.len();
     let resamples = Resamples::new(rows, recipe.evaluate.resamples, recipe.run.seed);
+    let models: Vec<_> = answers.iter().map(|answers| examiner.answered(answers)).collect();
+    let confidence = recipe.evaluate.confidence;
     let (mut measurements, mut metrics) = (Vec::new(), Vec::new());
     for (settings, ready) in recipe.metric.iter().zip(&resolved.metrics) {
         progress(work.observer, "metrics", measurements.len(), recipe.metric.len(), settings.measurement().into());
-        let (measurement, metered) = examiner.measure(settings.measurement(), ready, &answers, &resamples)?;
+        let asked = Asked { plugin: &ready.plugin, grants: &ready.grants, resamples: &resamples, confidence };
+        let (measurement, usage) = measure(settings.measurement(), asked, &models)?;
         measurements.push(measurement);
-        metrics.push(metered);
+        let (plugin, version) = (ready.locked.name.to_string(), ready.locked.version.to_string());
+        metrics.push(MeteredMetric { plugin, version, usage });
     }
     let mut outputs = Vec::new();
     for answers in &answers {
@@ -272,7 +200,7 @@ pub(crate) fn evaluate(
             let row = json!({ "prompt": question.prompt, "reference": question.reference, "prediction": text });
             rows.write(format!("{row}\n").as_bytes())?;
         }
-        outputs.push(Material::kept(format!("predictions/{}", answers.name), rows.finish()?));
+        outputs.push(Material::kept(format!("{PREDICTIONS}/{}", answers.name), rows.finish()?));
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
@@ -299,15 +227,5 @@ mod tests {
         let before = json!({ "rows": 3, "production": null, "measurements": [] });
         let detail: EvaluateDetail = serde_json::from_value(before).unwrap();
         assert_eq!((detail.rows, detail.metrics), (3, vec![]));
-    }
-
-    #[test]
-    fn a_batch_of_answers_ends_with_its_rows_or_its_bytes() {
-        let question = |bytes: usize| Question { tokens: vec![], prompt: "x".repeat(bytes), reference: String::new() };
-        let (short, long, answer) = (question(1), question(BATCH_BYTES / 2), String::new());
-        assert_eq!(batch_rows(&[]), 0);
-        assert_eq!(batch_rows(&[(&short, &answer); 9]), 9);
-        assert_eq!(batch_rows(&[(&short, &answer); 2 * BATCH_ROWS]), BATCH_ROWS);
-        assert_eq!(batch_rows(&[(&short, &answer), (&long, &answer), (&long, &answer), (&long, &answer)]), 3);
     }
 }

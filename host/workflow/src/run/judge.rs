@@ -1,15 +1,16 @@
 //! Phases admit and promote: every policy of the stage is asked. One that gives no verdict denies.
 
 use freehold_core::digest::Digest;
+use freehold_core::evidence::Evidence;
 use freehold_core::limits::Usage;
 use freehold_core::record::{Material, PhaseRecord};
 use freehold_core::verdict::{Decision, Outcome, Stage, Verdict};
+use freehold_sandbox::{Grants, Plugin};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::EvaluateDetail;
 use super::evidence;
 use super::journal::{PhaseOutput, Work, detail};
-use super::plugins::ReadyPlugin;
 use super::resolve::Resolved;
 use crate::observe::progress;
 use crate::statements::malformed;
@@ -59,7 +60,7 @@ pub(crate) fn judge(
     let mut verdicts = Vec::new();
     for (done, ready) in asked.iter().enumerate() {
         progress(work.observer, "policies", done, asked.len(), ready.locked.name.to_string());
-        let (verdict, usage) = ask(ready, &evidence);
+        let (verdict, usage) = ask(&ready.plugin, &ready.grants, &evidence);
         verdicts.push(JudgedPolicy {
             plugin: ready.locked.name.to_string(),
             version: ready.locked.version.to_string(),
@@ -78,14 +79,15 @@ pub(crate) fn judge(
     PhaseOutput::new(inputs, outputs, &JudgeDetail { stage, allowed, verdicts })
 }
 
-fn ask(ready: &ReadyPlugin, evidence: &freehold_core::evidence::Evidence) -> (Verdict, Usage) {
-    let (asked, usage) = match ready.plugin.policy() {
-        Ok(policy) => policy.check(ready.grants.clone(), evidence),
+/// What a policy says; one that gives no verdict denies.
+pub(crate) fn ask(plugin: &Plugin, grants: &Grants, evidence: &Evidence) -> (Verdict, Usage) {
+    let (asked, usage) = match plugin.policy() {
+        Ok(policy) => policy.check(grants.clone(), evidence),
         Err(error) => (Err(error), Usage::default()),
     };
     let verdict = asked.unwrap_or_else(|error| {
         if let Some(trace) = error.trace() {
-            tracing::info!(plugin = %ready.locked.name, "was in:\n{trace}");
+            tracing::info!(plugin = %plugin.manifest().name, "was in:\n{trace}");
         }
         let reason = format!("no verdict: {error}; {}", error.remedy());
         Verdict::denied_for_lack_of_one(error.code(), reason)

@@ -158,6 +158,17 @@ pub(super) fn folder(home: &Home, run: &str) -> Option<String> {
     home.dir.is_dir(&folder).then_some(folder)
 }
 
+/// Removes what was written of a training.
+pub(super) fn remove(home: &Home, run: &str) -> Result<(), WorkflowError> {
+    let folder = format!("{FOLDER}/{run}");
+    match home.dir.remove_dir_all(&folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::Io { action: "remove the folder", path: folder.into(), source }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A file that is only added to.
 struct Appended {
     file: File,

@@ -9,11 +9,14 @@ mod evidence;
 mod journal;
 mod judge;
 mod lineage;
+mod measure;
 mod metrics;
 mod pipeline;
 mod plugins;
 mod provenance;
+mod rehearsal;
 mod report;
+mod reproduce;
 mod resolve;
 mod tokenise;
 mod tokenised;
@@ -35,13 +38,17 @@ use journal::Journal;
 use resolve::Resolved;
 
 pub use check::{CheckReport, check};
-pub(crate) use evaluate::read as evaluated;
+pub(crate) use evaluate::{PREDICTIONS, read as evaluated};
 pub(crate) use journal::output_of;
-pub(crate) use judge::{JudgedPolicy, read as judged};
+pub(crate) use judge::{JudgedPolicy, ask, read as judged};
+pub(crate) use measure::{AnsweredRow, Asked, measure};
 pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
-pub(crate) use resolve::{ResolveDetail, document as lock_document, read as resolved};
+pub use reproduce::{Remade, Reproduction, reproduce};
+pub(crate) use resolve::{
+    ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
+};
 pub(crate) use train::ADAPTER;
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 

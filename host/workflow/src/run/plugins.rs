@@ -23,6 +23,8 @@ pub(crate) struct ReadyPlugin {
     pub(crate) grants: Grants,
     pub(crate) signer: KeyId,
     pub(crate) locked: LockedPlugin,
+    /// What it was loaded from: the record keeps it, so that its verdicts and values can be had again.
+    pub(crate) verified: VerifiedPlugin,
     /// Why its version was yanked, if it was.
     pub(crate) yanked: Option<String>,
 }
@@ -75,7 +77,8 @@ impl PluginLoader<'_> {
         let locked =
             LockedPlugin { name: name.clone(), version, component: manifest.component, manifest: verified.envelope() };
         let plugin = self.sandbox.load(&verified)?;
-        Ok(ReadyPlugin { plugin, grants: Grants::new(settings, assets), signer: verified.signer(), locked, yanked })
+        let (grants, signer) = (Grants::new(settings, assets), verified.signer());
+        Ok(ReadyPlugin { plugin, grants, signer, locked, verified, yanked })
     }
 
     /// The version to use, verified, and that it is what was locked if its version is.

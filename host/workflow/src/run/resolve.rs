@@ -211,7 +211,17 @@ pub(crate) fn document(lock: &Lockfile) -> Result<String, WorkflowError> {
     lock.to_document().map_err(|error| WorkflowError::Record { what: "lockfile".into(), problem: error.to_string() })
 }
 
-/// The statement of the phase: recipe and lockfile are kept, data and base model are only named.
+/// Name of the output: the component of a plugin, `publisher/name@version`.
+pub(crate) fn component_output(plugin: &str) -> String {
+    format!("plugin/{plugin}")
+}
+
+/// Name of the output: the signed manifest of a plugin.
+pub(crate) fn manifest_output(plugin: &str) -> String {
+    format!("manifest/{plugin}")
+}
+
+/// The statement of the phase: recipe, lockfile and plugins are kept, data and base model are only named.
 pub(crate) fn record(
     project: &Project,
     resolved: &Resolved,
@@ -227,12 +237,17 @@ pub(crate) fn record(
             .map(|plugin| Material::referenced(format!("plugin/{}@{}", plugin.name, plugin.version), plugin.component)),
     );
     let recipe = serde_json::to_vec_pretty(&project.recipe).map_err(malformed("recipe"))?;
-    let outputs = vec![
+    let mut outputs = vec![
         Material::kept("recipe", work.store().put(&recipe)?),
         Material::kept("lockfile", work.store().put(document(lock)?.as_bytes())?),
     ];
     let name = |plugin: &ReadyPlugin| format!("{}@{}", plugin.locked.name, plugin.locked.version);
     let plugins = resolved.plugins();
+    for plugin in &plugins {
+        let (name, verified) = (name(plugin), &plugin.verified);
+        outputs.push(Material::kept(component_output(&name), work.store().put(verified.component())?));
+        outputs.push(Material::kept(manifest_output(&name), work.store().put(verified.signed_manifest())?));
+    }
     let files = resolved.base.files().iter();
     let detail = ResolveDetail {
         lock: lock.clone(),

@@ -64,6 +64,21 @@ pub(crate) fn tokenise(
             (made, validation)
         }
     };
+    output(tokenised, validation, work)
+}
+
+/// The same, whatever was tokenised before.
+pub(crate) fn tokenise_anew(
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
+    let settings = CountSettings::of(&project.recipe, &resolved.base);
+    let (made, validation) = make(&tokenizer(project, resolved)?, settings, work)?;
+    output(made, validation, work)
+}
+
+fn output(tokenised: Tokenised, validation: Validation, work: &mut Work<'_>) -> Result<PhaseOutput, WorkflowError> {
     work.observer.observe(Event::Validated(Box::new(validation)));
     let Tokenised { tokens, validation, detail } = tokenised;
     let outputs = vec![Material::kept(TOKENS, tokens), Material::kept(VALIDATION, validation)];

@@ -18,6 +18,7 @@ use crate::page::{Terminal, headline, pairs, say, table};
 
 use questions::KeyNames;
 
+const ASSET_BYTES_MAX: u64 = 64 << 20;
 const NOTE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -56,6 +57,12 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
         AuditCommand::History { alias, at } => {
             terminal.print(&audit::history(&home, &alias, at)?, |reigns| questions::history(reigns));
             Ok(ExitCode::Done)
+        }
+        AuditCommand::Replay { run, assets } => {
+            let files = assets.iter().map(|path| read_file(path, ASSET_BYTES_MAX)).collect::<Result<Vec<_>, _>>()?;
+            let replay = audit::replay(&home, &run, files)?;
+            terminal.print(&replay, questions::replay);
+            Ok(if replay.same { ExitCode::Done } else { ExitCode::Unverified })
         }
         AuditCommand::Verify { run, root_key, checkpoints, preregistered, offline: _ } => {
             let root_key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;

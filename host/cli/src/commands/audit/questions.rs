@@ -2,7 +2,9 @@
 
 use freehold_trust::KeyId;
 use freehold_workflow::Home;
-use freehold_workflow::audit::{Approvals, Bar, Explanation, Listed, Reign, RunDiff, RunSummary, Touched};
+use freehold_workflow::audit::{
+    Approvals, Bar, Explanation, Listed, Reign, Replay, Replayed, RunDiff, RunSummary, Touched,
+};
 use jiff::Timestamp;
 
 use super::decided;
@@ -185,6 +187,19 @@ pub(super) fn history(reigns: &[Reign]) {
         vec![minute(reign.from), until, reign.run.clone(), reign.adapter.short(), reign.entry.to_string()]
     };
     table(&["From (UTC)", "Until", "Run", "Adapter", "Entry"], reigns.iter().map(row).collect());
+}
+
+pub(super) fn replay(replay: &Replay) {
+    let row = |one: &Replayed| {
+        let result = if one.same { "the same".into() } else { format!("{}, recorded was {}", one.now, one.recorded) };
+        vec![one.kind.clone(), one.name.clone(), one.plugin.clone(), result]
+    };
+    table(&["What", "Name", "Plugin", "Result"], replay.replayed.iter().map(row).collect());
+    say(match (replay.replayed.is_empty(), replay.same) {
+        (true, _) => "The run asked no metric and no policy.",
+        (false, true) => "Replayed: every value and verdict is what was recorded, byte for byte.",
+        (false, false) => "Something differs from what was recorded.",
+    });
 }
 
 pub(super) fn bars(bars: &[Bar]) {
