@@ -210,6 +210,60 @@ fn a_record_whose_adapter_or_provenance_is_not_that_of_the_run() {
 }
 
 #[test]
+fn an_approval_that_no_approver_gave_or_that_is_of_something_else() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    project.run_recipe(&Recipe { name: "other".into(), ..Recipe::default() }).expect(0);
+    for name in ["ada", "eve"] {
+        project.run(&["key", "new", name]).expect(0);
+    }
+    project.run(&["trust", "add", "--role", "approver", "--key", "ada"]).expect(0);
+    project.run(&["approve", "desk-1", "--key", "ada"]).expect(0);
+    project.assert_intact();
+    let pem = |name: &str| String::from_utf8(project.read(&format!("home/keys/{name}.pem"))).unwrap();
+    let [ada, eve] = ["ada", "eve"].map(|name| SecretKey::from_pem(&pem(name)).unwrap());
+    let forge = |by: &SecretKey, named: &SecretKey, change: &dyn Fn(&Insider, &mut Value), of: &str, says: &str| {
+        let insider = Insider::of(project.fork());
+        let adapter = insider.adapter_of(of);
+        let record = insider.phase_entry(of, Phase::Record).statement;
+        let mut predicate = json!({ "run": of, "record": record, "note": null, "trust_root": 3 });
+        change(&insider, &mut predicate);
+        let subject = vec![ResourceDescriptor::new("adapter", adapter)];
+        let signed = Statement::new(subject, "urn:freehold:approval:v1", predicate).sign(by).to_bytes();
+        let statement = insider.store.put(&signed).unwrap();
+        let approver = named.public().id().to_string();
+        insider.enter(Subject::Approval { run: of.into(), adapter, approver }, statement);
+        let verified = insider.verify();
+        if says.is_empty() {
+            verified.expect(0);
+            return;
+        }
+        verified.expect(4).says(&["(approval)", says]);
+        // What does not hold is an answer to no question.
+        insider.project.run(&["audit", "approvals", of]).expect(4);
+    };
+    forge(&ada, &ada, &|_, _| (), "other-1", "");
+    forge(&eve, &eve, &|_, _| (), "other-1", "not trusted for this");
+    forge(&eve, &ada, &|_, _| (), "other-1", "not trusted for this");
+    forge(&ada, &ada, &|_, said| said["run"] = json!("desk-1"), "other-1", "is of something else than its entry");
+    let of_desk = |insider: &Insider, said: &mut Value| {
+        said["record"] = json!(insider.phase_entry("desk-1", Phase::Record).statement);
+    };
+    forge(&ada, &ada, &of_desk, "other-1", "is of something else than its entry");
+    // Under the root before she was an approver, and under one that there is not.
+    forge(&ada, &ada, &|_, said| said["trust_root"] = json!(2), "other-1", "not trusted for this");
+    forge(&ada, &ada, &|_, said| said["trust_root"] = json!(9), "other-1", "which there is not");
+
+    // A good approval entered again for another run.
+    let insider = Insider::of(project.fork());
+    let good = insider.entry_of(|subject| matches!(subject, Subject::Approval { .. }));
+    let Subject::Approval { approver, .. } = good.subject else { unreachable!() };
+    let adapter = insider.adapter_of("other-1");
+    insider.enter(Subject::Approval { run: "other-1".into(), adapter, approver }, good.statement);
+    insider.verify().expect(4).says(&["(approval)"]);
+}
+
+#[test]
 fn a_ledger_that_lost_its_tree_head_or_its_root_is_no_new_ledger() {
     let project = Project::new();
     project.run_recipe(&Recipe::default()).expect(0);

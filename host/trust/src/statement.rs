@@ -110,24 +110,42 @@ impl Statement {
         roots: &[VerifiedRoot],
         named: impl Fn(&Self) -> Option<(u64, Timestamp)>,
     ) -> Result<(Self, BTreeSet<KeyId>), RecordedError> {
-        let parsed = Envelope::from_bytes(envelope)?;
-        parsed.expect_type(IN_TOTO_TYPE)?;
-        // Not verified yet: it says by what it wants to be verified, as a root names its own keys.
-        let unverified = Self::parse(&parsed.unverified_payload()?)?;
-        let (version, time) = named(&unverified).ok_or(RecordedError::NoRoot)?;
-        let root = roots.iter().find(|root| root.version == version).ok_or(RecordedError::MissingRoot(version))?;
-        Ok(Self::recorded_under(envelope, root, time)?)
+        Self::under_named(envelope, roots, named, |root, time| {
+            (root.keys_at(Role::Recorder, time), root.threshold_of(Role::Recorder))
+        })
     }
 
-    /// The statement in `envelope`, if as many recorders of `root` signed it as the role asks for, each with a key that was
-    /// good at `time`.
-    pub fn recorded_under(
+    /// The statement in `envelope`, judged with the trust root that it names: that root lets `approver` approve at `time`, and the
+    /// statement is signed by this key.
+    pub fn approved(
         envelope: &[u8],
-        root: &VerifiedRoot,
-        time: Timestamp,
-    ) -> Result<(Self, BTreeSet<KeyId>), EnvelopeError> {
-        let (keys, threshold) = (root.keys_at(Role::Recorder, time), root.threshold_of(Role::Recorder));
-        let (payload, signers) = Envelope::from_bytes(envelope)?.verify(IN_TOTO_TYPE, &keys, threshold)?;
+        roots: &[VerifiedRoot],
+        (approver, time): (&KeyId, Timestamp),
+        named: impl Fn(&Self) -> Option<u64>,
+    ) -> Result<Self, RecordedError> {
+        let named = |read: &Self| Some((named(read)?, time));
+        let (statement, _) = Self::under_named(envelope, roots, named, |root, time| {
+            let mut keys = root.keys_at(Role::Approver, time);
+            keys.retain(|id, _| id == approver);
+            (keys, 1)
+        })?;
+        Ok(statement)
+    }
+
+    fn under_named(
+        envelope: &[u8],
+        roots: &[VerifiedRoot],
+        named: impl Fn(&Self) -> Option<(u64, Timestamp)>,
+        keys: impl Fn(&VerifiedRoot, Timestamp) -> (BTreeMap<KeyId, PublicKey>, usize),
+    ) -> Result<(Self, BTreeSet<KeyId>), RecordedError> {
+        let envelope = Envelope::from_bytes(envelope)?;
+        envelope.expect_type(IN_TOTO_TYPE)?;
+        // Not verified yet: it says by what it wants to be verified, as a root names its own keys.
+        let unverified = Self::parse(&envelope.unverified_payload()?)?;
+        let (version, time) = named(&unverified).ok_or(RecordedError::NoRoot)?;
+        let root = roots.iter().find(|root| root.version == version).ok_or(RecordedError::MissingRoot(version))?;
+        let (keys, threshold) = keys(root, time);
+        let (payload, signers) = envelope.verify(IN_TOTO_TYPE, &keys, threshold)?;
         Ok((Self::parse(&payload)?, signers))
     }
 

@@ -343,6 +343,14 @@ pub enum WorkflowError {
         /// What was asked for.
         model: String,
     },
+    /// An approval is not of what its entry in the ledger says.
+    #[error("approval {statement}: {problem}")]
+    FalseApproval {
+        /// The digest of its statement.
+        statement: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A run cannot be replayed.
     #[error("run `{run}` cannot be replayed: {problem}")]
     Replay {
@@ -394,6 +402,7 @@ impl WorkflowError {
             | Self::Yank(_)
             | Self::Root(_)
             | Self::Statement { .. }
+            | Self::FalseApproval { .. }
             | Self::NotInRole { .. }
             | Self::Signers { .. }
             | Self::RolledBack { .. }

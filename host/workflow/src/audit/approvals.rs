@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, Subject};
-use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement, VerifiedRoot};
+use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -169,35 +169,25 @@ pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
 /// An approval as its entry says it: of this run's adapter and decision, signed by a key that the trust root it names, which the
 /// ledger has before it, lets approve at the time of the entry.
 fn read(past: &Past, index: usize, entry: &Entry) -> Result<(KeyId, ApprovalStatement), WorkflowError> {
-    let wrong = |problem: String| WorkflowError::Record { what: format!("approval {}", entry.statement), problem };
-    let Subject::Approval { run, adapter, approver } = &entry.subject else {
-        return Err(wrong("is no approval".into()));
-    };
-    let failed = |source| WorkflowError::Statement { statement: entry.statement.to_string(), source };
-    let approver: KeyId = approver.parse().map_err(|_| wrong("names no key".into()))?;
-    let bytes = past.store.get(&entry.statement)?;
-    let entered = |root: &&VerifiedRoot| {
-        let subject = Subject::TrustRoot { version: root.version };
-        past.entries[..index].iter().any(|entry| entry.subject == subject)
-    };
-    // Signed under the root that it names; which that is, it says itself, and it has to hold under that one alone.
-    for root in past.roots.iter().filter(entered) {
-        let mut keys = root.keys_at(Role::Approver, entry.time);
-        keys.retain(|id, _| *id == approver);
-        let Ok((statement, _)) = Statement::verify(&bytes, &keys) else { continue };
-        let said: ApprovalStatement =
-            serde_json::from_value(statement.predicate).map_err(malformed(format!("approval {}", entry.statement)))?;
-        if said.trust_root != root.version {
-            continue;
-        }
-        let own = past.run(run)?;
-        let about = [ResourceDescriptor::new("adapter", *adapter)];
-        let fits = statement.predicate_type == APPROVAL_TYPE
-            && statement.subject == about
-            && said.run == *run
-            && own.adapter() == Some(*adapter)
-            && own.phases.get(&Phase::Record).is_some_and(|record| record.statement == said.record);
-        return if fits { Ok((approver, said)) } else { Err(wrong("is of something else than its entry".into())) };
+    let statement = || entry.statement.to_string();
+    let wrong = |problem: &str| WorkflowError::FalseApproval { statement: statement(), problem: problem.into() };
+    let Subject::Approval { run, adapter, approver } = &entry.subject else { return Err(wrong("is no approval")) };
+    let approver: KeyId = approver.parse().map_err(|_| wrong("its entry names no key"))?;
+    let named = |read: &Statement| read.predicate["trust_root"].as_u64();
+    let signed = Statement::approved(&past.store.get(&entry.statement)?, &past.roots, (&approver, entry.time), named)
+        .map_err(|source| WorkflowError::Statement { statement: statement(), source })?;
+    let said: ApprovalStatement =
+        serde_json::from_value(signed.predicate).map_err(malformed(format!("approval {}", entry.statement)))?;
+    let root = Subject::TrustRoot { version: said.trust_root };
+    if !past.entries[..index].iter().any(|entry| entry.subject == root) {
+        return Err(wrong("names a trust root that the ledger does not have before it"));
     }
-    Err(failed(freehold_trust::RecordedError::Envelope(freehold_trust::EnvelopeError::Unsigned)))
+    let own = past.run(run)?;
+    let record = own.phases.get(&Phase::Record).filter(|record| record.index < index as u64);
+    let fits = signed.predicate_type == APPROVAL_TYPE
+        && signed.subject == [ResourceDescriptor::new("adapter", *adapter)]
+        && said.run == *run
+        && own.adapter() == Some(*adapter)
+        && record.is_some_and(|record| record.statement == said.record);
+    if fits { Ok((approver, said)) } else { Err(wrong("is of something else than its entry")) }
 }

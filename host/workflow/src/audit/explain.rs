@@ -122,13 +122,7 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
     let (first, last) = run.phases.values().next().zip(run.phases.values().next_back()).ok_or_else(none)?;
     let resolved = run.resolved()?;
     let record = run.record(Phase::Record).map(run::recorded).transpose()?;
-    let report = match (run.phases.get(&Phase::Record), &record) {
-        (Some(recorded), Some(_)) => {
-            let records = run.phases.values().map(|phase| &phase.record);
-            Some(run::report_of(&name, records, (recorded.statement, &recorded.record), &past.store)?)
-        }
-        _ => None,
-    };
+    let report = run.report()?;
     let (metrics, policies) = report.map(|report| (report.metrics, report.policies)).unwrap_or_default();
     Ok(Explanation {
         adapter: run.adapter(),

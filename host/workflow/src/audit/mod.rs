@@ -13,15 +13,15 @@ mod replay;
 mod time;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use freehold_core::digest::Digest;
-use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
+use freehold_core::record::{Entry, PhaseRecord, Subject};
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::run::{self, RunReport};
+use crate::run::RunReport;
 use crate::statements::read_phase;
 use crate::{Home, WorkflowError};
 
@@ -80,15 +80,12 @@ fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {
 }
 
 fn run_names(entries: &[Entry]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for entry in entries {
-        if let Subject::Phase { run, .. } = &entry.subject
-            && !names.contains(&run.as_str())
-        {
-            names.push(run);
-        }
-    }
-    names
+    let mut seen = HashSet::new();
+    let runs = entries.iter().filter_map(|entry| match &entry.subject {
+        Subject::Phase { run, .. } => Some(run.as_str()),
+        _ => None,
+    });
+    runs.filter(|run| seen.insert(*run)).collect()
 }
 
 pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
@@ -101,30 +98,14 @@ pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
     WorkflowError::NoRun { run: run.into(), hint }
 }
 
-fn phases(home: &Home, entries: &[Entry], run: &str) -> Result<BTreeMap<Phase, (Digest, PhaseRecord)>, WorkflowError> {
-    let roots = roots(home)?;
-    let mut phases = BTreeMap::new();
-    for (phase, statement) in crate::statements::phases_of(entries, run) {
-        phases.insert(phase, (*statement, phase_record(home, &roots, statement)?));
-    }
-    Ok(phases)
-}
-
 /// One run.
+///
+/// # Errors
+/// There is no such run; a record cannot be read.
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
-    let entries = home.ledger()?.entries()?;
-    if !run_names(&entries).contains(&run) {
-        return Err(no_run(run, &entries));
-    }
-    let phases = phases(home, &entries, run)?;
-    let report = match phases.get(&Phase::Record) {
-        Some((statement, record)) => {
-            let records = phases.values().map(|(_, record)| record);
-            Some(run::report_of(run, records, (*statement, record), &home.store()?)?)
-        }
-        None => None,
-    };
-    let of_run = entries.iter().enumerate().filter_map(|(index, entry)| {
+    let past = Past::open(home)?;
+    let past_run = past.run(run)?;
+    let of_run = past.entries.iter().enumerate().filter_map(|(index, entry)| {
         let what = match &entry.subject {
             Subject::Phase { run: name, phase, .. } if name == run => phase.to_string(),
             Subject::Alias { run: name, alias, .. } if name == run => format!("alias {alias}"),
@@ -134,9 +115,9 @@ pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
         Some(EntryView { index: index as u64, what, statement: entry.statement, time: entry.time })
     });
     Ok(RunView {
-        summary: list::summary(&Past::open(home)?, run)?,
-        report,
+        summary: list::summary(&past, run)?,
+        report: past_run.report()?,
         entries: of_run.collect(),
-        phases: phases.into_values().map(|(_, record)| record).collect(),
+        phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
     })
 }

@@ -1,6 +1,6 @@
 //! The records of a home, from the ledger and the store alone; each statement is verified when it is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Evidence;
@@ -12,8 +12,8 @@ use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::{no_run, run_names};
-use crate::run::{self, ADAPTER, ResolveDetail, output_of};
+use super::no_run;
+use crate::run::{self, ADAPTER, ResolveDetail, RunReport, output_of};
 use crate::statements::{malformed, read_signed_phase};
 use crate::{Home, WorkflowError, aliases};
 
@@ -22,6 +22,9 @@ pub(super) struct Past {
     pub(super) store: Store,
     pub(super) roots: Vec<VerifiedRoot>,
     pub(super) entries: Vec<Entry>,
+    /// The entries of the phases of each run, oldest run first.
+    runs: Vec<(String, Vec<usize>)>,
+    places: HashMap<String, usize>,
 }
 
 /// A phase that ended.
@@ -45,27 +48,37 @@ pub(super) struct PastRun<'p> {
 
 impl Past {
     pub(super) fn open(home: &Home) -> Result<Self, WorkflowError> {
-        Ok(Self { store: home.store()?, roots: super::roots(home)?, entries: home.ledger()?.entries()? })
+        Ok(Self::of(home.store()?, super::roots(home)?, home.ledger()?.entries()?))
+    }
+
+    pub(super) fn of(store: Store, roots: Vec<VerifiedRoot>, entries: Vec<Entry>) -> Self {
+        let (mut runs, mut places) = (Vec::<(String, Vec<usize>)>::new(), HashMap::new());
+        for (index, entry) in entries.iter().enumerate() {
+            let Subject::Phase { run, .. } = &entry.subject else { continue };
+            let place = *places.entry(run.clone()).or_insert_with(|| {
+                runs.push((run.clone(), Vec::new()));
+                runs.len() - 1
+            });
+            runs[place].1.push(index);
+        }
+        Self { store, roots, entries, runs, places }
     }
 
     /// The names of all runs, oldest first.
     pub(super) fn runs(&self) -> Vec<&str> {
-        run_names(&self.entries)
+        self.runs.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// The run of this name.
     pub(super) fn run<'p>(&'p self, name: &'p str) -> Result<PastRun<'p>, WorkflowError> {
         let mut phases = BTreeMap::new();
-        for (index, entry) in self.entries.iter().enumerate() {
-            let Subject::Phase { run, phase, .. } = &entry.subject else { continue };
-            if run == name {
-                let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
-                let (index, entered, statement) = (index as u64, entry.time, entry.statement);
-                phases.insert(*phase, PastPhase { index, entered, statement, record, signers });
-            }
-        }
-        if phases.is_empty() {
-            return Err(no_run(name, &self.entries));
+        let place = self.places.get(name).ok_or_else(|| no_run(name, &self.entries))?;
+        for &index in &self.runs[*place].1 {
+            let entry = &self.entries[index];
+            let Subject::Phase { phase, .. } = &entry.subject else { continue };
+            let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
+            let (index, entered, statement) = (index as u64, entry.time, entry.statement);
+            phases.insert(*phase, PastPhase { index, entered, statement, record, signers });
         }
         Ok(PastRun { name, phases, store: &self.store })
     }
@@ -75,7 +88,7 @@ impl Past {
         if let Some(state) = aliases::after(&self.entries).remove(model) {
             return Ok(state.run);
         }
-        if self.runs().contains(&model) {
+        if self.places.contains_key(model) {
             return Ok(model.into());
         }
         let digits = model.strip_prefix("sha256:").unwrap_or(model);
@@ -126,6 +139,13 @@ impl PastRun<'_> {
     fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {
         let bytes = self.store.get(&output_of(self.needed(phase)?, name)?)?;
         serde_json::from_slice(&bytes).map_err(malformed(format!("{name} of {}", self.name)))
+    }
+
+    /// What it came to; `None` while it is not recorded.
+    pub(super) fn report(&self) -> Result<Option<RunReport>, WorkflowError> {
+        let Some(recorded) = self.phases.get(&Phase::Record) else { return Ok(None) };
+        let records = self.phases.values().map(|phase| &phase.record);
+        run::report_of(self.name, records, (recorded.statement, &recorded.record), self.store).map(Some)
     }
 
     /// The adapter that was trained.

@@ -138,7 +138,7 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
     for problem in trust::compare(&signed, &entries) {
         found.found(trust::file(problem.version), problem.error.to_string());
     }
-    let past = Past { store, roots, entries };
+    let past = Past::of(store, roots, entries);
     let books = Books { home, store: &past.store, roots: &past.roots, entries: &past.entries };
     books.verify_entries(only, found);
     books.verify_names(found);
