@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
 
-pub(crate) use audit::AuditCommand;
+pub(crate) use audit::{AuditCommand, ExportFormat};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
@@ -87,13 +87,13 @@ pub(crate) enum Command {
     /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Pull base models from a hub, inspect them, generate with them, and train small ones from scratch
+    /// Pull base models from a hub, inspect and sign models, generate with them, and train small ones from scratch
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Merge adapters into their base model
+    /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
-    /// List, show and verify the records of runs
+    /// List, show, verify and export the records of runs
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -134,10 +134,14 @@ fn parse_instructions(text: &str) -> Result<Instructions, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make an Ed25519 key in the home
+    /// Make a key in the home: Ed25519, or P-256 for other tools
     New {
         /// Its name: lowercase letters, digits and hyphens
         name: String,
+        /// Make an ECDSA P-256 key, with which `audit export` and `model sign` sign what other tools verify. It may have the
+        /// name of an Ed25519 key: they are two keys of one authority. No trust root knows it
+        #[arg(long)]
+        p256: bool,
     },
     /// List the keys of the home
     List,

@@ -1,5 +1,7 @@
 //! `freehold audit`
 
+mod export;
+
 use std::path::PathBuf;
 
 use freehold_core::verdict::Decision;
@@ -32,6 +34,9 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             let verification = audit::verify(&home, &Request { root_key, run, checkpoints })?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
+        }
+        AuditCommand::Export { run, format, key, out } => {
+            export::run(&home, &export::Request { run, format, key, out }, terminal)
         }
         AuditCommand::Checkpoint { witnessed } => {
             let checkpoint = if witnessed { audit::witnessed(&home)? } else { Some(audit::checkpoint(&home)?) };

@@ -1,6 +1,7 @@
 //! Reading the records: which runs there were, what each came to, and whether everything is untouched.
 
 mod checkpoint;
+mod export;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::statements::read_phase;
 use crate::{Home, WorkflowError, aliases};
 
 pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
+pub use export::{AdapterFiles, Document, DocumentError, Format, adapter, export};
 pub use verify::{Finding, Request, Verification, verify};
 
 /// A run in a list.

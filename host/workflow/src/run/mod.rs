@@ -36,10 +36,12 @@ use resolve::Resolved;
 
 pub use check::{CheckReport, check};
 pub(crate) use evaluate::read as evaluated;
-pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
+pub(crate) use journal::output_of as output;
+pub(crate) use judge::{JudgedPolicy, read as judged};
+pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
-pub(crate) use resolve::document as lock_document;
+pub(crate) use resolve::{ResolveDetail, document as lock_document, read as resolved};
 pub(crate) use train::ADAPTER;
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
