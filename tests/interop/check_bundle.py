@@ -58,8 +58,9 @@ def main() -> None:
     validate(document["predicate"], schema)
     statement = json_format.Parse(payload, statement_pb2.Statement())
     in_toto.Statement.copy_from_pb(statement).validate()
-    # Unknown fields and wrong types are errors.
-    json_format.ParseDict(document["predicate"], PREDICATES[document["predicateType"]]())
+    # Unknown fields and wrong types are errors; fields whose names are URIs are extensions, which others ignore.
+    predicate = {name: value for name, value in document["predicate"].items() if ":" not in name}
+    json_format.ParseDict(predicate, PREDICATES[document["predicateType"]]())
     print(payload.decode())
 
 

@@ -77,7 +77,7 @@ fn bundles_say_what_the_records_say() {
         (&Value::from("PASSED"), &provenance["subject"])
     );
     assert_eq!(predicate["verifiedLevels"], serde_json::json!(["FREEHOLD_ADMIT", "FREEHOLD_PROMOTE"]));
-    let verdicts = predicate["policy"]["annotations"]["verdicts"].as_array().unwrap();
+    let verdicts = predicate["urn:freehold:verdicts:v1"]["verdicts"].as_array().unwrap();
     assert_eq!((verdicts.len(), &verdicts[2]["policy"]), (3, &Value::from("freehold/metric-gate")));
 
     let denied = payload(&project, &export(&project, "eu-1", "vsa").expect(0).stdout);
@@ -235,9 +235,10 @@ fn model_signing_accepts_adapters_and_merged_models_and_refuses_them_once_change
     assert_eq!(again["predicate"], statement["predicate"], "of the records, and of the folder");
     assert_eq!(again["subject"][0]["digest"], statement["subject"][0]["digest"]);
     // In the folder, twice: the second does not sign the first.
+    let files = std::fs::read_dir(project.path().join("merged")).unwrap().count();
     for _ in 0..2 {
         let signed = project.run(&["model", "sign", "merged", "--out", "merged/model.sig", "--json"]).expect(0).json();
-        assert_eq!(signed["files"], 4, "{signed}");
+        assert_eq!(signed["files"], files, "{signed}");
     }
     project.run(&["model", "sign", "none", "--out", "none.sig"]).expect(1);
 

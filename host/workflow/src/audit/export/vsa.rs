@@ -12,8 +12,11 @@ use crate::run::{self, BUILDER};
 
 const VSA_TYPE: &str = "https://slsa.dev/verification_summary/v1";
 
-/// The policies are those of the lockfile, which pins their components and, by the recipe, their settings. What each said is an
-/// annotation of it. A run that was denied before it trained has no adapter: the summary is about what was asked for then.
+/// What the policies said, in a field of our own: the specification lets those have URIs for names, and others ignore them.
+const VERDICTS: &str = "urn:freehold:verdicts:v1";
+
+/// The policies are those of the lockfile, which pins their components and, by the recipe, their settings. A run that was denied
+/// before it trained has no adapter: the summary is about what was asked for then.
 pub(super) fn statement(run: &FinishedRun) -> Result<Statement, WorkflowError> {
     let resolve = run.record(Phase::Resolve)?;
     let lockfile = run::output(resolve, "lockfile")?;
@@ -34,8 +37,8 @@ pub(super) fn statement(run: &FinishedRun) -> Result<Statement, WorkflowError> {
         verdicts.extend(judged.verdicts.iter().map(|policy| verdict(phase, policy)));
     }
     let promoted = run.report.decision == Decision::Promoted;
-    let statements = run.phases.iter().map(|(phase, (statement, _))| attestation(phase.as_str(), statement));
-    let provenance = run.record(Phase::Record)?.outputs.iter().map(|output| attestation(&output.name, &output.digest));
+    let statements = run.phases.values().map(|(statement, _)| attestation(statement));
+    let provenance = run.record(Phase::Record)?.outputs.iter().map(|output| attestation(&output.digest));
     let predicate = json!({
         "verifier": { "id": BUILDER, "version": { "freehold": env!("CARGO_PKG_VERSION") } },
         "timeVerified": run.record(Phase::Record)?.finished,
@@ -43,12 +46,12 @@ pub(super) fn statement(run: &FinishedRun) -> Result<Statement, WorkflowError> {
         "policy": {
             "uri": format!("urn:freehold:lockfile:{lockfile}"),
             "digest": { "sha256": lockfile.hex() },
-            "annotations": { "decision": run.report.decision, "reason": run.report.reason, "verdicts": verdicts },
         },
         "inputAttestations": statements.chain(provenance).collect::<Vec<_>>(),
         "verificationResult": if promoted { "PASSED" } else { "FAILED" },
         "verifiedLevels": if promoted { passed } else { vec!["FAILED".into()] },
         "slsaVersion": "1.1",
+        VERDICTS: { "decision": run.report.decision, "reason": run.report.reason, "verdicts": verdicts },
     });
     Ok(Statement::new(subject, VSA_TYPE, predicate))
 }
@@ -65,6 +68,6 @@ fn verdict(phase: Phase, policy: &run::JudgedPolicy) -> Value {
     })
 }
 
-fn attestation(name: &str, digest: &Digest) -> Value {
-    json!({ "name": name, "uri": format!("urn:freehold:statement:{digest}"), "digest": { "sha256": digest.hex() } })
+fn attestation(digest: &Digest) -> Value {
+    json!({ "uri": format!("urn:freehold:statement:{digest}"), "digest": { "sha256": digest.hex() } })
 }
