@@ -42,10 +42,9 @@ fn payload(project: &Project, bundle: &str) -> Value {
     assert!(matches!(structure, Err(sigstore_bundle::Error::MissingSigningTimeEvidence)), "{structure:?}");
     assert!(matches!(parsed.verification_material.content, VerificationMaterialContent::PublicKey(_)));
     let SignatureContent::DsseEnvelope(envelope) = &parsed.content else { panic!("{parsed:?}") };
-    assert_eq!(envelope.signatures.len(), 1);
     let key = String::from_utf8(project.read(PUBLIC_KEY)).unwrap();
     let key = P256PublicKey::from_pem(&key).unwrap();
-    assert!(key.verifies(&envelope.pae(), envelope.signatures[0].sig.as_bytes()));
+    assert!(key.verifies(&envelope.pae(), envelope.signature.sig.as_bytes()));
     serde_json::from_slice(envelope.payload.as_bytes()).unwrap()
 }
 
@@ -283,12 +282,17 @@ fn others_parse_and_validate_every_document() {
     tools.script("check_bom.py", &["bom.json"], project.path()).expect(0);
     project.write("worse.json", &bom.stdout.replacen("machine-learning-model", "machine-learned-model", 1));
     tools.script("check_bom.py", &["worse.json"], project.path()).expect(1).says(&["not valid"]);
-    let odd = Recipe::default().data.replace("CC-BY-4.0", "bought from Acme");
-    let policies = Recipe::default().policies.replace("\"CC-BY-4.0\"", "\"bought from Acme\"");
+    // An expression, and a license that is on no list.
+    let odd = Recipe::default().data.replace("CC-BY-4.0", "Acme-Commercial");
+    let policies = Recipe::default().policies.replace("\"CC-BY-4.0\"", "\"Acme-Commercial\", \"MIT\"");
     let base = "model = \"models/base-1\"\nlicense = \"Apache-2.0 OR MIT\"".to_owned();
-    let policies = policies.replace("\"Apache-2.0\"", "\"Apache-2.0 OR MIT\"");
     project.run_recipe(&Recipe { name: "odd".into(), data: odd, policies, base, ..Recipe::default() }).expect(0);
-    project.write("odd.json", &export(&project, "odd-1", "cyclonedx").expect(0).stdout);
+    let odd = export(&project, "odd-1", "cyclonedx").expect(0);
+    assert!(
+        odd.stdout.contains("\"expression\": \"Apache-2.0 OR MIT\"")
+            && odd.stdout.contains("\"name\": \"Acme-Commercial\"")
+    );
+    project.write("odd.json", &odd.stdout);
     tools.script("check_bom.py", &["odd.json"], project.path()).expect(0);
 
     let documents = [
