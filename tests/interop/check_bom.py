@@ -1,7 +1,7 @@
-"""Holds a CycloneDX document against the JSON schema of its version (cyclonedx-python-lib), strictly, and follows every
+"""Holds CycloneDX documents against the JSON schema of its version (cyclonedx-python-lib), strictly, and follows every
 reference in it.
 
-    check_bom.py FILE
+    check_bom.py FILE...
 
 Exits with 1 and says what is wrong if anything does not hold.
 """
@@ -33,19 +33,20 @@ def walk(value: object, names: list[str], links: list[str]) -> None:
             walk(item, names, links)
 
 
-def main() -> None:
-    text = pathlib.Path(sys.argv[1]).read_text()
+def check(file: str) -> None:
+    text = pathlib.Path(file).read_text()
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if error is not None:
-        sys.exit(f"not valid: {error!r}")
+        sys.exit(f"{file} is not valid: {error!r}")
     names: list[str] = []
     links: list[str] = []
     walk(json.loads(text), names, links)
     assert links, "nothing refers to anything"
     if len(set(names)) != len(names):
-        sys.exit(f"two things have one bom-ref: {sorted(names)}")
+        sys.exit(f"two things of {file} have one bom-ref: {sorted(names)}")
     if not set(links) <= set(names):
-        sys.exit(f"refers to what is not there: {sorted(set(links) - set(names))}")
+        sys.exit(f"{file} refers to what is not there: {sorted(set(links) - set(names))}")
 
 
-main()
+for bill in sys.argv[1:]:
+    check(bill)

@@ -1,9 +1,9 @@
-"""Holds a Sigstore bundle against what others wrote: the bundle's model (sigstore-models), the signature (cryptography, which
+"""Holds Sigstore bundles against what others wrote: the bundle's model (sigstore-models), the signature (cryptography, which
 is OpenSSL), the statement and its predicate (in-toto-attestation, protocol buffers) and JSON schemas.
 
-    check_bundle.py BUNDLE PUBLIC_KEY SCHEMA_OF_THE_PREDICATE
+    check_bundle.py PUBLIC_KEY BUNDLE...
 
-Prints the statement. Exits with 1 and a traceback if anything does not hold.
+Prints each statement on a line. Exits with 1 and a traceback if anything does not hold.
 """
 
 import json
@@ -22,9 +22,15 @@ from in_toto_attestation.v1 import statement_pb2
 from sigstore_models.bundle import v1 as bundle_pb
 
 SCHEMAS = pathlib.Path(__file__).parent / "schemas"
+# Of each predicate its schema, its message, and fields of which the message is not what the specification says: there the levels
+# of a summary are one string instead of a list.
 PREDICATES = {
-    "https://slsa.dev/provenance/v1": provenance_pb2.Provenance,
-    "https://slsa.dev/verification_summary/v1": vsa_pb2.VerificationSummary,
+    "https://slsa.dev/provenance/v1": ("provenance-v1.schema.json", provenance_pb2.Provenance, set()),
+    "https://slsa.dev/verification_summary/v1": (
+        "verification-summary-v1.schema.json",
+        vsa_pb2.VerificationSummary,
+        {"verifiedLevels"},
+    ),
 }
 
 
@@ -50,18 +56,19 @@ def validate(document: object, schema: str) -> None:
     jsonschema.Draft202012Validator(wanted, registry=registry).validate(document)
 
 
-def main() -> None:
-    bundle_file, key_file, schema = sys.argv[1:]
+def check(bundle_file: str, key_file: str) -> None:
     payload = signed_statement(bundle_file, key_file)
     document = json.loads(payload)
     validate(document, "statement-v1.schema.json")
+    schema, message, odd = PREDICATES[document["predicateType"]]
     validate(document["predicate"], schema)
     statement = json_format.Parse(payload, statement_pb2.Statement())
     in_toto.Statement.copy_from_pb(statement).validate()
     # Unknown fields and wrong types are errors; fields whose names are URIs are extensions, which others ignore.
-    predicate = {name: value for name, value in document["predicate"].items() if ":" not in name}
-    json_format.ParseDict(predicate, PREDICATES[document["predicateType"]]())
+    fields = document["predicate"].items()
+    json_format.ParseDict({name: value for name, value in fields if ":" not in name and name not in odd}, message())
     print(payload.decode())
 
 
-main()
+for bundle in sys.argv[2:]:
+    check(bundle, sys.argv[1])
