@@ -41,7 +41,7 @@ fn payload(project: &Project, bundle: &str) -> Value {
         validate_bundle_with_options(&parsed, &ValidationOptions::new().with_require_inclusion_proof(false));
     assert!(matches!(structure, Err(sigstore_bundle::Error::MissingSigningTimeEvidence)), "{structure:?}");
     assert!(matches!(parsed.verification_material.content, VerificationMaterialContent::PublicKey(_)));
-    let SignatureContent::DsseEnvelope(envelope) = &parsed.content else { panic!("{parsed:?}") };
+    let SignatureContent::DsseEnvelope(envelope) = &parsed.content else { unreachable!("{parsed:?}") };
     let key = String::from_utf8(project.read(PUBLIC_KEY)).unwrap();
     let key = P256PublicKey::from_pem(&key).unwrap();
     assert!(key.verifies(&envelope.pae(), envelope.signature.sig.as_bytes()));
