@@ -4,6 +4,7 @@
 
 mod recipe;
 mod table;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 
 pub use recipe::Recipe;
 pub use table::{FILE_KINDS, table};
+pub use tools::{Tools, skipped};
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
 
-pub(crate) use audit::{ApproveArguments, AuditCommand, Decided, ImpactCommand, ListArguments};
+pub(crate) use audit::{ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
@@ -92,15 +92,15 @@ pub(crate) enum Command {
     /// Make, build, test, sign, pack, add, inspect, list, update and yank plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Pull base models from a hub, inspect them, generate with them, and train small ones from scratch
+    /// Pull base models from a hub, inspect and sign models, generate with them, and train small ones from scratch
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Merge adapters into their base model
+    /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
     /// Approve what a run made, with a key in role approver
     Approve(ApproveArguments),
-    /// Answer an auditor's questions from the records of runs, and verify them
+    /// Answer an auditor's questions from the records of runs, verify and export them
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -156,10 +156,14 @@ fn parse_instructions(text: &str) -> Result<Instructions, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make an Ed25519 key in the home
+    /// Make a key in the home: Ed25519, or P-256 for other tools
     New {
         /// Its name: lowercase letters, digits and hyphens
         name: String,
+        /// Make an ECDSA P-256 key, with which `audit export` and `model sign` sign what other tools verify. It may have the
+        /// name of an Ed25519 key: they are two keys of one authority. No trust root knows it
+        #[arg(long)]
+        p256: bool,
     },
     /// List the keys of the home
     List,

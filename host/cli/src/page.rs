@@ -92,9 +92,14 @@ pub(crate) fn say(lines: &str) {
 /// A line on stdout as it is: colors of ours, around what [`shown`] gave. A reader that has gone away is no reason to fail.
 pub(crate) fn paint(line: &str) {
     use std::io::Write as _;
-    if let Err(error) = writeln!(anstream::stdout(), "{line}")
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
+    if let Err(error) = writeln!(anstream::stdout(), "{line}") {
+        unwritten(error);
+    }
+}
+
+/// A part of the result could not be written to stdout.
+pub(crate) fn unwritten(error: std::io::Error) {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
         // The first says why.
         let _ = UNWRITTEN.set(error);
     }

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use freehold_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::{KeyError, KeyId, PublicKey, SecretKey};
+use crate::p256_key::P256SecretKey;
 
 /// An envelope is malformed or not signed as it has to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,13 @@ impl Envelope {
             sig: STANDARD.encode(key.sign(&message)),
         });
         Self { payload: STANDARD.encode(payload), payload_type: payload_type.into(), signatures: signatures.collect() }
+    }
+
+    /// Signs `payload` for tools that know no Ed25519. The key is not named: those tools bring it.
+    pub(crate) fn sign_for_others(payload_type: &str, payload: &[u8], key: &P256SecretKey) -> Result<Self, KeyError> {
+        let sig = STANDARD.encode(key.sign(&pre_authentication_encoding(payload_type, payload))?);
+        let signatures = vec![EnvelopeSignature { keyid: String::new(), sig }];
+        Ok(Self { payload: STANDARD.encode(payload), payload_type: payload_type.into(), signatures })
     }
 
     /// Reads an envelope; nothing is verified yet.

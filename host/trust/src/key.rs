@@ -20,6 +20,12 @@ pub enum KeyError {
     /// The text is not a public key.
     #[error("not an Ed25519 public key in PEM (`-----BEGIN PUBLIC KEY-----`)")]
     Public,
+    /// The text is not a secret key over P-256.
+    #[error("not a P-256 secret key in PEM (`-----BEGIN PRIVATE KEY-----`)")]
+    P256Secret,
+    /// The text is not a public key over P-256.
+    #[error("not a P-256 public key in PEM (`-----BEGIN PUBLIC KEY-----`)")]
+    P256Public,
     /// The text is not a key id.
     #[error("`{0}` is not a key id; expected 64 lowercase hexadecimal digits")]
     Id(String),

@@ -7,8 +7,10 @@ mod envelope;
 mod key;
 mod mac;
 mod note;
+mod p256_key;
 mod plugin;
 mod root;
+mod sigstore;
 mod statement;
 mod yank;
 
@@ -17,10 +19,12 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
 pub use mac::{MacKey, TAG_BYTES};
 pub use note::{NoteError, open_note, sign_note};
+pub use p256_key::{P256PublicKey, P256SecretKey};
 pub use plugin::{Encounter, MANIFEST_TYPE, PluginError, VerifiedPlugin, claimed_plugin, sign_plugin, verify_plugin};
 pub use root::{
     ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
     VerifiedRoot, Witnesses,
 };
+pub use sigstore::{BUNDLE_TYPE, KeyHint};
 pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

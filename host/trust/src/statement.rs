@@ -81,9 +81,13 @@ impl Statement {
 
     /// The statement signed by several keys.
     pub fn sign_with(&self, keys: &[&SecretKey]) -> Envelope {
+        Envelope::sign(IN_TOTO_TYPE, &self.to_payload(), keys)
+    }
+
+    /// The bytes that are signed. A statement that was read has those that it was read from.
+    pub(crate) fn to_payload(&self) -> Vec<u8> {
         // Every part is a string, a list or JSON itself.
-        let payload = serde_json::to_vec(self).unwrap_or_default();
-        Envelope::sign(IN_TOTO_TYPE, &payload, keys)
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// The statement in `envelope`, if one of `keys` signed it.

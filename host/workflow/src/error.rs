@@ -13,6 +13,7 @@ use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
 use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
 
+use crate::audit::DocumentError;
 use crate::{DataProblem, ResolutionError};
 
 /// Exit codes are documented API.
@@ -375,6 +376,9 @@ pub enum WorkflowError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A document for other tools cannot be made.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// There is no such run.
     #[error("there is no run `{run}`; {hint}")]
     NoRun {
@@ -396,6 +400,7 @@ impl WorkflowError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Resolution(error) => error.exit_code(),
+            Self::Document(error) => error.exit_code(),
             Self::Bundle(BundleError::TooLarge { .. }) => ExitCode::Broken,
             Self::Bundle(_)
             | Self::Plugin(_)
@@ -449,6 +454,7 @@ impl WorkflowError {
             Self::Bundle(error) => error.remedy(),
             Self::Yank(error) | Self::Wording(error) => error.remedy(),
             Self::Resolution(error) => error.remedy(),
+            Self::Document(error) => error.remedy()?,
             Self::Sandbox(error) => error.remedy(),
             Self::Hub(error) => error.remedy()?,
             Self::NotPulled(model) => {

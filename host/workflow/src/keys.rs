@@ -1,13 +1,17 @@
 //! Keys of a home, in files that only their owner may read.
 
+mod p256;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use freehold_core::name::is_label;
-use freehold_trust::{KeyId, PublicKey, Role, SecretKey, TrustRoot};
+use freehold_trust::{KeyError, KeyId, PublicKey, Role, SecretKey, TrustRoot};
 use jiff::Timestamp;
 
 use crate::{Home, WorkflowError};
+
+pub use p256::P256KeyEntry;
 
 const FOLDER: &str = "keys";
 const SIZE_LIMIT: u64 = 16 << 10;
@@ -79,37 +83,60 @@ pub(crate) fn public_file(name: &str) -> String {
 impl Home {
     /// Makes a key.
     pub fn new_key(&self, name: &str) -> Result<KeyEntry, WorkflowError> {
+        let public = self.new_pair(name, name, SecretKey::generate, SecretKey::to_pem, |pem| {
+            SecretKey::from_pem(pem)?.public().to_pem()
+        })?;
+        let public = PublicKey::from_pem(&public).map_err(|source| WorkflowError::Key { name: name.into(), source })?;
+        Ok(KeyEntry { name: name.into(), public })
+    }
+
+    /// Makes the two files of a key, which begin with `stem`, and returns the public half in PEM.
+    fn new_pair<K>(
+        &self,
+        name: &str,
+        stem: &str,
+        generate: impl FnOnce() -> Result<K, KeyError>,
+        to_pem: impl FnOnce(&K) -> Result<String, KeyError>,
+        public_half: impl FnOnce(&str) -> Result<String, KeyError>,
+    ) -> Result<String, WorkflowError> {
         if !is_label(name) {
             return Err(WorkflowError::Name(name.into()));
         }
         let failed = |source| WorkflowError::Key { name: name.into(), source };
-        let key = match (self.dir.exists(secret_file(name)), self.dir.exists(public_file(name))) {
+        let secret = match (self.dir.exists(secret_file(stem)), self.dir.exists(public_file(stem))) {
             (true, true) => return Err(WorkflowError::KeyExists(name.into())),
             // A new secret would not be that of the public half, which others may know already.
-            (false, true) => return Err(WorkflowError::KeyLost(name.into())),
+            (false, true) => return Err(WorkflowError::KeyLost(stem.into())),
             // What an interrupted call left: the secret half comes first.
-            (true, false) => self.secret_key(name)?,
+            (true, false) => self.read_key(name, &secret_file(stem))?,
             (false, false) => {
-                let key = SecretKey::generate().map_err(failed)?;
-                freehold_files::write_secret(&self.dir, secret_file(name), key.to_pem().map_err(failed)?.as_bytes())?;
-                key
+                let secret = to_pem(&generate().map_err(failed)?).map_err(failed)?;
+                freehold_files::write_secret(&self.dir, secret_file(stem), secret.as_bytes())?;
+                secret
             }
         };
-        let public = key.public();
-        freehold_files::write(&self.dir, public_file(name), public.to_pem().map_err(failed)?.as_bytes())?;
-        Ok(KeyEntry { name: name.into(), public })
+        let public = public_half(&secret).map_err(failed)?;
+        freehold_files::write(&self.dir, public_file(stem), public.as_bytes())?;
+        Ok(public)
     }
 
     /// Every key, by name.
     pub fn keys(&self) -> Result<Vec<KeyEntry>, WorkflowError> {
+        let names = self.key_files(".pub.pem")?;
+        names.iter().map(|name| Ok(KeyEntry { name: name.clone(), public: self.public_key(name)? })).collect()
+    }
+
+    /// The names of the keys of which there is a file with this ending, in order.
+    fn key_files(&self, ending: &str) -> Result<Vec<String>, WorkflowError> {
         let failed = |source| freehold_files::FileError::Io { action: "list", path: FOLDER.into(), source };
         let mut names = Vec::new();
         for entry in self.dir.read_dir(FOLDER).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            names.extend(file.strip_suffix(".pub.pem").map(str::to_owned));
+            // A name has no dot, so that a longer ending is that of another kind of key.
+            names.extend(file.strip_suffix(ending).filter(|name| !name.contains('.')).map(str::to_owned));
         }
         names.sort();
-        names.iter().map(|name| Ok(KeyEntry { name: name.clone(), public: self.public_key(name)? })).collect()
+        Ok(names)
     }
 
     /// The keys of this home that can sign for a role, by what the trust root says and by what their secret halves are.

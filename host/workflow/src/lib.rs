@@ -12,6 +12,7 @@ mod error;
 mod home;
 mod host;
 mod keys;
+mod model_signature;
 mod models;
 mod observe;
 mod occupant;
@@ -37,7 +38,8 @@ pub use freehold_hub::{
 };
 pub use home::Home;
 pub use host::HOST_FILE;
-pub use keys::KeyEntry;
+pub use keys::{KeyEntry, P256KeyEntry};
+pub use model_signature::{ModelSignature, sign_model};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};

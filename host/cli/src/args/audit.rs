@@ -76,6 +76,23 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         offline: bool,
     },
+    /// Write what a run left in a format of other tools, to stdout or to a file
+    ///
+    /// Records are verified while they are read, and a document says nothing that is not in them. What is signed is signed with
+    /// a P-256 key (`freehold key new NAME --p256`): those tools know no Ed25519, and nothing here trusts that key.
+    Export {
+        /// The run
+        run: String,
+        /// The format
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// The P-256 key to sign with; not needed if the home has one only
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+        /// The file to write, whole or not at all; stdout if not said
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Print the ledger's newest checkpoint, its signed tree head: what witnesses sign, and a copy to keep
     Checkpoint {
         /// The newest one that witnesses cosigned
@@ -186,4 +203,37 @@ fn parse_plugin(text: &str) -> Result<NamedPlugin, String> {
         None => (text, None),
     };
     Ok((name.parse().map_err(|error: freehold_core::name::NameError| error.to_string())?, version))
+}
+
+/// Formats of other tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// SLSA provenance of the adapter in a Sigstore bundle
+    Sigstore,
+    /// The verdicts as a SLSA verification summary in a Sigstore bundle
+    Vsa,
+    /// A signature of the adapter's folder, for OpenSSF's `model_signing verify key`
+    Oms,
+    /// A bill of materials with a model card: CycloneDX 1.6, JSON
+    Cyclonedx,
+    /// Metrics and verdicts as a table for spreadsheets
+    Csv,
+}
+
+impl ExportFormat {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sigstore => "sigstore",
+            Self::Vsa => "vsa",
+            Self::Oms => "oms",
+            Self::Cyclonedx => "cyclonedx",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// Whether its documents are JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self != Self::Csv
+    }
 }

@@ -35,6 +35,20 @@ pub(crate) enum ModelCommand {
         /// A Hugging Face model folder, or `hf:org/name@revision` that was pulled
         model: PathBuf,
     },
+    /// Sign the files of a model or adapter folder, for OpenSSF's `model_signing verify key`
+    ///
+    /// One signature over the digests of all files, made with a P-256 key (`freehold key new NAME --p256`). What belongs to git is
+    /// left out, and links are refused.
+    Sign {
+        /// The folder
+        folder: PathBuf,
+        /// The P-256 key; not needed if the home has one only
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Compute the same logits twice, with the engine and plainly with candle, and compare them
     ///
     /// Shows whether the engine computes this model right on this machine, with the instructions that its processor has.
@@ -145,6 +159,14 @@ pub(crate) struct GenerateArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdapterCommand {
+    /// Write the adapter of a run as a folder in PEFT's format
+    Export {
+        /// The run
+        run: String,
+        /// The folder to write, whole or not at all; it must not be there, or be empty
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Write a Hugging Face model folder with an adapter's update in the weights
     Merge {
         /// The folder with the adapter, in PEFT's format

@@ -3,20 +3,42 @@
 use std::path::Path;
 
 use freehold_engine::WeightType;
+use freehold_workflow::audit;
 use freehold_workflow::{ExitCode, WorkflowError};
 use serde_json::json;
 
 use super::generate::load_adapter;
-use super::make_folder;
 use super::model::load;
+use super::{Place, make_folder, open_folder, split};
 use crate::args::AdapterCommand;
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs};
 
-pub(super) fn run(command: AdapterCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let AdapterCommand::Merge { adapter, model, out, dtype } = command;
-    merge(&adapter, &model, &out, dtype.into(), terminal)?;
+pub(super) fn run(place: &Place<'_>, command: AdapterCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    match command {
+        AdapterCommand::Export { run, out } => export(place, &run, &out, terminal)?,
+        AdapterCommand::Merge { adapter, model, out, dtype } => merge(&adapter, &model, &out, dtype.into(), terminal)?,
+    }
     Ok(ExitCode::Done)
+}
+
+fn export(place: &Place<'_>, run: &str, out: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let adapter = audit::adapter(&place.open()?, run)?;
+    let files: Vec<_> = adapter.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let (beside, name) = split(out)?;
+    freehold_files::write_folder(&open_folder(beside)?, name, &files)
+        .map_err(|error| Failure::file("write", out, &error))?;
+    let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+    let (folder, digest, decision) = (out.display().to_string(), adapter.digest, adapter.decision);
+    let value = json!({ "run": run, "decision": decision, "folder": folder, "files": names, "digest": digest });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("adapter", format!("{folder}: {}", names.join(", "))),
+            ("digest", digest.to_string()),
+            ("decision", decision.as_str().to_owned()),
+        ]);
+    });
+    Ok(())
 }
 
 fn merge(adapter: &Path, model: &Path, out: &Path, kind: WeightType, terminal: &Terminal) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Trust(command) => trust::run(&home, command, terminal),
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
-        Command::Adapter(command) => adapter::run(command, terminal),
+        Command::Adapter(command) => adapter::run(&home, command, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }
@@ -87,6 +87,12 @@ fn make_folder(path: &Path) -> Result<Dir, Failure> {
 fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let (folder, name) = split(path)?;
     freehold_files::read(&open_folder(folder)?, name, limit).map_err(|error| Failure::file("read", path, &error))
+}
+
+/// Writes a file that the command line names, whole or not at all.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let (folder, name) = split(path)?;
+    freehold_files::write(&open_folder(folder)?, name, bytes).map_err(|error| Failure::file("write", path, &error))
 }
 
 /// Folder and file name of a path.

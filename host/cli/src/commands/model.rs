@@ -8,7 +8,7 @@ use freehold_core::hub::HubModel;
 use freehold_core::recipe::{Schedule, TrainSettings};
 use freehold_core::toml_text;
 use freehold_engine::{Model, ModelFolder, PretrainSpec, StepReport, pretrain};
-use freehold_workflow::{ExitCode, WorkflowError};
+use freehold_workflow::{ExitCode, WorkflowError, sign_model};
 use serde_json::{Value, json};
 
 use super::{Place, make_folder, open_folder, pulled, read_file};
@@ -28,6 +28,7 @@ pub(super) fn run(place: &Place<'_>, command: ModelCommand, terminal: &Terminal)
             Some(model) => pulled::inspect(place, model, terminal),
             None => inspect(&model, terminal),
         },
+        ModelCommand::Sign { folder, key, out } => sign(place, &folder, key.as_deref(), &out, terminal),
         ModelCommand::Logits { model, ids, adapter, precision, out } => {
             super::logits::run(&model, &ids, adapter.as_deref(), precision.into(), &out)?;
             Ok(ExitCode::Done)
@@ -62,6 +63,35 @@ pub(super) fn load(path: &Path) -> Result<(ModelFolder, Model), Failure> {
     let folder = ModelFolder::open(open_folder(path)?).map_err(failed)?;
     let model = Model::load(&folder).map_err(failed)?;
     Ok((folder, model))
+}
+
+/// Signs a folder. A signature that will lie in it is no part of it, as for the tool that verifies it.
+fn sign(
+    place: &Place<'_>,
+    folder: &Path,
+    key: Option<&str>,
+    out: &Path,
+    terminal: &Terminal,
+) -> Result<ExitCode, Failure> {
+    let home = place.open()?;
+    let failed = |path: &Path, error: std::io::Error| Failure::file("open", path, &error);
+    let whole = folder.canonicalize().map_err(|error| failed(folder, error))?;
+    let (beside, file) = super::split(out)?;
+    let beside = beside.canonicalize().map_err(|error| failed(beside, error))?.join(file);
+    let inside = beside.strip_prefix(&whole).ok().and_then(Path::to_str);
+    let name = whole.file_name().and_then(|name| name.to_str()).unwrap_or("model");
+    let signed = sign_model(&home, name, &open_folder(folder)?, inside, key)
+        .map_err(|error| Failure::from(error).about(folder))?;
+    super::write_file(out, &signed.bundle)?;
+    let value = json!({ "signature": out.display().to_string(), "files": signed.files, "digest": signed.digest });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("signature", out.display().to_string()),
+            ("files", signed.files.to_string()),
+            ("digest", signed.digest.to_string()),
+        ]);
+    });
+    Ok(ExitCode::Done)
 }
 
 fn inspect(path: &Path, terminal: &Terminal) -> Result<ExitCode, Failure> {

@@ -64,6 +64,11 @@ impl Past {
         Self { store, roots, entries, runs, places }
     }
 
+    /// The store, and the trust roots.
+    pub(super) fn into_parts(self) -> (Store, Vec<VerifiedRoot>) {
+        (self.store, self.roots)
+    }
+
     /// The names of all runs, oldest first.
     pub(super) fn runs(&self) -> Vec<&str> {
         self.runs.iter().map(|(name, _)| name.as_str()).collect()

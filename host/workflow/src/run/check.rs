@@ -105,7 +105,7 @@ fn rehearse(
     report: &mut CheckReport,
 ) -> Result<(), WorkflowError> {
     let record = rehearsal.phase(Phase::Resolve, |work| resolve::record(project, resolved, work))?;
-    report.datasets = resolve::read_datasets(&record)?.into_iter().map(report::dataset).collect();
+    report.datasets = resolve::read(&record)?.datasets.into_iter().map(report::dataset).collect();
     let record = rehearsal.phase(Phase::Admit, |work| judge::judge(Stage::Admit, project, resolved, None, work))?;
     report.policies = report::policies(&record)?;
     report.admitted = judge::read(&record)?.allowed;

@@ -42,7 +42,7 @@ pub(crate) use evaluate::{PREDICTIONS, read as evaluated};
 pub(crate) use journal::output_of;
 pub(crate) use judge::{JudgedPolicy, ask, read as judged};
 pub(crate) use measure::{AnsweredRow, Asked, measure};
-pub(crate) use provenance::{PROVENANCE, PROVENANCE_TYPE, read as recorded};
+pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub(crate) use report::of_records as report_of;
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 pub use reproduce::{Remade, Reproduction, reproduce};

@@ -19,6 +19,8 @@ use crate::{Project, WorkflowError, aliases};
 /// Predicate type of the provenance.
 pub(crate) const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE: &str = "urn:freehold:run:v1";
+/// Who carries out runs, as provenance names it.
+pub(crate) const BUILDER: &str = "urn:freehold:host";
 /// Name of the output: the signed provenance.
 pub(crate) const PROVENANCE: &str = "provenance";
 
@@ -115,7 +117,7 @@ fn keep_provenance(
         },
         "runDetails": {
             "builder": {
-                "id": "urn:freehold:host",
+                "id": BUILDER,
                 "version": { "freehold": env!("CARGO_PKG_VERSION") },
             },
             "metadata": {

@@ -212,7 +212,7 @@ pub(crate) fn of_records<'a>(
             }
             Phase::Evaluate => report.metrics = metrics(record)?,
             Phase::Admit | Phase::Promote => report.policies.extend(policies(record)?),
-            Phase::Resolve => report.datasets = resolve::read_datasets(record)?.into_iter().map(dataset).collect(),
+            Phase::Resolve => report.datasets = resolve::read(record)?.datasets.into_iter().map(dataset).collect(),
             Phase::Record => {}
         }
     }

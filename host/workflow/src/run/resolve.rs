@@ -85,15 +85,6 @@ impl DatasetDetail {
     }
 }
 
-pub(crate) fn read(record: &PhaseRecord) -> Result<ResolveDetail, WorkflowError> {
-    detail(record)
-}
-
-/// The datasets that the statement of this phase names.
-pub(crate) fn read_datasets(record: &PhaseRecord) -> Result<Vec<DatasetDetail>, WorkflowError> {
-    Ok(read(record)?.datasets)
-}
-
 /// What the statement of this phase says besides digests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ResolveDetail {
@@ -106,6 +97,10 @@ pub(crate) struct ResolveDetail {
     /// Why versions that were locked had been yanked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) yanked: BTreeMap<String, String>,
+}
+
+pub(crate) fn read(record: &PhaseRecord) -> Result<ResolveDetail, WorkflowError> {
+    detail(record)
 }
 
 /// Opens, digests and verifies all that the recipe names. With `locked`, a plugin is what is locked or an error.

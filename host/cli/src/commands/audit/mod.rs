@@ -1,5 +1,6 @@
 //! `freehold audit`
 
+mod export;
 mod questions;
 
 use std::path::PathBuf;
@@ -71,6 +72,9 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             let verification = audit::verify(&home, &Request { root_key, run, checkpoints, preregistered })?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
+        }
+        AuditCommand::Export { run, format, key, out } => {
+            export::run(&home, &export::Request { run, format, key, out }, terminal)
         }
         AuditCommand::Checkpoint { witnessed } => {
             let checkpoint = if witnessed { audit::witnessed(&home)? } else { Some(audit::checkpoint(&home)?) };

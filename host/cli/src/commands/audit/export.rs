@@ -1,0 +1,78 @@
+//! `freehold audit export`
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use freehold_core::digest::Digest;
+use freehold_workflow::audit::{self, Document, Format};
+use freehold_workflow::{ExitCode, Home};
+use serde_json::json;
+
+use super::super::write_file;
+use crate::args::ExportFormat;
+use crate::failure::Failure;
+use crate::page::{Terminal, pairs, unwritten};
+
+/// What the command line asks for.
+pub(super) struct Request {
+    pub(super) run: String,
+    pub(super) format: ExportFormat,
+    pub(super) key: Option<String>,
+    pub(super) out: Option<PathBuf>,
+}
+
+pub(super) fn run(home: &Home, request: &Request, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let Request { run, format, key, out } = request;
+    if terminal.json && out.is_none() && !format.is_json() {
+        let message = format!("`--format {}` is no JSON", format.name());
+        return Err(Failure::new(
+            ExitCode::Usage,
+            message,
+            "leave out `--json`, or give the document a file: `--out FILE`",
+        ));
+    }
+    let document = audit::export(home, run, (*format).into(), key.as_deref())?;
+    match out {
+        Some(path) => to_file(&document, *format, path, terminal)?,
+        // The bytes as they are: a signature covers them, and what they hold is escaped as their format says.
+        None => {
+            let mut stdout = std::io::stdout();
+            if let Err(error) = stdout.write_all(&document.bytes).and_then(|()| stdout.flush()) {
+                unwritten(error);
+            }
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+fn to_file(document: &Document, format: ExportFormat, path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    write_file(path, &document.bytes)?;
+    let (digest, bytes) = (Digest::of(&document.bytes), document.bytes.len());
+    let value = json!({
+        "file": path.display().to_string(),
+        "format": format.name(),
+        "media_type": document.media_type,
+        "bytes": bytes,
+        "digest": digest,
+    });
+    terminal.print(&value, |_| {
+        pairs(&[
+            ("file", format!("{}, {bytes} bytes", path.display())),
+            ("format", format!("{}: {}", format.name(), document.media_type)),
+            ("digest", digest.to_string()),
+        ]);
+    });
+    Ok(())
+}
+
+impl From<ExportFormat> for Format {
+    fn from(format: ExportFormat) -> Self {
+        match format {
+            ExportFormat::Sigstore => Self::Sigstore,
+            ExportFormat::Vsa => Self::Vsa,
+            ExportFormat::Oms => Self::Oms,
+            ExportFormat::Cyclonedx => Self::CycloneDx,
+            ExportFormat::Csv => Self::Csv,
+        }
+    }
+}
