@@ -92,6 +92,17 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> F
     move |source| FileError::Io { action, path, source }
 }
 
+/// Whether there is something at `path`. What cannot be looked at is an error: taken for missing, it would be made anew.
+pub fn exists(dir: &Dir, path: impl AsRef<Path>) -> Result<bool, FileError> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let path = path.as_ref();
+    match dir.metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+        Err(error) => Err(failed("look at", path)(error)),
+    }
+}
+
 /// The bytes of `path`, if they are no more than `limit`.
 pub fn read(dir: &Dir, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, FileError> {
     let path = path.as_ref();
@@ -267,6 +278,15 @@ mod tests {
         write(&dir, "file", b"x").unwrap();
         assert!(make_folder(&dir, "file/under").is_err());
         assert!(make_folder(&dir, "../out").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_missing() {
+        let (_folder, dir) = folder();
+        write(&dir, "file", b"x").unwrap();
+        assert!(exists(&dir, "file").unwrap() && exists(&dir, ".").unwrap());
+        assert!(!exists(&dir, "none").unwrap() && !exists(&dir, "file/under").unwrap());
+        assert!(exists(&dir, "../out").unwrap_err().leads_out());
     }
 
     #[test]

@@ -27,8 +27,10 @@ pub(crate) const LOG_KEY: &str = "log";
 impl Home {
     /// Opens the home in `dir`.
     pub fn open(dir: Dir, name: &str) -> Result<Self, WorkflowError> {
-        if !dir.exists(crate::trust::FOLDER) || !dir.exists(LEDGER) {
-            return Err(WorkflowError::NoHome(name.into()));
+        for folder in [crate::trust::FOLDER, LEDGER] {
+            if !freehold_files::exists(&dir, folder)? {
+                return Err(WorkflowError::NoHome(name.into()));
+            }
         }
         Ok(Self { dir })
     }
@@ -42,7 +44,7 @@ impl Home {
         }
         let home = Self { dir };
         home.store()?;
-        if !home.has_root() {
+        if !home.has_root()? {
             for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
                 match home.new_key(key) {
                     Ok(_) | Err(WorkflowError::KeyExists(_)) => {}

@@ -91,8 +91,8 @@ impl Home {
     }
 
     /// Whether the operator has said what is allowed.
-    pub fn has_host_file(&self) -> bool {
-        self.dir.exists(HOST_FILE)
+    pub fn has_host_file(&self) -> Result<bool, WorkflowError> {
+        Ok(freehold_files::exists(&self.dir, HOST_FILE)?)
     }
 
     /// A sandbox as the operator allows it, with the home's cache.

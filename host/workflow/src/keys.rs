@@ -83,7 +83,8 @@ impl Home {
             return Err(WorkflowError::Name(name.into()));
         }
         let failed = |source| WorkflowError::Key { name: name.into(), source };
-        let key = match (self.dir.exists(secret_file(name)), self.dir.exists(public_file(name))) {
+        let there = |file: String| freehold_files::exists(&self.dir, file);
+        let key = match (there(secret_file(name))?, there(public_file(name))?) {
             (true, true) => return Err(WorkflowError::KeyExists(name.into())),
             // A new secret would not be that of the public half, which others may know already.
             (false, true) => return Err(WorkflowError::KeyLost(name.into())),
@@ -154,11 +155,12 @@ impl Home {
 
     /// A key that can sign.
     pub fn secret_key(&self, name: &str) -> Result<SecretKey, WorkflowError> {
-        let lost = |error| match error {
-            WorkflowError::NoKey(name) if self.dir.exists(public_file(&name)) => WorkflowError::KeyLost(name),
-            error => error,
+        let pem = match self.read_key(name, &secret_file(name)) {
+            Err(WorkflowError::NoKey(name)) if freehold_files::exists(&self.dir, public_file(&name))? => {
+                return Err(WorkflowError::KeyLost(name));
+            }
+            read => read?,
         };
-        let pem = self.read_key(name, &secret_file(name)).map_err(lost)?;
         SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
 

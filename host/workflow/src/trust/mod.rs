@@ -94,8 +94,8 @@ pub(crate) fn compare(roots: &[(VerifiedRoot, Vec<u8>)], entries: &[Entry]) -> V
 }
 
 impl Home {
-    pub(crate) fn has_root(&self) -> bool {
-        self.dir.exists(file(1))
+    pub(crate) fn has_root(&self) -> Result<bool, WorkflowError> {
+        Ok(freehold_files::exists(&self.dir, file(1))?)
     }
 
     pub(crate) fn make_first_root(&self) -> Result<(), WorkflowError> {
