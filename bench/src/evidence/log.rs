@@ -7,7 +7,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, Subject};
-use freehold_ledger::{Ledger, RootSource, verify_consistency, verify_inclusion};
+use freehold_ledger::{Ledger, LedgerError, RootSource, verify_consistency, verify_inclusion};
 use freehold_trust::{Role, SecretKey, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub(crate) struct Measured {
 struct Roots(VerifiedRoot);
 
 impl RootSource for Roots {
-    fn roots(&self) -> std::result::Result<Vec<VerifiedRoot>, String> {
+    fn roots(&self) -> std::result::Result<Vec<VerifiedRoot>, LedgerError> {
         Ok(vec![self.0.clone()])
     }
 }

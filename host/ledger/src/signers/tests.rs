@@ -12,9 +12,9 @@ use crate::Ledger;
 struct Roots(Arc<Mutex<Vec<VerifiedRoot>>>);
 
 impl RootSource for Roots {
-    fn roots(&self) -> Result<Vec<VerifiedRoot>, String> {
+    fn roots(&self) -> Result<Vec<VerifiedRoot>, LedgerError> {
         match self.0.lock().unwrap().clone() {
-            roots if roots.is_empty() => Err("there are no trust roots".into()),
+            roots if roots.is_empty() => Err(LedgerError::Roots("there are no trust roots".into())),
             roots => Ok(roots),
         }
     }

@@ -7,7 +7,7 @@ use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_files::FileError;
-use freehold_ledger::RootSource;
+use freehold_ledger::{LedgerError, RootSource};
 use freehold_trust::{ROOT_BYTES_MAX, Role, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,8 +54,12 @@ impl TrustFolder {
 }
 
 impl RootSource for TrustFolder {
-    fn roots(&self) -> Result<Vec<VerifiedRoot>, String> {
-        let roots = self.read().map_err(|error| error.to_string())?;
+    fn roots(&self) -> Result<Vec<VerifiedRoot>, LedgerError> {
+        let roots = self.read().map_err(|error| match error {
+            // One that is gone, or too large, is not what was there.
+            WorkflowError::File(error @ FileError::Io { .. }) if !error.is_not_found() => LedgerError::File(error),
+            error => LedgerError::Roots(error.to_string()),
+        })?;
         Ok(roots.into_iter().map(|(root, _)| root).collect())
     }
 }
