@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Folder of your store, ledger, keys and trust root
     #[arg(long, global = true, env = "FREEHOLD_HOME", default_value = ".freehold", value_name = "FOLDER")]
     pub(crate) home: PathBuf,
+    /// A file whose first line is the passphrase of encrypted keys; without it, a terminal is asked
+    #[arg(long, global = true, env = "FREEHOLD_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Print results as JSON on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -137,6 +140,22 @@ pub(crate) enum KeyCommand {
     /// Make an Ed25519 key in the home
     New {
         /// Its name: lowercase letters, digits and hyphens
+        name: String,
+        /// Encrypt it with a passphrase
+        #[arg(long)]
+        passphrase: bool,
+    },
+    /// Encrypt a key with a passphrase (age, scrypt)
+    Protect {
+        /// Its name
+        name: String,
+        /// The file with the passphrase that it has now, if it has one already
+        #[arg(long, value_name = "FILE")]
+        old_passphrase_file: Option<PathBuf>,
+    },
+    /// Keep a key without a passphrase
+    Unprotect {
+        /// Its name
         name: String,
     },
     /// List the keys of the home

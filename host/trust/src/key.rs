@@ -10,6 +10,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use freehold_core::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// A key cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,15 @@ pub enum KeyError {
     /// The text is not a public key.
     #[error("not an Ed25519 public key in PEM (`-----BEGIN PUBLIC KEY-----`)")]
     Public,
+    /// A key that a passphrase encrypts cannot be read or written.
+    #[error("not an encrypted key (age): {0}")]
+    Sealed(String),
+    /// The passphrase is another one.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// There is nothing in a passphrase.
+    #[error("the passphrase is empty")]
+    EmptyPassphrase,
     /// The text is not a key id.
     #[error("`{0}` is not a key id; expected 64 lowercase hexadecimal digits")]
     Id(String),
@@ -125,6 +135,7 @@ impl<'de> Deserialize<'de> for PublicKey {
 }
 
 /// A secret key. It is never shown: no `Debug` text, no `Display`, zeroed when dropped.
+#[derive(Clone)]
 pub struct SecretKey(SigningKey);
 
 impl fmt::Debug for SecretKey {
@@ -136,8 +147,8 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// A new key from the system's random bytes.
     pub fn generate() -> Result<Self, KeyError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| KeyError::Random(error.to_string()))?;
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed).map_err(|error| KeyError::Random(error.to_string()))?;
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
@@ -151,9 +162,9 @@ impl SecretKey {
         SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Secret)
     }
 
-    /// Writes PEM.
-    pub fn to_pem(&self) -> Result<String, KeyError> {
-        self.0.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).map_err(|_| KeyError::Secret)
+    /// Writes PEM, which is zeroed when dropped.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Secret)
     }
 
     /// Signs `message`.

@@ -9,6 +9,7 @@ mod mac;
 mod note;
 mod plugin;
 mod root;
+mod sealed;
 mod statement;
 mod yank;
 
@@ -22,5 +23,6 @@ pub use root::{
     ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
     VerifiedRoot, Witnesses,
 };
+pub use sealed::{Passphrase, is_sealed, seal, unseal};
 pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

@@ -62,6 +62,17 @@ pub enum WorkflowError {
     /// A name cannot be used.
     #[error("`{0}` cannot be a name: use lowercase letters, digits and hyphens")]
     Name(String),
+    /// A key is encrypted, and nobody says its passphrase.
+    #[error("the key `{0}` is encrypted, and there is no passphrase")]
+    KeyLocked(String),
+    /// A passphrase cannot be read.
+    #[error("the passphrase of the key `{name}` cannot be read: {problem}")]
+    Passphrase {
+        /// The key.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
     /// A key has lost its secret half.
     #[error("the secret half of the key `{0}` is gone: there is only `keys/{0}.pub.pem`")]
     KeyLost(String),
@@ -391,9 +402,23 @@ impl WorkflowError {
             | Self::NoRun { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)
+            | Self::KeyLocked(_)
+            | Self::Passphrase { .. }
+            | Self::Key { source: KeyError::WrongPassphrase | KeyError::EmptyPassphrase, .. }
             | Self::Name(_) => ExitCode::Usage,
             _ => ExitCode::Broken,
         }
+    }
+
+    /// Whether a key is there that cannot be used as it is kept.
+    pub(crate) fn is_closed_key(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyLocked(_)
+                | Self::Passphrase { .. }
+                | Self::Key { source: KeyError::WrongPassphrase, .. }
+                | Self::File(FileError::Exposed { .. })
+        )
     }
 
     /// What to do about it, if that is not in the message.
@@ -415,6 +440,12 @@ impl WorkflowError {
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
+            Self::KeyLocked(_) | Self::Key { source: KeyError::WrongPassphrase, .. } => {
+                "give the passphrase in a file, `--passphrase-file FILE` or FREEHOLD_PASSPHRASE_FILE, or at a terminal".into()
+            }
+            Self::File(FileError::Exposed { path, .. }) => {
+                format!("take it from the others: `chmod 600 {}`, in the home", path.display())
+            }
             Self::KeyLost(name) => format!(
                 "restore `keys/{name}.pem` from a copy; if the key was never used, remove `keys/{name}.pub.pem` and make it anew"
             ),

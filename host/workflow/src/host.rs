@@ -103,7 +103,7 @@ impl Home {
     /// What this home need not do twice. The secret is made when it is first needed; one that is lost costs doing it again.
     pub(crate) fn cache(&self) -> Result<Cache, WorkflowError> {
         let _lock = self.lock(CACHE)?;
-        let known = match freehold_files::read(&self.dir, SECRET, 32) {
+        let known = match freehold_files::read_secret(&self.dir, SECRET, 32) {
             Ok(bytes) => MacKey::from_bytes(&bytes),
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error.into()),

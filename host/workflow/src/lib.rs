@@ -23,6 +23,7 @@ mod run;
 mod seen;
 mod statements;
 mod trust;
+mod unlock;
 mod update;
 mod yank;
 
@@ -37,7 +38,7 @@ pub use freehold_hub::{
 };
 pub use home::Home;
 pub use host::HOST_FILE;
-pub use keys::KeyEntry;
+pub use keys::{Kept, KeyEntry};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
 pub use project::Project;
@@ -48,5 +49,6 @@ pub use run::{
     Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check, run,
 };
 pub use trust::RootSigning;
+pub use unlock::PassphraseSource;
 pub use update::{PluginUpdate, UpdateReport, update};
 pub use yank::yank;

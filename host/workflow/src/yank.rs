@@ -78,7 +78,7 @@ mod tests {
             Dir::open_ambient_dir(folder.path().join(name), ambient_authority()).unwrap()
         };
         let home = Home::init(open("home")).unwrap();
-        home.new_key("publisher").unwrap();
+        home.new_key("publisher", None).unwrap();
         let key = home.secret_key("publisher").unwrap();
         let signing = RootSigning { with: vec![], days: 1 };
         home.change_trust(&signing, |root, _| root.add_publisher(&key.public(), &["acme/*".parse().unwrap()])).unwrap();
