@@ -46,7 +46,10 @@ fn no_weight_reaches_a_plugin() {
 fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["wasmtime"]), ["freehold-sandbox"]);
     assert_eq!(naming(&["candle-core", "tokenizers", "safetensors"]), ["freehold-engine"]);
-    assert_eq!(naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac", "age"]), ["freehold-trust"]);
+    assert_eq!(
+        naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac", "age", "cryptoki"]),
+        ["freehold-trust"]
+    );
     assert_eq!(naming(&["clap", "indicatif", "comfy-table", "anstream", "miette", "rpassword"]), ["freehold"]);
     assert_eq!(naming(&["wit-component", "wasm-encoder"]), ["freehold-component"]);
     // Who reads a component is who builds it, and who has to know what it costs before it is compiled.

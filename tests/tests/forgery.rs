@@ -67,7 +67,7 @@ impl Insider {
 
     /// Signs a statement as the recorder would.
     fn sign(&self, subject: Vec<ResourceDescriptor>, kind: &str, predicate: Value) -> Digest {
-        self.store.put(&Statement::new(subject, kind, predicate).sign(&self.recorder).to_bytes()).unwrap()
+        self.store.put(&Statement::new(subject, kind, predicate).sign(&self.recorder).unwrap().to_bytes()).unwrap()
     }
 
     fn sign_phase(&self, predicate: Value) -> Digest {

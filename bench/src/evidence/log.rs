@@ -54,7 +54,7 @@ pub(crate) fn new_log(folder: &Path) -> Result<(Ledger, SecretKey)> {
         Timestamp::now() + SignedDuration::from_hours(24),
         [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())),
     );
-    std::fs::write(folder.join("root.json"), root.sign(&[&key]).to_bytes())?;
+    std::fs::write(folder.join("root.json"), root.sign(&[&key])?.to_bytes())?;
     std::fs::write(folder.join("key.pem"), key.to_pem()?)?;
     let (ledger, key) = open(folder)?;
     ledger.begin(&key)?;

@@ -1,4 +1,4 @@
-//! Where passphrases come from: a file, or whoever sits at the terminal. Never an argument, which everyone on the machine sees.
+//! Where passphrases and PINs come from: a file, or whoever sits at the terminal. Never an argument, which everyone on the machine sees.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,12 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Passphrases {
     file: Option<PathBuf>,
+    pin_file: Option<PathBuf>,
 }
 
 impl Passphrases {
-    pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        Self { file }
+    pub(crate) fn new(file: Option<PathBuf>, pin_file: Option<PathBuf>) -> Self {
+        Self { file, pin_file }
     }
 
     /// A passphrase for what is to be encrypted. A person says it twice.
@@ -51,6 +52,16 @@ impl PassphraseSource for Passphrases {
                 prompt(&format!("{wrong}Passphrase of the key `{key}`: ")).map(Some)
             }
             _ => Ok(None),
+        }
+    }
+
+    fn pin(&self, key: &str) -> Result<Option<Passphrase>, String> {
+        match &self.pin_file {
+            Some(file) => read(file).map(Some),
+            None if std::io::stdin().is_terminal() => {
+                prompt(&format!("PIN of the token of the key `{key}`: ")).map(Some)
+            }
+            None => Ok(None),
         }
     }
 }

@@ -11,6 +11,7 @@ mod plugin;
 mod root;
 mod sealed;
 mod statement;
+mod token;
 mod yank;
 
 pub use cosignature::{Cosignature, cosign_note};
@@ -25,4 +26,5 @@ pub use root::{
 };
 pub use sealed::{Passphrase, is_sealed, seal, unseal};
 pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
+pub use token::TokenUri;
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

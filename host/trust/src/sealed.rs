@@ -37,6 +37,11 @@ impl Passphrase {
         if text.0.expose_secret().is_empty() { Err(KeyError::EmptyPassphrase) } else { Ok(text) }
     }
 
+    /// As the PIN of a token.
+    pub(crate) fn to_pin(&self) -> cryptoki::types::AuthPin {
+        cryptoki::types::AuthPin::from(self.0.expose_secret())
+    }
+
     /// Whether both are the same.
     pub fn is(&self, other: &Self) -> bool {
         self.0.expose_secret() == other.0.expose_secret()

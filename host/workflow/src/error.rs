@@ -53,6 +53,15 @@ pub enum WorkflowError {
         /// Why not.
         source: KeyError,
     },
+    /// A key does not sign.
+    #[error("cannot sign: {0}")]
+    Signing(KeyError),
+    /// A key lives in a token, whose PIN nobody says.
+    #[error("the key `{0}` is in a token, and there is no PIN")]
+    NoPin(String),
+    /// What can be done to a file cannot be done to a key in a token.
+    #[error("the key `{0}` is in a token, which keeps it without a passphrase of this home")]
+    KeyInToken(String),
     /// There is no such key.
     #[error("there is no key `{0}`")]
     NoKey(String),
@@ -65,8 +74,8 @@ pub enum WorkflowError {
     /// A key is encrypted, and nobody says its passphrase.
     #[error("the key `{0}` is encrypted, and there is no passphrase")]
     KeyLocked(String),
-    /// A passphrase cannot be read.
-    #[error("the passphrase of the key `{name}` cannot be read: {problem}")]
+    /// A passphrase or PIN cannot be read.
+    #[error("what opens the key `{name}` cannot be read: {problem}")]
     Passphrase {
         /// The key.
         name: String,
@@ -403,6 +412,9 @@ impl WorkflowError {
             | Self::NoKey(_)
             | Self::KeyExists(_)
             | Self::KeyLocked(_)
+            | Self::NoPin(_)
+            | Self::KeyInToken(_)
+            | Self::Key { source: KeyError::TokenUri { .. } | KeyError::WrongPin(_), .. }
             | Self::Passphrase { .. }
             | Self::Key { source: KeyError::WrongPassphrase | KeyError::EmptyPassphrase, .. }
             | Self::Name(_) => ExitCode::Usage,
@@ -415,8 +427,9 @@ impl WorkflowError {
         matches!(
             self,
             Self::KeyLocked(_)
+                | Self::NoPin(_)
                 | Self::Passphrase { .. }
-                | Self::Key { source: KeyError::WrongPassphrase, .. }
+                | Self::Key { source: KeyError::WrongPassphrase | KeyError::WrongPin(_), .. }
                 | Self::File(FileError::Exposed { .. })
         )
     }
@@ -442,6 +455,10 @@ impl WorkflowError {
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
             Self::KeyLocked(_) | Self::Key { source: KeyError::WrongPassphrase, .. } => {
                 "give the passphrase in a file, `--passphrase-file FILE` or FREEHOLD_PASSPHRASE_FILE, or at a terminal".into()
+            }
+            Self::NoPin(_) | Self::Key { source: KeyError::WrongPin(_), .. } => {
+                "give the PIN in a file, `--pin-file FILE` or FREEHOLD_PIN_FILE, or at a terminal; it is tried once, because tokens count"
+                    .into()
             }
             Self::File(FileError::Exposed { path, .. }) => {
                 format!("take it from the others: `chmod 600 {}`, in the home", path.display())

@@ -1,5 +1,7 @@
 //! Keys of a home, in files that only their owner may read.
 
+mod token;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -32,6 +34,8 @@ pub enum Kept {
     Encrypted,
     /// In a file that others may read as well: it is not used.
     Exposed,
+    /// In a token, which signs with it.
+    Token,
     /// Not in this home.
     Elsewhere,
 }
@@ -43,6 +47,7 @@ impl Kept {
             Self::Plain => "plain",
             Self::Encrypted => "encrypted",
             Self::Exposed => "exposed",
+            Self::Token => "token",
             Self::Elsewhere => "elsewhere",
         }
     }
@@ -157,6 +162,7 @@ impl Home {
         match self.read_secret(name) {
             Ok(bytes) if is_sealed(&bytes) => Ok(Kept::Encrypted),
             Ok(_) => Ok(Kept::Plain),
+            Err(WorkflowError::NoKey(_)) if self.is_in_token(name)? => Ok(Kept::Token),
             Err(WorkflowError::NoKey(_)) => Ok(Kept::Elsewhere),
             Err(WorkflowError::File(FileError::Exposed { .. })) => Ok(Kept::Exposed),
             Err(error) => Err(error),
@@ -224,6 +230,9 @@ impl Home {
 
     /// A key that can sign.
     pub fn secret_key(&self, name: &str) -> Result<SecretKey, WorkflowError> {
+        if is_label(name) && self.is_in_token(name)? {
+            return self.token_key(name);
+        }
         let pem = self.secret_pem(name)?;
         SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
@@ -231,6 +240,7 @@ impl Home {
     /// The secret half of a key; opened, if it is encrypted.
     fn secret_pem(&self, name: &str) -> Result<Zeroizing<String>, WorkflowError> {
         let bytes = match self.read_secret(name) {
+            Err(WorkflowError::NoKey(name)) if self.is_in_token(&name)? => return Err(WorkflowError::KeyInToken(name)),
             Err(WorkflowError::NoKey(name)) if freehold_files::exists(&self.dir, public_file(&name))? => {
                 return Err(WorkflowError::KeyLost(name));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use freehold_trust::{KeyError, Passphrase, unseal};
+use freehold_trust::{KeyError, Passphrase, SecretKey, unseal};
 use zeroize::Zeroizing;
 
 use crate::{Home, WorkflowError};
@@ -14,6 +14,9 @@ pub trait PassphraseSource: fmt::Debug + Send {
     /// The passphrase of a key; `None` if there is none, or no other one. `attempt` counts from 0, and again if what came was
     /// wrong. An error says why it cannot be read.
     fn passphrase(&self, key: &str, attempt: u32) -> Result<Option<Passphrase>, String>;
+
+    /// The PIN of the token in which a key is; `None` if there is none. It is asked for once: tokens count wrong ones.
+    fn pin(&self, key: &str) -> Result<Option<Passphrase>, String>;
 }
 
 /// Keys in PEM, by their encrypted bytes.
@@ -25,6 +28,8 @@ pub(crate) struct Unlocking {
     source: Option<Box<dyn PassphraseSource>>,
     /// Opening takes a part of a second each time.
     opened: Mutex<Opened>,
+    /// Keys in tokens, by their names.
+    tokens: Mutex<BTreeMap<String, SecretKey>>,
 }
 
 impl fmt::Debug for Unlocking {
@@ -43,6 +48,23 @@ impl Home {
 impl Unlocking {
     fn opened(&self) -> MutexGuard<'_, Opened> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The PIN of the token in which the key `name` is.
+    pub(crate) fn pin(&self, name: &str) -> Result<Passphrase, WorkflowError> {
+        let pin = self.source.as_ref().map(|source| source.pin(name)).transpose();
+        let pin = pin.map_err(|problem| WorkflowError::Passphrase { name: name.into(), problem })?;
+        pin.flatten().ok_or_else(|| WorkflowError::NoPin(name.into()))
+    }
+
+    /// The key `name`, if its token was opened.
+    pub(crate) fn token(&self, name: &str) -> Option<SecretKey> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Keeps the token of the key `name` open.
+    pub(crate) fn keep_token(&self, name: &str, key: SecretKey) {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), key);
     }
 
     /// Opens the encrypted key `name`; in PEM.

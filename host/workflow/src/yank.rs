@@ -40,7 +40,7 @@ fn yank_at(
         return Err(ResolutionError::NotYanked { plugin, version: wanted }.into());
     }
     let statement = Yank { name: plugin, version: wanted, yanked, reason: reason.into(), time };
-    let signed = sign_yank(&statement, key).to_bytes();
+    let signed = sign_yank(&statement, key).map_err(WorkflowError::Signing)?.to_bytes();
     let verified = verify_yank(&root, time, (name, version), &signed).map_err(|error| match error {
         YankError::Reason(_) => WorkflowError::Wording(error),
         other => other.into(),

@@ -1,6 +1,6 @@
 //! `freehold key`
 
-use freehold_workflow::{ExitCode, Home, KeyEntry, WorkflowError};
+use freehold_workflow::{ExitCode, Home, KeyEntry};
 use serde_json::{Value, json};
 
 use super::Place;
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::page::{Terminal, say, table};
 use crate::passphrase::Passphrases;
 
-fn view(home: &Home, key: &KeyEntry) -> Result<Value, WorkflowError> {
+fn view(home: &Home, key: &KeyEntry) -> Result<Value, Failure> {
     Ok(json!({ "name": key.name, "id": key.id(), "kept": home.kept(&key.name)?.as_str() }))
 }
 
@@ -23,10 +23,11 @@ pub(super) fn run(place: &Place<'_>, command: KeyCommand, terminal: &Terminal) -
         KeyCommand::Protect { name, old_passphrase_file } => {
             let passphrase = place.1.choose(&name)?;
             if old_passphrase_file.is_some() {
-                home.unlock_with(Box::new(Passphrases::new(old_passphrase_file)));
+                home.unlock_with(Box::new(Passphrases::new(old_passphrase_file, None)));
             }
             home.protect_key(&name, &passphrase)?
         }
+        KeyCommand::Add { name, pkcs11, module } => home.add_token_key(&name, &pkcs11, &module)?,
         KeyCommand::Unprotect { name } => home.unprotect_key(&name)?,
         KeyCommand::List => return list(&home, terminal),
     };

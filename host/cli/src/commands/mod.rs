@@ -27,7 +27,7 @@ use crate::page::Terminal;
 use crate::passphrase::Passphrases;
 
 pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let passphrases = Passphrases::new(arguments.passphrase_file);
+    let passphrases = Passphrases::new(arguments.passphrase_file, arguments.pin_file);
     let home = Place(&arguments.home, &passphrases);
     if let Some(instructions) = arguments.instructions {
         freehold_engine::use_instructions(instructions).map_err(|error| {

@@ -106,7 +106,7 @@ impl Home {
         let keys = [(Role::Root, ROOT_KEY), (Role::Recorder, RECORDER_KEY), (Role::Log, LOG_KEY)];
         let [root, recorder, log] = keys.map(|(role, name)| Ok::<_, WorkflowError>((role, self.public_key(name)?)));
         let first = TrustRoot::first(Timestamp::now() + FIRST_LIFETIME, [root?, recorder?, log?]);
-        let signed = first.sign(&[&self.secret_key(ROOT_KEY)?]).to_bytes();
+        let signed = first.sign(&[&self.secret_key(ROOT_KEY)?]).map_err(WorkflowError::Signing)?.to_bytes();
         let verified = VerifiedRoot::first(&signed)?;
         self.write_root(&verified, &signed)
     }
