@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -191,7 +191,7 @@ fn a_passphrase_is_asked_for_at_a_terminal() {
         };
         let mut said = Vec::new();
         let mut lines = lines.lines();
-        let mut shown = child.stdout.take().unwrap().bytes();
+        let mut shown = BufReader::new(child.stdout.take().unwrap()).bytes();
         while let Some(Ok(byte)) = shown.next() {
             said.push(byte);
             // Each question ends so, and what is typed is shown until it was asked.

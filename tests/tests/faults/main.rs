@@ -2,7 +2,7 @@
 //! home verifies, what was acknowledged is there, nothing half-written is in the way, and the same command goes on to the same.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cases;
 mod commands;
