@@ -6,6 +6,7 @@ mod recipe;
 mod table;
 mod tools;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -219,6 +220,13 @@ impl Project {
         }
     }
 
+    /// Every file of the folder with its bytes.
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = Vec::new();
+        list(self.path(), self.path(), &mut files);
+        files.into_iter().map(|file| (file.clone(), self.read(&file))).collect()
+    }
+
     /// Every file below the home's store and ledger, and the trust roots.
     pub fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
@@ -240,6 +248,15 @@ fn copy_folder(from: &Path, to: &Path) {
         } else {
             std::fs::copy(&path, target).unwrap();
         }
+    }
+}
+
+/// Copies a file, or a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        copy_folder(from, to);
+    } else {
+        std::fs::copy(from, to).unwrap();
     }
 }
 

@@ -152,7 +152,7 @@ fn a_later_signature_takes_the_place_of_an_older_one_and_never_the_other_way_rou
     let now = Timestamp::now();
     let digest = freehold_core::digest::Digest::of(&std::fs::read(wasm).unwrap());
     let expired = Manifest::new(parsed, digest, now, now + SignedDuration::from_millis(1));
-    let expired = sign_plugin(&expired, &SecretKey::from_pem(&pem).unwrap()).to_bytes();
+    let expired = sign_plugin(&expired, &SecretKey::from_pem(&pem).unwrap()).unwrap().to_bytes();
     operator.write(&format!("{FOLDER}/manifest.dsse.json"), &String::from_utf8(expired).unwrap());
     operator.run(&["plugin", "inspect", NAME]).expect(4).says(&["expired at"]);
     add(&operator, &old).expect(0).says(&["its signature is now the one of this file"]);

@@ -67,7 +67,7 @@ impl Insider {
 
     /// Signs a statement as the recorder would.
     fn sign(&self, subject: Vec<ResourceDescriptor>, kind: &str, predicate: Value) -> Digest {
-        self.store.put(&Statement::new(subject, kind, predicate).sign(&self.recorder).to_bytes()).unwrap()
+        self.store.put(&Statement::new(subject, kind, predicate).sign(&self.recorder).unwrap().to_bytes()).unwrap()
     }
 
     fn sign_phase(&self, predicate: Value) -> Digest {
@@ -229,7 +229,7 @@ fn an_approval_that_no_approver_gave_or_that_is_of_something_else() {
         let mut predicate = json!({ "run": of, "record": record, "note": null, "trust_root": 3 });
         change(&insider, &mut predicate);
         let subject = vec![ResourceDescriptor::new("adapter", adapter)];
-        let signed = Statement::new(subject, "urn:freehold:approval:v1", predicate).sign(by).to_bytes();
+        let signed = Statement::new(subject, "urn:freehold:approval:v1", predicate).sign(by).unwrap().to_bytes();
         let statement = insider.store.put(&signed).unwrap();
         let approver = named.public().id().to_string();
         insider.enter(Subject::Approval { run: of.into(), adapter, approver }, statement);

@@ -36,8 +36,8 @@ fn verified(name: &str) -> VerifiedPlugin {
     let key = SecretKey::generate().unwrap();
     let mut root = TrustRoot::first(now + hour, Role::NEEDED.map(|role| (role, key.public())));
     root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["*".parse().unwrap()] }];
-    let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap();
-    let envelope = sign_plugin(&manifest, &key).to_bytes();
+    let root = VerifiedRoot::first(&root.sign(&[&key]).unwrap().to_bytes()).unwrap();
+    let envelope = sign_plugin(&manifest, &key).unwrap().to_bytes();
     verify_plugin(&root, now, (&manifest.name, &manifest.version), &envelope, bytes).unwrap()
 }
 

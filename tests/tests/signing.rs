@@ -20,7 +20,7 @@ fn replace(project: &Project, key: &SecretKey, change: impl FnOnce(&mut Manifest
     let hour = SignedDuration::from_hours(1);
     let mut manifest = Manifest::new(source, Digest::of(&bytes), now - hour, now + hour);
     change(&mut manifest);
-    let envelope = sign_plugin(&manifest, key);
+    let envelope = sign_plugin(&manifest, key).unwrap();
     std::fs::write(project.path().join(FOLDER).join("manifest.dsse.json"), envelope.to_bytes()).unwrap();
 }
 

@@ -45,7 +45,7 @@ fn forge_root(project: &Project, next: bool, change: impl FnOnce(&mut TrustRoot)
     let mut forged = root(project);
     forged.version += u64::from(next);
     change(&mut forged);
-    let bytes = forged.sign(&[&secret(project, "root")]).to_bytes();
+    let bytes = forged.sign(&[&secret(project, "root")]).unwrap().to_bytes();
     std::fs::write(project.path().join(format!("home/trust/{}.root.json", forged.version)), bytes).unwrap();
 }
 

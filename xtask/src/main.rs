@@ -9,6 +9,7 @@ mod corpus;
 mod demo;
 mod demo_real;
 mod failure;
+mod faults;
 mod fuzz;
 mod project;
 mod release_contract;
@@ -29,6 +30,7 @@ cargo xtask COMMAND
   bench engine      training and generation next to transformers and PEFT (--python PROGRAM that has them); --json
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   bench evidence    the ledger: durable entries a second, and a log of --entries N (1,000,000); --json
+  faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "engine" => bench::engine(arguments),
         ("bench", [what, arguments @ ..]) if what == "evidence" => bench::evidence(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
+        ("faults", []) => faults::run(None),
+        ("faults", [only]) => faults::run(Some(only)),
         ("fuzz", arguments) => fuzz::run(arguments),
         ("plugins", []) => components::build_all().map(|_| ()),
         ("corpus", []) => project::write_corpus(),

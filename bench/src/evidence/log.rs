@@ -7,7 +7,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, Subject};
-use freehold_ledger::{Ledger, RootSource, verify_consistency, verify_inclusion};
+use freehold_ledger::{Ledger, LedgerError, RootSource, verify_consistency, verify_inclusion};
 use freehold_trust::{Role, SecretKey, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub(crate) struct Measured {
 struct Roots(VerifiedRoot);
 
 impl RootSource for Roots {
-    fn roots(&self) -> std::result::Result<Vec<VerifiedRoot>, String> {
+    fn roots(&self) -> std::result::Result<Vec<VerifiedRoot>, LedgerError> {
         Ok(vec![self.0.clone()])
     }
 }
@@ -54,7 +54,7 @@ pub(crate) fn new_log(folder: &Path) -> Result<(Ledger, SecretKey)> {
         Timestamp::now() + SignedDuration::from_hours(24),
         [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())),
     );
-    std::fs::write(folder.join("root.json"), root.sign(&[&key]).to_bytes())?;
+    std::fs::write(folder.join("root.json"), root.sign(&[&key])?.to_bytes())?;
     std::fs::write(folder.join("key.pem"), key.to_pem()?)?;
     let (ledger, key) = open(folder)?;
     ledger.begin(&key)?;

@@ -38,7 +38,7 @@ impl Setup {
         let mut root =
             TrustRoot::first(expires, [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())));
         root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["*".parse()?] }];
-        let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes())?;
+        let root = VerifiedRoot::first(&root.sign(&[&key])?.to_bytes())?;
         let folder = tempfile::tempdir()?;
         let cache = Cache::new(Dir::open_ambient_dir(folder.path(), ambient_authority())?, MacKey::generate()?);
         let sandbox = Sandbox::new(HostSettings::default(), Some(cache))?;
@@ -62,7 +62,7 @@ impl Setup {
         let now = Timestamp::now();
         let minute = SignedDuration::from_mins(50);
         let manifest = Manifest::new(source, Digest::of(&component), now - minute, now + minute);
-        let envelope = sign_plugin(&manifest, &self.key).to_bytes();
+        let envelope = sign_plugin(&manifest, &self.key)?.to_bytes();
         Ok(Signed { manifest, envelope, component })
     }
 

@@ -20,8 +20,8 @@ pub fn rehearse(source: &PluginSource, component: Vec<u8>) -> Result<VerifiedPlu
     let mut root = TrustRoot::first(expires, [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())));
     let names = vec![NamePattern::Exactly(name.clone())];
     root.publishers = vec![PublisherRule { key: key.public().id(), names }];
-    let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes())?;
+    let root = VerifiedRoot::first(&root.sign(&[&key])?.to_bytes())?;
     let manifest = Manifest::new(source.clone(), Digest::of(&component), now, expires);
-    let envelope = sign_plugin(&manifest, &key).to_bytes();
+    let envelope = sign_plugin(&manifest, &key)?.to_bytes();
     Ok(verify_plugin(&root, now, (&name, &version), &envelope, component)?)
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
+use freehold_trust::TokenUri;
 
 pub(crate) use audit::{ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
@@ -36,6 +37,12 @@ pub(crate) struct Arguments {
     /// Folder of your store, ledger, keys and trust root
     #[arg(long, global = true, env = "FREEHOLD_HOME", default_value = ".freehold", value_name = "FOLDER")]
     pub(crate) home: PathBuf,
+    /// A file whose first line is the passphrase of encrypted keys; without it, a terminal is asked
+    #[arg(long, global = true, env = "FREEHOLD_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A file whose first line is the PIN of the token with a key; without it, a terminal is asked
+    #[arg(long, global = true, env = "FREEHOLD_PIN_FILE", value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
     /// Print results as JSON on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -162,8 +169,37 @@ pub(crate) enum KeyCommand {
         name: String,
         /// Make an ECDSA P-256 key, with which `audit export` and `model sign` sign what other tools verify. It may have the
         /// name of an Ed25519 key: they are two keys of one authority. No trust root knows it
-        #[arg(long)]
+        #[arg(long, conflicts_with = "passphrase")]
         p256: bool,
+        /// Encrypt it with a passphrase
+        #[arg(long)]
+        passphrase: bool,
+    },
+    /// Take in an Ed25519 key that lives in a token: a smart card, a security module
+    ///
+    /// The secret half stays in the token, which signs. The key can have every role: `freehold trust rotate root NAME`.
+    Add {
+        /// Its name in this home
+        name: String,
+        /// The key: pkcs11:token=TOKEN;object=KEY (RFC 7512)
+        #[arg(long, value_name = "URI")]
+        pkcs11: TokenUri,
+        /// The PKCS#11 library of the token's maker, by its whole path
+        #[arg(long, value_name = "PATH")]
+        module: PathBuf,
+    },
+    /// Encrypt a key with a passphrase (age, scrypt)
+    Protect {
+        /// Its name
+        name: String,
+        /// The file with the passphrase that it has now, if it has one already
+        #[arg(long, value_name = "FILE")]
+        old_passphrase_file: Option<PathBuf>,
+    },
+    /// Keep a key without a passphrase
+    Unprotect {
+        /// Its name
+        name: String,
     },
     /// List the keys of the home
     List,

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod failure;
 mod page;
+mod passphrase;
 mod progress;
 
 use std::process::ExitCode;

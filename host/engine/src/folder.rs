@@ -227,7 +227,7 @@ impl ModelFolder {
         let mut names = BTreeSet::from([CONFIG_FILE.to_string(), TOKENIZER_FILE.to_string()]);
         names.extend(weights.iter().cloned());
         for name in [TOKENIZER_CONFIG_FILE, GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_JSON_FILE, INDEX_FILE] {
-            if dir.is_file(name) && (name != INDEX_FILE || !weights.contains(WEIGHTS_FILE)) {
+            if is_file(&dir, name)? && (name != INDEX_FILE || !weights.contains(WEIGHTS_FILE)) {
                 names.insert(name.to_string());
             }
         }
@@ -357,9 +357,18 @@ fn required(dir: &Dir, file: &str) -> Result<Vec<u8>, ModelError> {
     optional(dir, file)?.ok_or_else(|| ModelError::MissingFile { file: file.into() })
 }
 
+/// Whether there is such a file. One that cannot be looked at is an error: left out, it would make another model.
+fn is_file(dir: &Dir, file: &str) -> Result<bool, ModelError> {
+    match dir.metadata(file) {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(ModelError::Read { file: file.into(), source }),
+    }
+}
+
 /// The files that hold the weights: a single one, or the shards that the index names.
 fn weight_files(dir: &Dir) -> Result<BTreeSet<String>, ModelError> {
-    if dir.is_file(WEIGHTS_FILE) {
+    if is_file(dir, WEIGHTS_FILE)? {
         return Ok(BTreeSet::from([WEIGHTS_FILE.to_string()]));
     }
     let Some(bytes) = optional(dir, INDEX_FILE)? else {

@@ -7,7 +7,8 @@ mod unfinished;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::{Dir, DirBuilder, File, OpenOptions};
+use zeroize::Zeroizing;
 
 use unfinished::temporary_beside;
 
@@ -37,6 +38,14 @@ pub enum FileError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A secret can be read by others than its owner.
+    #[error("`{}` is a secret, and others than its owner may read it (mode {mode:03o})", path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The file is larger than is allowed here.
     #[error("`{}` has {bytes} bytes; at most {limit} are allowed here", path.display())]
     TooLarge {
@@ -65,7 +74,7 @@ impl FileError {
         match self {
             Self::NoSpace { .. } => true,
             Self::Io { source, .. } => says_no_space(source),
-            Self::TooLarge { .. } => false,
+            Self::TooLarge { .. } | Self::Exposed { .. } => false,
         }
     }
 
@@ -92,6 +101,17 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> F
     move |source| FileError::Io { action, path, source }
 }
 
+/// Whether there is something at `path`. What cannot be looked at is an error: taken for missing, it would be made anew.
+pub fn exists(dir: &Dir, path: impl AsRef<Path>) -> Result<bool, FileError> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let path = path.as_ref();
+    match dir.metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+        Err(error) => Err(failed("look at", path)(error)),
+    }
+}
+
 /// The bytes of `path`, if they are no more than `limit`.
 pub fn read(dir: &Dir, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, FileError> {
     let path = path.as_ref();
@@ -105,19 +125,44 @@ pub fn read(dir: &Dir, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, Fi
     Ok(bytes)
 }
 
+/// The bytes of a secret, if they are no more than `limit` and nobody but the owner of the file may read it. They are zeroed
+/// when dropped.
+pub fn read_secret(dir: &Dir, path: impl AsRef<Path>, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let path = path.as_ref();
+    let file = dir.open(path).map_err(failed("open", path))?;
+    #[cfg(unix)]
+    {
+        use cap_std::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(failed("look at", path))?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(FileError::Exposed { path: path.into(), mode });
+        }
+    }
+    // As large as it will be from the beginning: one that grows leaves copies.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(limit).unwrap_or(0).saturating_add(64)));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge { path: path.into(), bytes: bytes.len() as u64, limit });
+    }
+    Ok(bytes)
+}
+
 /// Puts `bytes` at `path`, replacing what was there. A reader sees the old bytes or the new, never a part; when the call
 /// returns, the new ones are on the disk. Folders on the way are made.
 pub fn write(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
-    write_with_mode(dir, path.as_ref(), bytes, 0o644)
+    let path = path.as_ref();
+    make_folder(dir, parent_of(path))?;
+    write_with_mode(dir, path, bytes, 0o644)
 }
 
-/// Like [`write`], for the owner's eyes only.
+/// Like [`write`], for the owner's eyes only, and so are folders that are made on the way.
 pub fn write_secret(dir: &Dir, path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
-    write_with_mode(dir, path.as_ref(), bytes, 0o600)
+    let path = path.as_ref();
+    make_secret_folder(dir, parent_of(path))?;
+    write_with_mode(dir, path, bytes, 0o600)
 }
 
 fn write_with_mode(dir: &Dir, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    make_folder(dir, parent_of(path))?;
     let mut file = Unfinished::with_mode(dir, path, mode)?;
     file.write(bytes)?;
     file.persist(path)
@@ -169,13 +214,28 @@ pub fn rename(dir: &Dir, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result
 /// Makes a folder and those on the way to it. When the call returns, their names are on the disk: a file in a folder whose
 /// name is lost in a crash would be lost with it.
 pub fn make_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError> {
-    let folder = folder.as_ref();
+    make_with(dir, folder.as_ref(), &DirBuilder::new())
+}
+
+/// Like [`make_folder`]; nobody but the owner sees what is in those that are made.
+pub fn make_secret_folder(dir: &Dir, folder: impl AsRef<Path>) -> Result<(), FileError> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no modes"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use cap_std::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    make_with(dir, folder.as_ref(), &builder)
+}
+
+fn make_with(dir: &Dir, folder: &Path, builder: &DirBuilder) -> Result<(), FileError> {
     if dir.is_dir(folder) {
         return Ok(());
     }
     let parent = parent_of(folder);
-    make_folder(dir, parent)?;
-    match dir.create_dir(folder) {
+    make_with(dir, parent, builder)?;
+    match dir.create_dir_with(folder, builder) {
         // Another process was faster.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && dir.is_dir(folder) => {}
         other => other.map_err(failed("create the folder", folder))?,
@@ -270,6 +330,15 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_looked_at_is_not_missing() {
+        let (_folder, dir) = folder();
+        write(&dir, "file", b"x").unwrap();
+        assert!(exists(&dir, "file").unwrap() && exists(&dir, ".").unwrap());
+        assert!(!exists(&dir, "none").unwrap() && !exists(&dir, "file/under").unwrap());
+        assert!(exists(&dir, "../out").unwrap_err().leads_out());
+    }
+
+    #[test]
     fn paths_do_not_leave_the_folder() {
         let (folder, dir) = folder();
         std::fs::create_dir(folder.path().join("inner")).unwrap();
@@ -289,9 +358,17 @@ mod tests {
     fn secrets_are_for_their_owner() {
         use std::os::unix::fs::PermissionsExt as _;
         let (folder, dir) = folder();
-        write_secret(&dir, "key", b"x").unwrap();
-        let mode = std::fs::metadata(folder.path().join("key")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        write_secret(&dir, "keys/key", b"x").unwrap();
+        let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("keys/key"), mode("keys")), (0o600, 0o700));
+        assert_eq!(**read_secret(&dir, "keys/key", 1).unwrap(), *b"x");
+        assert!(matches!(read_secret(&dir, "keys/key", 0), Err(FileError::TooLarge { limit: 0, .. })));
+        for exposed in [0o640, 0o604, 0o620, 0o777] {
+            let permissions = std::fs::Permissions::from_mode(exposed);
+            std::fs::set_permissions(folder.path().join("keys/key"), permissions).unwrap();
+            let refused = read_secret(&dir, "keys/key", 1);
+            assert!(matches!(refused, Err(FileError::Exposed { mode, .. }) if mode == exposed), "{refused:?}");
+        }
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Ledger {
 
 fn list(dir: &Dir, folder: &str, files: &mut Vec<String>) -> Result<(), LedgerError> {
     let failed = |source| FileError::Io { action: "list", path: Path::new(folder).into(), source };
-    if !dir.exists(folder) {
+    if !freehold_files::exists(dir, folder)? {
         return Ok(());
     }
     for entry in dir.read_dir(folder).map_err(failed)? {

@@ -46,9 +46,10 @@ impl Edge {
         if head.size == 0 {
             return Ok(Self::default());
         }
-        let files = TileFiles { dir, size: head.size };
+        let files = TileFiles::new(dir, head.size);
         let indexes = indexes(head.size);
-        let hashes = TileHashReader::new(head.size, head.root, &files).read_hashes(&indexes).map_err(tiles::broken)?;
+        let read = TileHashReader::new(head.size, head.root, &files).read_hashes(&indexes);
+        let hashes = read.map_err(|error| files.failed(error))?;
         let mut edge = Self { size: head.size, hashes: indexes.into_iter().zip(hashes).collect(), bundle: Vec::new() };
         let Some(tile) = tiles::last_bundle(head.size).filter(|tile| u64::from(tile.width()) < WIDTH) else {
             return Ok(edge);

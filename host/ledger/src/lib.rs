@@ -148,8 +148,9 @@ impl Ledger {
     /// Begins a log where there is none: a signed tree head over no entries. A log that is there stays as it is.
     pub fn begin(&self, key: &SecretKey) -> Result<(), LedgerError> {
         let _lock = self.lock()?;
+        let tiles = freehold_files::exists(&self.dir, tiles::FOLDER)?;
         match self.tree_head() {
-            Err(LedgerError::NoTreeHead) if !self.dir.exists(tiles::FOLDER) => {
+            Err(LedgerError::NoTreeHead) if !tiles => {
                 let note = self.sign_tree_head(TreeHead::empty(), &self.signers.any()?, &[key])?;
                 Ok(freehold_files::write(&self.dir, tree_head::FILE, &note)?)
             }

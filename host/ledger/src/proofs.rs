@@ -3,7 +3,7 @@
 
 use tlog_tiles::{EMPTY_HASH, Hash, RecordProof, TileHashReader, TreeProof};
 
-use crate::tiles::{self, TileFiles};
+use crate::tiles::TileFiles;
 use crate::tree_head::SIZE_MAX;
 use crate::{Ledger, LedgerError, TreeHead};
 
@@ -62,8 +62,8 @@ impl Ledger {
         head: TreeHead,
         prove: impl FnOnce(&TileHashReader<'_>) -> Result<T, tlog_tiles::Error>,
     ) -> Result<T, LedgerError> {
-        let files = TileFiles { dir: &self.dir, size: head.size };
-        prove(&TileHashReader::new(head.size, head.root, &files)).map_err(tiles::broken)
+        let files = TileFiles::new(&self.dir, head.size);
+        prove(&TileHashReader::new(head.size, head.root, &files)).map_err(|error| files.failed(error))
     }
 }
 

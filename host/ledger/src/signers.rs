@@ -14,7 +14,7 @@ use crate::LedgerError;
 /// entered a new one meanwhile.
 pub trait RootSource: fmt::Debug + Send + Sync {
     /// Every trust root, verified, oldest first; or why they cannot be read.
-    fn roots(&self) -> Result<Vec<VerifiedRoot>, String>;
+    fn roots(&self) -> Result<Vec<VerifiedRoot>, LedgerError>;
 }
 
 /// Who signs the tree heads of a log.
@@ -41,7 +41,7 @@ impl Signers {
     /// The trust root that governs entries of which `version` is the newest that they name; `None` if one key signs.
     pub(crate) fn root(&self, version: u64) -> Result<Option<VerifiedRoot>, LedgerError> {
         let Self::Roots(source) = self else { return Ok(None) };
-        let roots = source.roots().map_err(LedgerError::Roots)?;
+        let roots = source.roots()?;
         let root = roots.into_iter().find(|root| root.version == version);
         root.map(Some).ok_or(LedgerError::MissingRoot(version))
     }
@@ -51,7 +51,7 @@ impl Signers {
         let keys = match self {
             Self::Key(key) => [(key.id(), key.clone())].into(),
             Self::Roots(source) => {
-                let roots = source.roots().map_err(LedgerError::Roots)?;
+                let roots = source.roots()?;
                 roots.iter().flat_map(|root| root.keys_of(Role::Log)).collect()
             }
         };

@@ -1,5 +1,7 @@
 //! The files of the log: hash tiles of height 8 and entry bundles (C2SP tlog-tiles).
 
+use std::cell::RefCell;
+
 use cap_std::fs::Dir;
 use freehold_core::record::Entry;
 use freehold_files::FileError;
@@ -106,10 +108,18 @@ fn read_grown(dir: &Dir, tile: &Tile, limit: u64) -> Result<Vec<u8>, FileError> 
     found.next().unwrap_or_else(|| freehold_files::read(dir, path_of(tile), limit))
 }
 
+/// Whether a file could not be read for a reason that says nothing about what is in it. One that is missing or too large is
+/// not what the log wrote.
+fn says_nothing(error: &FileError) -> bool {
+    matches!(error, FileError::Io { .. }) && !error.is_not_found()
+}
+
 /// Reads tiles of a tree of `size` entries. Nothing is trusted: the hash reader above checks each against the root.
 pub(crate) struct TileFiles<'a> {
-    pub(crate) dir: &'a Dir,
-    pub(crate) size: u64,
+    dir: &'a Dir,
+    size: u64,
+    /// Why a tile could not be read, if it is there: the hash reader knows tiles that fit and tiles that do not.
+    unread: RefCell<Option<FileError>>,
 }
 
 impl TileReader for TileFiles<'_> {
@@ -119,9 +129,15 @@ impl TileReader for TileFiles<'_> {
 
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
         let read = |tile: &Tile| {
-            let bytes = read_grown(self.dir, &self.stored(tile), WIDTH * 32).ok();
             let needed = tile.width() as usize * 32;
-            bytes.filter(|bytes| bytes.len() >= needed).map(|bytes| bytes[..needed].to_vec()).ok_or(Error::InvalidTile)
+            match read_grown(self.dir, &self.stored(tile), WIDTH * 32) {
+                Ok(bytes) if bytes.len() >= needed => Ok(bytes[..needed].to_vec()),
+                Err(error) if says_nothing(&error) => {
+                    *self.unread.borrow_mut() = Some(error);
+                    Err(Error::InvalidTile)
+                }
+                _ => Err(Error::InvalidTile),
+            }
         };
         tiles.iter().map(read).collect()
     }
@@ -129,7 +145,16 @@ impl TileReader for TileFiles<'_> {
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
 }
 
-impl TileFiles<'_> {
+impl<'a> TileFiles<'a> {
+    pub(crate) fn new(dir: &'a Dir, size: u64) -> Self {
+        Self { dir, size, unread: RefCell::default() }
+    }
+
+    /// What an error of the hash reader means.
+    pub(crate) fn failed(&self, error: Error) -> LedgerError {
+        self.unread.take().map_or_else(|| broken(error), LedgerError::File)
+    }
+
     /// The tile as it is kept for a tree of this size: as wide as the tree makes it, whatever width was asked for.
     fn stored(&self, tile: &Tile) -> Tile {
         let hashes = self.size >> (HEIGHT * tile.level());
@@ -165,7 +190,10 @@ pub(crate) fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 pub(crate) fn read_bundle(dir: &Dir, tile: &Tile) -> Result<Vec<Vec<u8>>, LedgerError> {
     let (file, width) = (path_of(tile), tile.width() as usize);
     let malformed = |problem: String| LedgerError::Malformed { file: file.clone(), problem };
-    let bytes = read_grown(dir, tile, FILE_LIMIT).map_err(|error| malformed(error.to_string()))?;
+    let bytes = read_grown(dir, tile, FILE_LIMIT).map_err(|error| match says_nothing(&error) {
+        true => LedgerError::File(error),
+        false => malformed(error.to_string()),
+    })?;
     let mut entries = decode_bundle(&bytes)
         .filter(|entries| entries.len() >= width)
         .ok_or_else(|| malformed(format!("is not a bundle of {width} entries")))?;

@@ -116,8 +116,8 @@ impl Store {
     }
 
     /// Whether there is a blob of this digest; its bytes are not read.
-    pub fn contains(&self, digest: &Digest) -> bool {
-        self.dir.exists(path_of(digest))
+    pub fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(freehold_files::exists(&self.dir, path_of(digest))?)
     }
 
     /// Reads every blob, piece by piece, and says what is wrong: changed bytes, names that are not digests.

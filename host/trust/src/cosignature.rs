@@ -74,7 +74,7 @@ pub fn cosign_note(note: &[u8], witness: &str, key: &SecretKey, time: Timestamp)
     let parsed = parse(note)?;
     let before = |_| unverified(witness, key.public().id().short(), "a cosignature cannot be older than 1970");
     let seconds = u64::try_from(time.as_second()).map_err(before)?;
-    let signed = key.sign(&message(seconds, parsed.text()));
+    let signed = key.sign(&message(seconds, parsed.text()))?;
     let bytes = [&seconds.to_be_bytes()[..], &signed].concat();
     let signature = Signature::new(witness.into(), key_id(witness, &key.public()), bytes).map_err(named)?;
     Ok([note, &signature.to_bytes()].concat())

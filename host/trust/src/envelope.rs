@@ -69,13 +69,14 @@ fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 
 impl Envelope {
     /// Signs `payload` with every key of `keys`.
-    pub fn sign(payload_type: &str, payload: &[u8], keys: &[&SecretKey]) -> Self {
+    pub fn sign(payload_type: &str, payload: &[u8], keys: &[&SecretKey]) -> Result<Self, KeyError> {
         let message = pre_authentication_encoding(payload_type, payload);
-        let signatures = keys.iter().map(|key| EnvelopeSignature {
-            keyid: key.public().id().to_string(),
-            sig: STANDARD.encode(key.sign(&message)),
-        });
-        Self { payload: STANDARD.encode(payload), payload_type: payload_type.into(), signatures: signatures.collect() }
+        let sign = |key: &&SecretKey| {
+            let sig = STANDARD.encode(key.sign(&message)?);
+            Ok(EnvelopeSignature { keyid: key.public().id().to_string(), sig })
+        };
+        let signatures = keys.iter().map(sign).collect::<Result<_, KeyError>>()?;
+        Ok(Self { payload: STANDARD.encode(payload), payload_type: payload_type.into(), signatures })
     }
 
     /// Signs `payload` for tools that know no Ed25519. The key is not named: those tools bring it.
@@ -188,7 +189,7 @@ mod tests {
             (vec![&a, &c], vec![&a, &b], 1, true),
             (vec![], vec![], 0, false),
         ] {
-            let envelope = Envelope::sign("t", b"payload", &signers);
+            let envelope = Envelope::sign("t", b"payload", &signers).unwrap();
             assert_eq!(envelope.verify("t", &keys(&known), threshold).is_ok(), holds, "{threshold}");
         }
     }
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn every_changed_byte_is_noticed() {
         let key = SecretKey::generate().unwrap();
-        let bytes = Envelope::sign("t", b"payload", &[&key]).to_bytes();
+        let bytes = Envelope::sign("t", b"payload", &[&key]).unwrap().to_bytes();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn another_type_is_refused() {
         let key = SecretKey::generate().unwrap();
-        let envelope = Envelope::sign("a", b"payload", &[&key]);
+        let envelope = Envelope::sign("a", b"payload", &[&key]).unwrap();
         assert!(matches!(envelope.verify("b", &keys(&[&key]), 1), Err(EnvelopeError::Type { .. })));
     }
 }

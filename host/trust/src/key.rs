@@ -1,7 +1,9 @@
 //! Ed25519 keys (RFC 8032), in the PEM forms of RFC 8410 that other tools read.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,10 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use freehold_core::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::sealed::Passphrase;
+use crate::token::{TokenKey, TokenUri};
 
 /// A key cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +32,35 @@ pub enum KeyError {
     /// The text is not a public key over P-256.
     #[error("not a P-256 public key in PEM (`-----BEGIN PUBLIC KEY-----`)")]
     P256Public,
+    /// A key that a passphrase encrypts cannot be read or written.
+    #[error("not an encrypted key (age): {0}")]
+    Sealed(String),
+    /// The passphrase is another one.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// What names a key in a token is no such name.
+    #[error("`{uri}` does not name a key in a token (RFC 7512): {problem}")]
+    TokenUri {
+        /// The text.
+        uri: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The library of a token cannot be used.
+    #[error("the PKCS#11 module {0}")]
+    Module(String),
+    /// A token does not do what was asked.
+    #[error("the token refused: {0}")]
+    Token(String),
+    /// The PIN is another one. Most tokens count how often.
+    #[error("the PIN of `{0}` is wrong")]
+    WrongPin(String),
+    /// A key does not leave its token.
+    #[error("the key does not leave its token")]
+    InToken,
+    /// There is nothing in a passphrase.
+    #[error("the passphrase is empty")]
+    EmptyPassphrase,
     /// The text is not a key id.
     #[error("`{0}` is not a key id; expected 64 lowercase hexadecimal digits")]
     Id(String),
@@ -110,6 +145,11 @@ impl PublicKey {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())
     }
 
+    /// The key with these 32 bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        VerifyingKey::try_from(bytes).ok().and_then(Self::from_dalek)
+    }
+
     pub(crate) fn as_dalek(&self) -> &VerifyingKey {
         &self.0
     }
@@ -131,7 +171,15 @@ impl<'de> Deserialize<'de> for PublicKey {
 }
 
 /// A secret key. It is never shown: no `Debug` text, no `Display`, zeroed when dropped.
-pub struct SecretKey(SigningKey);
+#[derive(Clone)]
+pub struct SecretKey(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// At one place, so that moving it leaves no copies.
+    Memory(Box<SigningKey>),
+    Token(Arc<TokenKey>),
+}
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,29 +190,43 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// A new key from the system's random bytes.
     pub fn generate() -> Result<Self, KeyError> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| KeyError::Random(error.to_string()))?;
-        Ok(Self(SigningKey::from_bytes(&seed)))
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed).map_err(|error| KeyError::Random(error.to_string()))?;
+        Ok(Self(Kind::Memory(Box::new(SigningKey::from_bytes(&seed)))))
+    }
+
+    /// The key that `uri` names in a token, by the PKCS#11 library `module`. The token is opened with its PIN.
+    pub fn in_token(module: &Path, uri: &TokenUri, pin: &Passphrase) -> Result<Self, KeyError> {
+        Ok(Self(Kind::Token(Arc::new(TokenKey::open(module, uri, pin)?))))
     }
 
     /// Its public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        match &self.0 {
+            Kind::Memory(key) => PublicKey(key.verifying_key()),
+            Kind::Token(key) => key.public(),
+        }
     }
 
     /// Reads PEM.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Secret)
+        SigningKey::from_pkcs8_pem(pem).map(|key| Self(Kind::Memory(Box::new(key)))).map_err(|_| KeyError::Secret)
     }
 
-    /// Writes PEM.
-    pub fn to_pem(&self) -> Result<String, KeyError> {
-        self.0.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).map_err(|_| KeyError::Secret)
+    /// Writes PEM, which is zeroed when dropped.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        match &self.0 {
+            Kind::Memory(key) => key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Secret),
+            Kind::Token(_) => Err(KeyError::InToken),
+        }
     }
 
-    /// Signs `message`.
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+    /// Signs `message`. What is in memory always does; a token may refuse.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        match &self.0 {
+            Kind::Memory(key) => Ok(key.sign(message).to_bytes()),
+            Kind::Token(key) => key.sign(message),
+        }
     }
 }
 
@@ -175,11 +237,11 @@ mod tests {
     #[test]
     fn rfc_8032_test_1() {
         let seed = hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
-        let key = SecretKey(SigningKey::from_bytes(&seed.try_into().unwrap()));
-        let signature = hex::encode(key.sign(b""));
+        let key = SecretKey(Kind::Memory(Box::new(SigningKey::from_bytes(&seed.try_into().unwrap()))));
+        let signature = hex::encode(key.sign(b"").unwrap());
         assert!(signature.starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"));
-        assert!(key.public().verifies(b"", &key.sign(b"")));
-        assert!(!key.public().verifies(b"x", &key.sign(b"")));
+        assert!(key.public().verifies(b"", &key.sign(b"").unwrap()));
+        assert!(!key.public().verifies(b"x", &key.sign(b"").unwrap()));
         assert!(!key.public().verifies(b"", &[]));
     }
 
@@ -189,7 +251,8 @@ mod tests {
         let pem = key.to_pem().unwrap();
         assert_eq!(SecretKey::from_pem(&pem).unwrap().public(), key.public());
         assert_eq!(PublicKey::from_pem(&key.public().to_pem().unwrap()).unwrap(), key.public());
-        assert!(!format!("{key:?}").contains(&hex::encode(key.0.to_bytes())));
+        let Kind::Memory(signing) = &key.0 else { unreachable!() };
+        assert!(!format!("{key:?}").contains(&hex::encode(signing.to_bytes())));
         assert!(SecretKey::from_pem(&key.public().to_pem().unwrap()).is_err());
         assert!(PublicKey::from_pem(&pem).is_err());
     }

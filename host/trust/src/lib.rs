@@ -10,8 +10,10 @@ mod note;
 mod p256_key;
 mod plugin;
 mod root;
+mod sealed;
 mod sigstore;
 mod statement;
+mod token;
 mod yank;
 
 pub use cosignature::{Cosignature, cosign_note};
@@ -25,6 +27,8 @@ pub use root::{
     ChangeError, PublisherRule, ROOT_BYTES_MAX, Revocation, Role, RoleKeys, RootError, TrustRoot, Validity,
     VerifiedRoot, Witnesses,
 };
+pub use sealed::{Passphrase, is_sealed, seal, unseal};
 pub use sigstore::{BUNDLE_TYPE, KeyHint};
 pub use statement::{IN_TOTO_TYPE, RecordedError, ResourceDescriptor, Statement};
+pub use token::TokenUri;
 pub use yank::{VerifiedYank, YANK_TYPE, Yank, YankError, sign_yank, verify_yank};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use signed_note::{Note, StandardVerifier, VerifierList, new_ed25519_verifier_key};
 
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::{KeyError, KeyId, PublicKey, SecretKey};
 
 /// A note cannot be signed or does not verify.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,9 @@ pub enum NoteError {
     /// The name of a key in a note must not be empty nor hold spaces or plus signs.
     #[error("`{0}` cannot name a key in a signed note")]
     Name(String),
+    /// A key does not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// It has no form of a note.
     #[error("this is no signed note")]
     Malformed,
@@ -40,10 +43,11 @@ pub enum NoteError {
     },
 }
 
+/// Signs what it was made for: the text of one note.
 struct NoteSigner<'a> {
     name: &'a str,
     id: u32,
-    key: &'a SecretKey,
+    signature: [u8; 64],
 }
 
 impl signed_note::Signer for NoteSigner<'_> {
@@ -55,8 +59,8 @@ impl signed_note::Signer for NoteSigner<'_> {
         self.id
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ed25519_dalek::SignatureError> {
-        Ok(self.key.sign(message).to_vec())
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, ed25519_dalek::SignatureError> {
+        Ok(self.signature.to_vec())
     }
 }
 
@@ -72,7 +76,7 @@ pub fn sign_note(text: &[u8], name: &str, keys: &[&SecretKey]) -> Result<Vec<u8>
     let unverified = |error: signed_note::NoteError| unverified(name, of.clone(), &error.to_string());
     let mut note = Note::new(text, &[]).map_err(unverified)?;
     for key in keys {
-        let signer = NoteSigner { name, id: verifier(name, &key.public())?.key_id(), key };
+        let signer = NoteSigner { name, id: verifier(name, &key.public())?.key_id(), signature: key.sign(text)? };
         note.add_sigs(&[&signer]).map_err(unverified)?;
     }
     Ok(note.to_bytes())

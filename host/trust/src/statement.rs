@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::{KeyError, KeyId, PublicKey, SecretKey};
 use crate::root::{Role, VerifiedRoot};
 
 /// Payload type of in-toto Statements in DSSE envelopes.
@@ -75,12 +75,12 @@ impl Statement {
     }
 
     /// The signed statement.
-    pub fn sign(&self, key: &SecretKey) -> Envelope {
+    pub fn sign(&self, key: &SecretKey) -> Result<Envelope, KeyError> {
         self.sign_with(&[key])
     }
 
     /// The statement signed by several keys.
-    pub fn sign_with(&self, keys: &[&SecretKey]) -> Envelope {
+    pub fn sign_with(&self, keys: &[&SecretKey]) -> Result<Envelope, KeyError> {
         Envelope::sign(IN_TOTO_TYPE, &self.to_payload(), keys)
     }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(json["predicateType"], "https://slsa.dev/provenance/v1");
         let key = SecretKey::generate().unwrap();
         let keys = BTreeMap::from([(key.public().id(), key.public())]);
-        assert_eq!(Statement::verify(&statement.sign(&key).to_bytes(), &keys).unwrap().0, statement);
-        assert!(Statement::verify(&statement.sign(&key).to_bytes(), &BTreeMap::new()).is_err());
+        assert_eq!(Statement::verify(&statement.sign(&key).unwrap().to_bytes(), &keys).unwrap().0, statement);
+        assert!(Statement::verify(&statement.sign(&key).unwrap().to_bytes(), &BTreeMap::new()).is_err());
     }
 }

@@ -6,7 +6,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::key::{KeyId, SecretKey};
+use crate::key::{KeyError, KeyId, SecretKey};
 use crate::plugin::Encounter;
 use crate::root::VerifiedRoot;
 
@@ -148,7 +148,7 @@ impl std::ops::Deref for VerifiedYank {
 }
 
 /// Signs a yank.
-pub fn sign_yank(yank: &Yank, key: &SecretKey) -> Envelope {
+pub fn sign_yank(yank: &Yank, key: &SecretKey) -> Result<Envelope, KeyError> {
     // Names, texts and times all have a JSON form.
     Envelope::sign(YANK_TYPE, &serde_json::to_vec(yank).unwrap_or_default(), &[key])
 }
@@ -215,13 +215,13 @@ mod tests {
         let mut root = TrustRoot::first(at(9_000), roles);
         root.keys.extend(publishers.iter().map(|(key, _)| (key.public().id(), key.public())));
         root.publishers = publishers.iter().map(rule).collect();
-        VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap()
+        VerifiedRoot::first(&root.sign(&[&key]).unwrap().to_bytes()).unwrap()
     }
 
     #[test]
     fn a_key_counts_only_for_what_it_signed_while_it_was_good() {
         let (key, owner) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
-        let signed = sign_yank(&yank(), &key);
+        let signed = sign_yank(&yank(), &key).unwrap();
         for (from, until, holds) in [
             (None, None, true),
             (Some(1_000), Some(1_001), true),
@@ -237,7 +237,7 @@ mod tests {
             if from.or(until).is_some() {
                 root.validity.insert(key.public().id(), validity);
             }
-            let root = VerifiedRoot::first(&root.sign(&[&owner]).to_bytes()).unwrap();
+            let root = VerifiedRoot::first(&root.sign(&[&owner]).unwrap().to_bytes()).unwrap();
             assert_eq!(verify(&root, &signed).is_ok(), holds, "{from:?} to {until:?}");
             let (name, version) = (yank().name, yank().version);
             let late = |met: Encounter| verify_yank(&root, met, (&name, &version), &signed.to_bytes());
@@ -274,7 +274,7 @@ mod tests {
             (vec![(&key, "acme/x")], vec![&stranger, &key], true),
             (vec![(&key, "other/*"), (&stranger, "acme/x")], vec![&key], false),
         ] {
-            let verified = verify(&root(&publishers), &Envelope::sign(YANK_TYPE, &payload, &signers));
+            let verified = verify(&root(&publishers), &Envelope::sign(YANK_TYPE, &payload, &signers).unwrap());
             assert_eq!(verified.is_ok(), holds, "{verified:?}");
         }
     }
@@ -283,12 +283,12 @@ mod tests {
     fn each_attack_has_its_own_error() {
         let (key, stranger) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
         let trusted = root(&[(&key, "acme/*")]);
-        let refused = |yank: &Yank, key: &SecretKey| verify(&trusted, &sign_yank(yank, key)).unwrap_err();
-        let error = verify(&trusted, &Envelope::sign(YANK_TYPE, b"{}", &[])).unwrap_err();
+        let refused = |yank: &Yank, key: &SecretKey| verify(&trusted, &sign_yank(yank, key).unwrap()).unwrap_err();
+        let error = verify(&trusted, &Envelope::sign(YANK_TYPE, b"{}", &[]).unwrap()).unwrap_err();
         assert!(matches!(error, YankError::Unsigned(_)), "{error}");
         let error = refused(&yank(), &stranger);
         assert!(matches!(error, YankError::UnknownSigner { .. }), "{error}");
-        let error = verify(&root(&[(&key, "other/*")]), &sign_yank(&yank(), &key)).unwrap_err();
+        let error = verify(&root(&[(&key, "other/*")]), &sign_yank(&yank(), &key).unwrap()).unwrap_err();
         assert!(matches!(error, YankError::WrongPublisher { .. }), "{error}");
         // The yank of another version, put beside this one to push users back to an older.
         let error = refused(&Yank { version: Version::new(0, 9, 0), ..yank() }, &key);
@@ -302,7 +302,7 @@ mod tests {
             assert!(matches!(error, YankError::Reason(_)), "{error}");
         }
         // A signed manifest is no yank, whatever it says.
-        let other = Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(&yank()).unwrap(), &[&key]);
+        let other = Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(&yank()).unwrap(), &[&key]).unwrap();
         assert!(matches!(verify(&trusted, &other), Err(YankError::Tampered { .. })));
     }
 
@@ -311,7 +311,7 @@ mod tests {
         let key = SecretKey::generate().unwrap();
         let trusted = root(&[(&key, "acme/*")]);
         let (name, version) = (yank().name, yank().version);
-        let signed = sign_yank(&yank(), &key).to_bytes();
+        let signed = sign_yank(&yank(), &key).unwrap().to_bytes();
         for place in 0..signed.len() {
             let mut changed = signed.clone();
             changed[place] ^= 1;

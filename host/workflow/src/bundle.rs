@@ -157,7 +157,7 @@ pub fn add(home: &Home, root: &VerifiedRoot, catalog: &Catalog, bundled: Bundled
     if state != AdditionState::AlreadyThere {
         files.push((MANIFEST_FILE, &manifest));
     }
-    if catalog.dir().exists(&folder) {
+    if freehold_files::exists(catalog.dir(), &folder)? {
         for (name, bytes) in files {
             freehold_files::write(catalog.dir(), file(name), bytes)?;
         }

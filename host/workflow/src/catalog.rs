@@ -78,12 +78,12 @@ impl Catalog {
     /// Versions of a plugin, oldest first. A folder in which nothing but a yank is left is none.
     pub fn versions(&self, name: &PluginName) -> Result<Vec<Version>, WorkflowError> {
         let names = folders(&self.dir, &name.to_string())?;
-        let holds = |version: &str, file: &str| self.dir.exists(format!("{name}/{version}/{file}"));
-        let withdrawn = |version: &str| {
-            holds(version, YANK_FILE) && !holds(version, COMPONENT_FILE) && !holds(version, MANIFEST_FILE)
-        };
-        let mut versions: Vec<Version> =
-            names.iter().filter(|version| !withdrawn(version)).filter_map(|version| version.parse().ok()).collect();
+        let mut versions = Vec::new();
+        for version in names {
+            let holds = |file: &str| freehold_files::exists(&self.dir, format!("{name}/{version}/{file}"));
+            let withdrawn = holds(YANK_FILE)? && !holds(COMPONENT_FILE)? && !holds(MANIFEST_FILE)?;
+            versions.extend(version.parse::<Version>().ok().filter(|_| !withdrawn));
+        }
         versions.sort();
         Ok(versions)
     }
@@ -199,7 +199,7 @@ pub(crate) fn accept(
     expected: impl FnOnce(&VerifiedPlugin) -> Result<(), WorkflowError>,
 ) -> Result<VerifiedPlugin, WorkflowError> {
     let is_locked = locked.is_some_and(|locked| locked.manifest == Digest::of(manifest));
-    let met_before = is_locked || home.has_met(name, version, manifest);
+    let met_before = is_locked || home.has_met(name, version, manifest)?;
     let met = if met_before { Encounter::again } else { Encounter::first };
     let plugin = verify_plugin(root, met(Timestamp::now()), (name, version), manifest, component)?;
     expected(&plugin)?;

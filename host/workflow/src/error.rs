@@ -54,6 +54,15 @@ pub enum WorkflowError {
         /// Why not.
         source: KeyError,
     },
+    /// A key does not sign.
+    #[error("cannot sign: {0}")]
+    Signing(KeyError),
+    /// A key lives in a token, whose PIN nobody says.
+    #[error("the key `{0}` is in a token, and there is no PIN")]
+    NoPin(String),
+    /// What can be done to a file cannot be done to a key in a token.
+    #[error("the key `{0}` is in a token, which keeps it without a passphrase of this home")]
+    KeyInToken(String),
     /// There is no such key.
     #[error("there is no key `{0}`")]
     NoKey(String),
@@ -63,6 +72,17 @@ pub enum WorkflowError {
     /// A name cannot be used.
     #[error("`{0}` cannot be a name: use lowercase letters, digits and hyphens")]
     Name(String),
+    /// A key is encrypted, and nobody says its passphrase.
+    #[error("the key `{0}` is encrypted, and there is no passphrase")]
+    KeyLocked(String),
+    /// A passphrase or PIN cannot be read.
+    #[error("what opens the key `{name}` cannot be read: {problem}")]
+    Passphrase {
+        /// The key.
+        name: String,
+        /// Why not.
+        problem: String,
+    },
     /// A key has lost its secret half.
     #[error("the secret half of the key `{0}` is gone: there is only `keys/{0}.pub.pem`")]
     KeyLost(String),
@@ -441,9 +461,27 @@ impl WorkflowError {
             | Self::Question { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)
+            | Self::KeyLocked(_)
+            | Self::NoPin(_)
+            | Self::KeyInToken(_)
+            | Self::Key { source: KeyError::TokenUri { .. } | KeyError::WrongPin(_), .. }
+            | Self::Passphrase { .. }
+            | Self::Key { source: KeyError::WrongPassphrase | KeyError::EmptyPassphrase, .. }
             | Self::Name(_) => ExitCode::Usage,
             _ => ExitCode::Broken,
         }
+    }
+
+    /// Whether a key is there that cannot be used as it is kept.
+    pub(crate) fn is_closed_key(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyLocked(_)
+                | Self::NoPin(_)
+                | Self::Passphrase { .. }
+                | Self::Key { source: KeyError::WrongPassphrase | KeyError::WrongPin(_), .. }
+                | Self::File(FileError::Exposed { .. })
+        )
     }
 
     /// What to do about it, if that is not in the message.
@@ -466,6 +504,16 @@ impl WorkflowError {
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
+            Self::KeyLocked(_) | Self::Key { source: KeyError::WrongPassphrase, .. } => {
+                "give the passphrase in a file, `--passphrase-file FILE` or FREEHOLD_PASSPHRASE_FILE, or at a terminal".into()
+            }
+            Self::NoPin(_) | Self::Key { source: KeyError::WrongPin(_), .. } => {
+                "give the PIN in a file, `--pin-file FILE` or FREEHOLD_PIN_FILE, or at a terminal; it is tried once, because tokens count"
+                    .into()
+            }
+            Self::File(FileError::Exposed { path, .. }) => {
+                format!("take it from the others: `chmod 600 {}`, in the home", path.display())
+            }
             Self::KeyLost(name) => format!(
                 "restore `keys/{name}.pem` from a copy; if the key was never used, remove `keys/{name}.pub.pem` and make it anew"
             ),

@@ -8,6 +8,7 @@ use freehold_trust::{PublicKey, Role, RootError};
 
 use crate::WorkflowError;
 use crate::trust::TrustFolder;
+use crate::unlock::Unlocking;
 
 const STORE: &str = "store";
 const LEDGER: &str = "ledger";
@@ -17,6 +18,7 @@ const LOCKS: &str = "locks";
 #[derive(Debug)]
 pub struct Home {
     pub(crate) dir: Dir,
+    pub(crate) unlocking: Unlocking,
 }
 
 /// Keys that every new home has: one a role. Which keys have a role later, the trust root says.
@@ -27,24 +29,27 @@ pub(crate) const LOG_KEY: &str = "log";
 impl Home {
     /// Opens the home in `dir`.
     pub fn open(dir: Dir, name: &str) -> Result<Self, WorkflowError> {
-        if !dir.exists(crate::trust::FOLDER) || !dir.exists(LEDGER) {
-            return Err(WorkflowError::NoHome(name.into()));
+        for folder in [crate::trust::FOLDER, LEDGER] {
+            if !freehold_files::exists(&dir, folder)? {
+                return Err(WorkflowError::NoHome(name.into()));
+            }
         }
-        Ok(Self { dir })
+        Ok(Self { dir, unlocking: Unlocking::default() })
     }
 
     /// Makes a home in `dir`: keys, the first trust root, an empty store and a ledger whose first entry is that root. What is
     /// there already stays, so that an interrupted `init` can be repeated. Once there is a trust root, which names the keys,
     /// no key is made any more.
     pub fn init(dir: Dir) -> Result<Self, WorkflowError> {
-        for folder in ["keys", LEDGER, STORE, LOCKS, crate::trust::FOLDER] {
+        freehold_files::make_secret_folder(&dir, crate::keys::FOLDER)?;
+        for folder in [LEDGER, STORE, LOCKS, crate::trust::FOLDER] {
             freehold_files::make_folder(&dir, folder)?;
         }
-        let home = Self { dir };
+        let home = Self { dir, unlocking: Unlocking::default() };
         home.store()?;
-        if !home.has_root() {
+        if !home.has_root()? {
             for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
-                match home.new_key(key) {
+                match home.new_key(key, None) {
                     Ok(_) | Err(WorkflowError::KeyExists(_)) => {}
                     Err(error) => return Err(error),
                 }

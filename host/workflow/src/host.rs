@@ -91,8 +91,8 @@ impl Home {
     }
 
     /// Whether the operator has said what is allowed.
-    pub fn has_host_file(&self) -> bool {
-        self.dir.exists(HOST_FILE)
+    pub fn has_host_file(&self) -> Result<bool, WorkflowError> {
+        Ok(freehold_files::exists(&self.dir, HOST_FILE)?)
     }
 
     /// A sandbox as the operator allows it, with the home's cache.
@@ -103,7 +103,7 @@ impl Home {
     /// What this home need not do twice. The secret is made when it is first needed; one that is lost costs doing it again.
     pub(crate) fn cache(&self) -> Result<Cache, WorkflowError> {
         let _lock = self.lock(CACHE)?;
-        let known = match freehold_files::read(&self.dir, SECRET, 32) {
+        let known = match freehold_files::read_secret(&self.dir, SECRET, 32) {
             Ok(bytes) => MacKey::from_bytes(&bytes),
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error.into()),

@@ -1,19 +1,22 @@
 //! Keys of a home, in files that only their owner may read.
 
 mod p256;
+mod token;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use freehold_core::name::is_label;
-use freehold_trust::{KeyError, KeyId, PublicKey, Role, SecretKey, TrustRoot};
+use freehold_files::FileError;
+use freehold_trust::{KeyError, KeyId, Passphrase, PublicKey, Role, SecretKey, TrustRoot, is_sealed, seal};
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::{Home, WorkflowError};
 
 pub use p256::P256KeyEntry;
 
-const FOLDER: &str = "keys";
+pub(crate) const FOLDER: &str = "keys";
 const SIZE_LIMIT: u64 = 16 << 10;
 
 /// A key of a home.
@@ -23,6 +26,34 @@ pub struct KeyEntry {
     pub name: String,
     /// Its public half.
     pub public: PublicKey,
+}
+
+/// How the secret half of a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In a file that only its owner may read.
+    Plain,
+    /// In such a file, encrypted with a passphrase.
+    Encrypted,
+    /// In a file that others may read as well: it is not used.
+    Exposed,
+    /// In a token, which signs with it.
+    Token,
+    /// Not in this home.
+    Elsewhere,
+}
+
+impl Kept {
+    /// For people and programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Encrypted => "encrypted",
+            Self::Exposed => "exposed",
+            Self::Token => "token",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
 }
 
 impl KeyEntry {
@@ -81,49 +112,69 @@ pub(crate) fn public_file(name: &str) -> String {
 }
 
 impl Home {
-    /// Makes a key.
-    pub fn new_key(&self, name: &str) -> Result<KeyEntry, WorkflowError> {
-        let public = self.new_pair(name, name, SecretKey::generate, SecretKey::to_pem, |pem| {
-            SecretKey::from_pem(pem)?.public().to_pem()
-        })?;
-        let public = PublicKey::from_pem(&public).map_err(|source| WorkflowError::Key { name: name.into(), source })?;
-        Ok(KeyEntry { name: name.into(), public })
-    }
-
-    /// Makes the two files of a key, which begin with `stem`, and returns the public half in PEM.
-    fn new_pair<K>(
-        &self,
-        name: &str,
-        stem: &str,
-        generate: impl FnOnce() -> Result<K, KeyError>,
-        to_pem: impl FnOnce(&K) -> Result<String, KeyError>,
-        public_half: impl FnOnce(&str) -> Result<String, KeyError>,
-    ) -> Result<String, WorkflowError> {
+    /// Makes a key; with a passphrase, it is encrypted from the beginning.
+    pub fn new_key(&self, name: &str, passphrase: Option<&Passphrase>) -> Result<KeyEntry, WorkflowError> {
         if !is_label(name) {
             return Err(WorkflowError::Name(name.into()));
         }
         let failed = |source| WorkflowError::Key { name: name.into(), source };
-        let secret = match (self.dir.exists(secret_file(stem)), self.dir.exists(public_file(stem))) {
+        let there = |file: String| freehold_files::exists(&self.dir, file);
+        let key = match (there(secret_file(name))?, there(public_file(name))?) {
             (true, true) => return Err(WorkflowError::KeyExists(name.into())),
             // A new secret would not be that of the public half, which others may know already.
-            (false, true) => return Err(WorkflowError::KeyLost(stem.into())),
+            (false, true) => return Err(WorkflowError::KeyLost(name.into())),
             // What an interrupted call left: the secret half comes first.
-            (true, false) => self.read_key(name, &secret_file(stem))?,
+            (true, false) => self.secret_key(name)?,
             (false, false) => {
-                let secret = to_pem(&generate().map_err(failed)?).map_err(failed)?;
-                freehold_files::write_secret(&self.dir, secret_file(stem), secret.as_bytes())?;
-                secret
+                let key = SecretKey::generate().map_err(failed)?;
+                self.write_key(name, &key.to_pem().map_err(failed)?, passphrase)?;
+                key
             }
         };
-        let public = public_half(&secret).map_err(failed)?;
-        freehold_files::write(&self.dir, public_file(stem), public.as_bytes())?;
-        Ok(public)
+        let public = key.public();
+        freehold_files::write(&self.dir, public_file(name), public.to_pem().map_err(failed)?.as_bytes())?;
+        self.entry(name)
+    }
+
+    fn write_key(&self, name: &str, pem: &str, passphrase: Option<&Passphrase>) -> Result<(), WorkflowError> {
+        let sealed = passphrase.map(|passphrase| seal(pem, passphrase)).transpose();
+        let sealed = sealed.map_err(|source| WorkflowError::Key { name: name.into(), source })?;
+        let bytes = sealed.as_deref().unwrap_or(pem).as_bytes();
+        Ok(freehold_files::write_secret(&self.dir, secret_file(name), bytes)?)
+    }
+
+    /// Encrypts a key with a passphrase, or with another one than before. The file is replaced as a whole; what the disk keeps
+    /// of the old one is the system's to say.
+    pub fn protect_key(&self, name: &str, passphrase: &Passphrase) -> Result<KeyEntry, WorkflowError> {
+        self.write_key(name, &self.secret_pem(name)?, Some(passphrase))?;
+        self.entry(name)
+    }
+
+    /// Keeps a key without a passphrase from now on.
+    pub fn unprotect_key(&self, name: &str) -> Result<KeyEntry, WorkflowError> {
+        self.write_key(name, &self.secret_pem(name)?, None)?;
+        self.entry(name)
+    }
+
+    fn entry(&self, name: &str) -> Result<KeyEntry, WorkflowError> {
+        Ok(KeyEntry { name: name.into(), public: self.public_key(name)? })
+    }
+
+    /// How the secret half of a key is kept.
+    pub fn kept(&self, name: &str) -> Result<Kept, WorkflowError> {
+        match self.read_secret(name) {
+            Ok(bytes) if is_sealed(&bytes) => Ok(Kept::Encrypted),
+            Ok(_) => Ok(Kept::Plain),
+            Err(WorkflowError::NoKey(_)) if self.is_in_token(name)? => Ok(Kept::Token),
+            Err(WorkflowError::NoKey(_)) => Ok(Kept::Elsewhere),
+            Err(WorkflowError::File(FileError::Exposed { .. })) => Ok(Kept::Exposed),
+            Err(error) => Err(error),
+        }
     }
 
     /// Every key, by name.
     pub fn keys(&self) -> Result<Vec<KeyEntry>, WorkflowError> {
-        let names = self.key_files(".pub.pem")?;
-        names.iter().map(|name| Ok(KeyEntry { name: name.clone(), public: self.public_key(name)? })).collect()
+        self.key_files(".pub.pem")?.iter().map(|name| self.entry(name)).collect()
     }
 
     /// The names of the keys of which there is a file with this ending, in order.
@@ -152,8 +203,10 @@ impl Home {
                 Err(error) => problem = Some(error),
             }
         }
-        match (keys.is_empty(), problem) {
-            (true, Some(problem)) => Err(problem),
+        match problem {
+            Some(problem) if keys.is_empty() => Err(problem),
+            // One that is there and closed can be opened, which is more to know than how many are missing.
+            Some(problem) if keys.len() < root.threshold_of(role) && problem.is_closed_key() => Err(problem),
             _ => Ok(Signers { role, keys }),
         }
     }
@@ -175,26 +228,46 @@ impl Home {
 
     /// The public half of a key.
     pub fn public_key(&self, name: &str) -> Result<PublicKey, WorkflowError> {
-        let pem = self.read_key(name, &public_file(name))?;
-        PublicKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
+        if !is_label(name) {
+            return Err(WorkflowError::Name(name.into()));
+        }
+        let bytes = freehold_files::read(&self.dir, public_file(name), SIZE_LIMIT)
+            .map_err(|error| if error.is_not_found() { WorkflowError::NoKey(name.into()) } else { error.into() })?;
+        PublicKey::from_pem(&String::from_utf8_lossy(&bytes))
+            .map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
 
     /// A key that can sign.
     pub fn secret_key(&self, name: &str) -> Result<SecretKey, WorkflowError> {
-        let lost = |error| match error {
-            WorkflowError::NoKey(name) if self.dir.exists(public_file(&name)) => WorkflowError::KeyLost(name),
-            error => error,
-        };
-        let pem = self.read_key(name, &secret_file(name)).map_err(lost)?;
+        if is_label(name) && self.is_in_token(name)? {
+            return self.token_key(name);
+        }
+        let pem = self.secret_pem(name)?;
         SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
 
-    fn read_key(&self, name: &str, file: &str) -> Result<String, WorkflowError> {
+    /// The secret half of a key; opened, if it is encrypted.
+    fn secret_pem(&self, name: &str) -> Result<Zeroizing<String>, WorkflowError> {
+        let bytes = match self.read_secret(name) {
+            Err(WorkflowError::NoKey(name)) if self.is_in_token(&name)? => return Err(WorkflowError::KeyInToken(name)),
+            Err(WorkflowError::NoKey(name)) if freehold_files::exists(&self.dir, public_file(&name))? => {
+                return Err(WorkflowError::KeyLost(name));
+            }
+            read => read?,
+        };
+        if is_sealed(&bytes) {
+            return self.unlocking.open(name, &bytes);
+        }
+        let pem = std::str::from_utf8(&bytes);
+        let pem = pem.map_err(|_| WorkflowError::Key { name: name.into(), source: KeyError::Secret })?;
+        Ok(Zeroizing::new(pem.to_owned()))
+    }
+
+    fn read_secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, WorkflowError> {
         if !is_label(name) {
             return Err(WorkflowError::Name(name.into()));
         }
-        let bytes = freehold_files::read(&self.dir, file, SIZE_LIMIT)
-            .map_err(|error| if error.is_not_found() { WorkflowError::NoKey(name.into()) } else { error.into() })?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        freehold_files::read_secret(&self.dir, secret_file(name), SIZE_LIMIT)
+            .map_err(|error| if error.is_not_found() { WorkflowError::NoKey(name.into()) } else { error.into() })
     }
 }

@@ -24,6 +24,7 @@ mod run;
 mod seen;
 mod statements;
 mod trust;
+mod unlock;
 mod update;
 mod yank;
 
@@ -38,7 +39,7 @@ pub use freehold_hub::{
 };
 pub use home::Home;
 pub use host::HOST_FILE;
-pub use keys::{KeyEntry, P256KeyEntry};
+pub use keys::{Kept, KeyEntry, P256KeyEntry};
 pub use model_signature::{ModelSignature, sign_model};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
@@ -51,5 +52,6 @@ pub use run::{
     reproduce, run,
 };
 pub use trust::RootSigning;
+pub use unlock::PassphraseSource;
 pub use update::{PluginUpdate, UpdateReport, update};
 pub use yank::yank;

@@ -137,7 +137,7 @@ impl Home {
         let (commit, folder) = (snapshot.commit(), folder_of(model));
         let _lock = self.lock(&format!("model-{}-{}", model.org(), model.name()))?;
         let whole = format!("{folder}/{commit}");
-        if self.dir.exists(&whole) {
+        if freehold_files::exists(&self.dir, &whole)? {
             let opened = self.open_commit(model, commit)?;
             self.name_commit(model, commit)?;
             return Ok(ModelPull { revision: model.revision().into(), unchanged: true, pulled: opened.pulled });
@@ -188,7 +188,7 @@ impl Home {
             (None, Ok(commit)) => commit,
             (None, Err(_)) => self.revisions(&folder_of(model))?.remove(model.revision()).ok_or_else(not_pulled)?,
         };
-        if !self.dir.exists(format!("{}/{commit}", folder_of(model))) {
+        if !freehold_files::exists(&self.dir, format!("{}/{commit}", folder_of(model)))? {
             return Err(not_pulled());
         }
         self.open_commit(model, &commit)

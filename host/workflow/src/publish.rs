@@ -76,7 +76,7 @@ pub fn publish(
     freehold_files::write(
         plugins,
         format!("{folder}/{MANIFEST_FILE}"),
-        &sign_plugin(&manifest, signing.key).to_bytes(),
+        &sign_plugin(&manifest, signing.key).map_err(WorkflowError::Signing)?.to_bytes(),
     )?;
     Ok(Publication { manifest, signer, folder, earlier: false })
 }

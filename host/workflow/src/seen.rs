@@ -60,7 +60,7 @@ impl Home {
         let Manifest { name, version, .. } = plugin.manifest();
         let file = file(name, version, &plugin.envelope());
         // It was compared with the others when it was written.
-        if self.dir.exists(&file) {
+        if freehold_files::exists(&self.dir, &file)? {
             return Ok(());
         }
         let _lock = self.lock(LOCK)?;
@@ -82,9 +82,12 @@ impl Home {
     }
 
     /// Whether these very bytes were verified here before.
-    pub(crate) fn has_met(&self, name: &PluginName, version: &Version, envelope: &[u8]) -> bool {
-        let file = file(name, version, &Digest::of(envelope));
-        freehold_files::read(&self.dir, file, MANIFEST_LIMIT).is_ok_and(|seen| seen == envelope)
+    pub(crate) fn has_met(&self, name: &PluginName, version: &Version, envelope: &[u8]) -> Result<bool, WorkflowError> {
+        match freehold_files::read(&self.dir, file(name, version, &Digest::of(envelope)), MANIFEST_LIMIT) {
+            Ok(seen) => Ok(seen == envelope),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The versions of a plugin that this home has seen, by the names of files.

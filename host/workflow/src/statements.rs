@@ -71,7 +71,7 @@ impl Recorder {
     fn keep_at(&self, statement: &Statement, time: Timestamp) -> Result<Digest, WorkflowError> {
         self.root.in_force(Timestamp::now())?;
         let keys = self.recorders.at(&self.root, time)?;
-        Ok(self.store.put(&statement.sign_with(&keys).to_bytes())?)
+        Ok(self.store.put(&statement.sign_with(&keys).map_err(WorkflowError::Signing)?.to_bytes())?)
     }
 
     /// Signs and keeps the statement of a phase and enters it. When this returns, the phase is done.

@@ -40,7 +40,7 @@ fn yank_at(
         return Err(ResolutionError::NotYanked { plugin, version: wanted }.into());
     }
     let statement = Yank { name: plugin, version: wanted, yanked, reason: reason.into(), time };
-    let signed = sign_yank(&statement, key).to_bytes();
+    let signed = sign_yank(&statement, key).map_err(WorkflowError::Signing)?.to_bytes();
     let verified = verify_yank(&root, time, (name, version), &signed).map_err(|error| match error {
         YankError::Reason(_) => WorkflowError::Wording(error),
         other => other.into(),
@@ -78,7 +78,7 @@ mod tests {
             Dir::open_ambient_dir(folder.path().join(name), ambient_authority()).unwrap()
         };
         let home = Home::init(open("home")).unwrap();
-        home.new_key("publisher").unwrap();
+        home.new_key("publisher", None).unwrap();
         let key = home.secret_key("publisher").unwrap();
         let signing = RootSigning { with: vec![], days: 1 };
         home.change_trust(&signing, |root, _| root.add_publisher(&key.public(), &["acme/*".parse().unwrap()])).unwrap();

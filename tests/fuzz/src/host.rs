@@ -44,7 +44,7 @@ pub(crate) fn load(world: World, component: &[u8]) -> Result<Plugin, SandboxErro
         settings: [].into(),
     };
     let manifest = Manifest::new(source, Digest::of(component), at(-1), at(1));
-    let envelope = sign_plugin(&manifest, &keys()[PUBLISHER]).to_bytes();
+    let envelope = sign_plugin(&manifest, &keys()[PUBLISHER]).unwrap().to_bytes();
     let asked = (&manifest.name, &manifest.version);
     let verified = verify_plugin(root(), at(0), asked, &envelope, component.to_vec()).expect("it was just signed");
     sandbox().load(&verified)

@@ -56,7 +56,7 @@ pub(crate) fn root() -> &'static VerifiedRoot {
         let why = || Revocation { reason: "lost".into(), time: at(-10) };
         root.revoked_keys.insert(ids[REVOKED], why());
         root.revoked_digests.insert(Digest::of(REVOKED_COMPONENT), why());
-        VerifiedRoot::first(&root.sign(&[owner]).to_bytes()).unwrap()
+        VerifiedRoot::first(&root.sign(&[owner]).unwrap().to_bytes()).unwrap()
     })
 }
 

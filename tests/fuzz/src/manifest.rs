@@ -58,7 +58,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(serde_json::from_slice::<Manifest>(&json).expect("it is read again"), manifest);
     defaults_fit(&manifest);
     let signers = signers(data);
-    let envelope = Envelope::sign(MANIFEST_TYPE, data, &signers).to_bytes();
+    let envelope = Envelope::sign(MANIFEST_TYPE, data, &signers).unwrap().to_bytes();
     let counts = signers.iter().any(|key| {
         let id = key.public().id();
         let in_time = root().validity_of(&id).valid_until.is_none_or(|until| at(0) < until);

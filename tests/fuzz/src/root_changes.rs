@@ -168,7 +168,7 @@ fn take(current: &VerifiedRoot, step: &Step) -> Option<VerifiedRoot> {
         signed > 0 && signed >= root.threshold_of(Role::Root)
     };
     let holds = draft.check_draft(current).is_ok() && enough(&draft) && enough(current);
-    let next = current.next(&draft.sign(&signers).to_bytes());
+    let next = current.next(&draft.sign(&signers).unwrap().to_bytes());
     assert_eq!(next.is_ok(), holds, "{next:?}\n{draft:?}");
     let next = next.ok()?;
     assert_eq!(*next, draft);

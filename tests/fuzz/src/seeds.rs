@@ -39,7 +39,7 @@ fn manifests(name: &str, source: &str) -> Vec<Seed> {
     let (good, expired) = (manifest(COMPONENT, 50), manifest(COMPONENT, 0));
     let revoked = manifest(REVOKED_COMPONENT, 50);
     let json = |manifest: &Manifest| serde_json::to_vec(manifest).expect("a manifest has a JSON form");
-    let signed = |manifest: &Manifest| sign_plugin(manifest, &keys()[PUBLISHER]).to_bytes();
+    let signed = |manifest: &Manifest| sign_plugin(manifest, &keys()[PUBLISHER]).unwrap().to_bytes();
     vec![
         ("manifest", format!("{name}.json"), json(&good)),
         ("manifest", format!("{name}.dsse.json"), signed(&good)),
@@ -52,7 +52,7 @@ fn yanks() -> Vec<Seed> {
     let (name, version) = ("acme/redact".parse().expect("a name"), semver::Version::new(1, 0, 0));
     let yank = Yank { name, version, yanked: true, reason: "leaks".into(), time: at(-50) };
     let json = serde_json::to_vec(&yank).expect("a yank has a JSON form");
-    let signed = sign_yank(&yank, &keys()[PUBLISHER]).to_bytes();
+    let signed = sign_yank(&yank, &keys()[PUBLISHER]).unwrap().to_bytes();
     vec![("yank", "yank.json".into(), json), ("yank", "yank.dsse.json".into(), signed)]
 }
 
@@ -73,7 +73,7 @@ fn roots() -> Vec<Seed> {
     let id = keys()[1].public().id();
     wide.publishers = vec![PublisherRule { key: id, names: vec!["*".parse().expect("a pattern")] }];
     wide.validity.insert(id, Validity { valid_from: Some(at(0)), valid_until: None });
-    let envelope = |root: &TrustRoot, keys: &[&SecretKey]| root.sign(keys).to_bytes();
+    let envelope = |root: &TrustRoot, keys: &[&SecretKey]| root.sign(keys).unwrap().to_bytes();
     vec![
         ("root", "small.json".into(), json(&small)),
         ("root", "full.json".into(), json(root())),

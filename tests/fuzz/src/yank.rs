@@ -21,7 +21,7 @@ pub fn run(data: &[u8]) {
     let shown = !yank.reason.trim().is_empty()
         && yank.reason.chars().count() <= 300
         && !yank.reason.chars().any(char::is_control);
-    let envelope = Envelope::sign(YANK_TYPE, data, &signers).to_bytes();
+    let envelope = Envelope::sign(YANK_TYPE, data, &signers).unwrap().to_bytes();
     assert_eq!(verify(&envelope, Some(&yank)), counts && shown && yank.time <= at(0), "{yank:?}");
 }
 

@@ -34,7 +34,7 @@ fn root(version: &Version, now: Timestamp) -> VerifiedRoot {
     let mut root = TrustRoot::first(expires, Role::NEEDED.map(|role| (role, key.public())));
     root.publishers = vec![PublisherRule { key: publisher.id(), names: vec!["corpus/*".parse().unwrap()] }];
     root.keys.insert(publisher.id(), publisher);
-    VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap()
+    VerifiedRoot::first(&root.sign(&[&key]).unwrap().to_bytes()).unwrap()
 }
 
 /// The plugins of a version, by their folders.

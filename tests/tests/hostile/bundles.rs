@@ -87,7 +87,11 @@ impl Operator {
     pub(crate) fn signed(&self, change: impl FnOnce(&mut Manifest)) -> Parts {
         let mut manifest = manifest(component());
         change(&mut manifest);
-        Parts { manifest: sign_plugin(&manifest, &self.key).to_bytes(), component: component().to_vec(), yank: None }
+        Parts {
+            manifest: sign_plugin(&manifest, &self.key).unwrap().to_bytes(),
+            component: component().to_vec(),
+            yank: None,
+        }
     }
 
     /// The bundle of `parts` as a file, by its name.

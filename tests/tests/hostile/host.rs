@@ -65,7 +65,7 @@ impl Host {
         let mut root =
             TrustRoot::first(expires, [Role::Root, Role::Recorder, Role::Log].map(|role| (role, key.public())));
         root.publishers = vec![PublisherRule { key: key.public().id(), names: vec!["*".parse().unwrap()] }];
-        let root = VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap();
+        let root = VerifiedRoot::first(&root.sign(&[&key]).unwrap().to_bytes()).unwrap();
         let cache = TempDir::new().unwrap();
         let dir = Dir::open_ambient_dir(cache.path(), ambient_authority()).unwrap();
         let compiled = Cache::new(dir, MacKey::generate().unwrap());
@@ -99,7 +99,7 @@ impl Host {
         let hour = SignedDuration::from_hours(1);
         let manifest = Manifest::new(source, Digest::of(component), now - hour, now + hour);
         let manifest = Manifest { contract: contract.clone(), ..manifest };
-        let envelope = sign_plugin(&manifest, &self.key).to_bytes();
+        let envelope = sign_plugin(&manifest, &self.key).unwrap().to_bytes();
         let asked = (&manifest.name, &manifest.version);
         let verified = verify_plugin(&self.root, now, asked, &envelope, component.to_vec()).unwrap();
         let sandbox = if self.again.load(Ordering::Relaxed) { &self.second } else { &self.first };

@@ -158,7 +158,7 @@ fn a_key_that_was_rotated_out_signs_nothing_new_whatever_the_date() {
     let (name, version) = (NAME.parse().unwrap(), "1.1.0".parse().unwrap());
     let time = Timestamp::now() - SignedDuration::from_mins(40);
     let word = Yank { name, version, yanked: true, reason: "x".into(), time };
-    let yank = sign_yank(&word, &key(&project, "publisher")).to_bytes();
+    let yank = sign_yank(&word, &key(&project, "publisher")).unwrap().to_bytes();
     std::fs::write(folder(&project, "1.1.0").join("yank.dsse.json"), yank).unwrap();
     project
         .run(&["run"])

@@ -89,7 +89,7 @@ pub(crate) fn replace(project: &Project, version: &str, bytes: &[u8], change: im
     let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
     let mut manifest = Manifest::new(source, Digest::of(bytes), now - hour, now + hour);
     change(&mut manifest);
-    let signed = sign_plugin(&manifest, &key(project, "publisher")).to_bytes();
+    let signed = sign_plugin(&manifest, &key(project, "publisher")).unwrap().to_bytes();
     std::fs::write(folder(project, version).join("component.wasm"), bytes).unwrap();
     std::fs::write(folder(project, version).join("manifest.dsse.json"), signed).unwrap();
 }

@@ -66,10 +66,10 @@ fn a_forged_yank_is_an_error_and_no_way_to_an_older_version() {
     let future = Yank { time: Timestamp::now() + SignedDuration::from_hours(1), ..said.clone() };
     let (publisher, stranger) = (key(&project, "publisher"), SecretKey::generate().unwrap());
     for (forged, part) in [
-        (Envelope::sign(YANK_TYPE, &payload, &[]).to_bytes(), "is not signed"),
-        (sign_yank(&said, &stranger).to_bytes(), "does not know as a publisher"),
-        (sign_yank(&other, &publisher).to_bytes(), "the yank beside `freehold/redact-pii 1.1.0` is of"),
-        (sign_yank(&future, &publisher).to_bytes(), "in the future"),
+        (Envelope::sign(YANK_TYPE, &payload, &[]).unwrap().to_bytes(), "is not signed"),
+        (sign_yank(&said, &stranger).unwrap().to_bytes(), "does not know as a publisher"),
+        (sign_yank(&other, &publisher).unwrap().to_bytes(), "the yank beside `freehold/redact-pii 1.1.0` is of"),
+        (sign_yank(&future, &publisher).unwrap().to_bytes(), "in the future"),
         (b"{}".to_vec(), "or is none"),
     ] {
         std::fs::write(&file, forged).unwrap();

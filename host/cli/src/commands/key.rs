@@ -7,9 +7,11 @@ use super::Place;
 use crate::args::KeyCommand;
 use crate::failure::Failure;
 use crate::page::{Terminal, say, table};
+use crate::passphrase::Passphrases;
 
-fn view(key: &KeyEntry) -> Value {
-    json!({ "name": key.name, "kind": "ed25519", "id": key.id() })
+fn view(home: &Home, key: &KeyEntry) -> Result<Value, Failure> {
+    let kept = home.kept(&key.name)?;
+    Ok(json!({ "name": key.name, "kind": "ed25519", "id": key.id(), "kept": kept.as_str() }))
 }
 
 /// A key for other tools: they name it by its fingerprint, or take its file.
@@ -18,35 +20,47 @@ fn view_p256(key: &P256KeyEntry) -> Value {
 }
 
 pub(super) fn run(place: &Place<'_>, command: KeyCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let home = place.open()?;
-    match command {
-        KeyCommand::New { name, p256: false } => {
-            let key = home.new_key(&name)?;
-            terminal.print(&view(&key), |_| say(&format!("{} {}", key.id(), key.name)));
+    let mut home = place.open()?;
+    let key = match command {
+        KeyCommand::New { name, p256: true, passphrase: _ } => return new_p256(&home, &name, terminal),
+        KeyCommand::New { name, p256: false, passphrase } => {
+            let passphrase = passphrase.then(|| place.1.choose(&name)).transpose()?;
+            home.new_key(&name, passphrase.as_ref())?
         }
-        KeyCommand::New { name, p256: true } => {
-            let key = home.new_p256_key(&name)?;
-            terminal.print(&view_p256(&key), |_| {
-                say(&format!(
-                    "{} {}, P-256; its public half is {} of the home",
-                    key.fingerprint.hex(),
-                    key.name,
-                    key.public_file
-                ));
-            });
+        KeyCommand::Protect { name, old_passphrase_file } => {
+            let passphrase = place.1.choose(&name)?;
+            if old_passphrase_file.is_some() {
+                home.unlock_with(Box::new(Passphrases::new(old_passphrase_file, None)));
+            }
+            home.protect_key(&name, &passphrase)?
         }
-        KeyCommand::List => list(&home, terminal)?,
-    }
+        KeyCommand::Add { name, pkcs11, module } => home.add_token_key(&name, &pkcs11, &module)?,
+        KeyCommand::Unprotect { name } => home.unprotect_key(&name)?,
+        KeyCommand::List => return list(&home, terminal),
+    };
+    terminal.print(&view(&home, &key)?, |_| say(&format!("{} {}", key.id(), key.name)));
     Ok(ExitCode::Done)
 }
 
-fn list(home: &Home, terminal: &Terminal) -> Result<(), Failure> {
-    let (keys, others) = (home.keys()?, home.p256_keys()?);
-    let values: Vec<_> = keys.iter().map(view).chain(others.iter().map(view_p256)).collect();
-    terminal.print(&values, |_| {
-        let native = keys.iter().map(|key| vec![key.name.clone(), "Ed25519".into(), key.id().to_string()]);
-        let others = others.iter().map(|key| vec![key.name.clone(), "P-256".into(), key.fingerprint.hex()]);
-        table(&["Name", "Kind", "Id"], native.chain(others).collect());
+fn new_p256(home: &Home, name: &str, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let key = home.new_p256_key(name)?;
+    terminal.print(&view_p256(&key), |_| {
+        let (fingerprint, name, file) = (key.fingerprint.hex(), &key.name, &key.public_file);
+        say(&format!("{fingerprint} {name}, P-256; its public half is {file} of the home"));
     });
-    Ok(())
+    Ok(ExitCode::Done)
+}
+
+fn list(home: &Home, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let (keys, others) = (home.keys()?, home.p256_keys()?);
+    let mut values = keys.iter().map(|key| view(home, key)).collect::<Result<Vec<_>, _>>()?;
+    values.extend(others.iter().map(view_p256));
+    terminal.print(&values, |values| {
+        let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        let kind = |value: &Value| if value["kind"] == "p256" { "P-256" } else { "Ed25519" };
+        let rows =
+            values.iter().map(|key| vec![text(key, "name"), kind(key).into(), text(key, "id"), text(key, "kept")]);
+        table(&["Name", "Kind", "Id", "Kept"], rows.collect());
+    });
+    Ok(ExitCode::Done)
 }

@@ -26,9 +26,11 @@ use freehold_workflow::{ExitCode, Home, WorkflowError};
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
 use crate::page::Terminal;
+use crate::passphrase::Passphrases;
 
 pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let home = Place(&arguments.home);
+    let passphrases = Passphrases::new(arguments.passphrase_file, arguments.pin_file);
+    let home = Place(&arguments.home, &passphrases);
     if let Some(instructions) = arguments.instructions {
         freehold_engine::use_instructions(instructions).map_err(|error| {
             Failure::new(ExitCode::Usage, error.to_string(), "leave out `--instructions`, or name lesser ones")
@@ -49,13 +51,18 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
     }
 }
 
-/// Where the home is.
-struct Place<'a>(&'a Path);
+/// Where the home is, and the passphrases of its keys.
+struct Place<'a>(&'a Path, &'a Passphrases);
 
 impl Place<'_> {
     fn open(&self) -> Result<Home, Failure> {
         let none = || WorkflowError::NoHome(self.0.display().to_string());
         Ok(self.open_if_there()?.ok_or_else(none)?)
+    }
+
+    fn unlocking(&self, mut home: Home) -> Home {
+        home.unlock_with(Box::new(self.1.clone()));
+        home
     }
 
     /// The home, if there is one.
@@ -64,7 +71,7 @@ impl Place<'_> {
         match Dir::open_ambient_dir(self.0, ambient_authority()) {
             Ok(dir) => match Home::open(dir, &name) {
                 Err(WorkflowError::NoHome(_)) => Ok(None),
-                other => Ok(Some(other?)),
+                other => Ok(Some(self.unlocking(other?))),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::file("open", self.0, &error)),
@@ -73,7 +80,7 @@ impl Place<'_> {
 }
 
 /// A folder that the command line names.
-fn open_folder(path: &Path) -> Result<Dir, Failure> {
+pub(crate) fn open_folder(path: &Path) -> Result<Dir, Failure> {
     Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| Failure::file("open", path, &error))
 }
 
@@ -96,7 +103,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Folder and file name of a path.
-fn split(path: &Path) -> Result<(&Path, &str), Failure> {
+pub(crate) fn split(path: &Path) -> Result<(&Path, &str), Failure> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Failure::file("use", path, &"it names no file"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

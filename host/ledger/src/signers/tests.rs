@@ -12,9 +12,9 @@ use crate::Ledger;
 struct Roots(Arc<Mutex<Vec<VerifiedRoot>>>);
 
 impl RootSource for Roots {
-    fn roots(&self) -> Result<Vec<VerifiedRoot>, String> {
+    fn roots(&self) -> Result<Vec<VerifiedRoot>, LedgerError> {
         match self.0.lock().unwrap().clone() {
-            roots if roots.is_empty() => Err("there are no trust roots".into()),
+            roots if roots.is_empty() => Err(LedgerError::Roots("there are no trust roots".into())),
             roots => Ok(roots),
         }
     }
@@ -37,7 +37,7 @@ impl Home {
         let expires = "2030-01-01T00:00:00Z".parse().unwrap();
         let keys = [(Role::Root, &home.root), (Role::Recorder, &home.root), (Role::Log, &home.old)];
         let first = TrustRoot::first(expires, keys.map(|(role, key)| (role, key.public())));
-        let first = VerifiedRoot::first(&first.sign(&[&home.root]).to_bytes()).unwrap();
+        let first = VerifiedRoot::first(&first.sign(&[&home.root]).unwrap().to_bytes()).unwrap();
         home.roots.0.lock().unwrap().push(first);
         home.open().begin(&home.old).unwrap();
         home
@@ -54,7 +54,7 @@ impl Home {
         let before = roots.last().unwrap().clone();
         let mut root = before.draft(before.expires).unwrap();
         change(&mut root);
-        roots.push(before.next(&root.sign(&[&self.root]).to_bytes()).unwrap());
+        roots.push(before.next(&root.sign(&[&self.root]).unwrap().to_bytes()).unwrap());
     }
 
     fn append(&self, subject: Subject, day: u32, keys: &[&SecretKey]) -> Result<u64, LedgerError> {

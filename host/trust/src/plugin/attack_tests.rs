@@ -24,7 +24,7 @@ fn changed<R>(publisher: &SecretKey, change: impl FnOnce(&mut TrustRoot) -> R) -
 }
 
 fn signed(key: &SecretKey) -> Vec<u8> {
-    sign_plugin(&manifest(), key).to_bytes()
+    sign_plugin(&manifest(), key).unwrap().to_bytes()
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn a_revoked_key_signs_for_nobody() {
     assert_eq!(verify(&revoked, &signed(&publisher), b"component").unwrap_err(), expected);
     // Signed before the revocation, as it says: a thief would say the same.
     let early = Manifest { created: at(1), ..manifest() };
-    let error = verify(&revoked, &sign_plugin(&early, &publisher).to_bytes(), b"component").unwrap_err();
+    let error = verify(&revoked, &sign_plugin(&early, &publisher).unwrap().to_bytes(), b"component").unwrap_err();
     assert_eq!(error, expected, "revoked key with an earlier date");
     // Another publisher's signature beside it counts, whichever comes first.
     let payload = serde_json::to_vec(&manifest()).unwrap();
     for keys in [[&publisher, &second], [&second, &publisher]] {
-        let both = Envelope::sign(MANIFEST_TYPE, &payload, &keys).to_bytes();
+        let both = Envelope::sign(MANIFEST_TYPE, &payload, &keys).unwrap().to_bytes();
         assert_eq!(verify(&revoked, &both, b"component").unwrap().signer(), second.public().id());
     }
     // The id alone revokes as well: the key is then a stranger's.
@@ -64,7 +64,8 @@ fn a_revoked_component_or_manifest_does_not_run_however_it_is_wrapped() {
     assert_eq!(error, PluginError::RevokedComponent { plugin: plugin(), digest: component, why: why() });
     // The same component under another manifest.
     let renewed = Manifest { expires: at(NOW + 500), ..manifest() };
-    let error = verify(&revoking(component), &sign_plugin(&renewed, &publisher).to_bytes(), b"component").unwrap_err();
+    let error =
+        verify(&revoking(component), &sign_plugin(&renewed, &publisher).unwrap().to_bytes(), b"component").unwrap_err();
     assert!(matches!(error, PluginError::RevokedComponent { .. }), "revoked component signed anew: {error}");
     let envelope = Digest::of(&bytes);
     let trusted = revoking(envelope);
@@ -138,7 +139,7 @@ fn during_a_rotation_the_old_key_and_the_new_are_good() {
     let late = Manifest { created: at(NOW + 1), expires: at(NOW + 9), ..manifest() };
     let (name, version) = ("acme/x".parse().unwrap(), Version::new(1, 0, 0));
     let after = |key: &SecretKey| {
-        let envelope = sign_plugin(&late, key).to_bytes();
+        let envelope = sign_plugin(&late, key).unwrap().to_bytes();
         verify_plugin(&trusted, at(NOW + 1), (&name, &version), &envelope, b"component".to_vec())
     };
     after(&new).unwrap();
@@ -168,7 +169,7 @@ fn a_key_whose_time_is_over_signs_nothing_new_whatever_the_date() {
         let trusted = changed(&publisher, |root| {
             root.limit(signer, Validity { valid_from: None, valid_until: until.map(at) });
         });
-        let signed = sign_plugin(&Manifest { created: at(created), ..manifest() }, &publisher).to_bytes();
+        let signed = sign_plugin(&Manifest { created: at(created), ..manifest() }, &publisher).unwrap().to_bytes();
         let named = |outcome: Result<VerifiedPlugin, PluginError>| match outcome {
             Ok(_) => "",
             Err(PluginError::KeyOver { until: told, .. }) if Some(told) == until.map(at) => "over",
@@ -194,7 +195,7 @@ fn what_was_met_before_is_verified_all_the_same() {
     assert!(matches!(verify_again(&revoked, &bytes), Err(PluginError::RevokedComponent { .. })));
     assert!(matches!(verify_again(&root(&[]), &bytes), Err(PluginError::UnknownSigner { .. })));
     assert!(matches!(verify_again(&root(&[(&publisher, "b/*")]), &bytes), Err(PluginError::WrongPublisher { .. })));
-    let expired = sign_plugin(&Manifest { expires: at(NOW), ..manifest() }, &publisher).to_bytes();
+    let expired = sign_plugin(&Manifest { expires: at(NOW), ..manifest() }, &publisher).unwrap().to_bytes();
     assert!(matches!(verify_again(&root(&[(&publisher, "acme/*")]), &expired), Err(PluginError::Expired { .. })));
     // Of two signers the one whose key is good counts, in either order.
     let over = changed(&stranger, |root| {
@@ -203,7 +204,7 @@ fn what_was_met_before_is_verified_all_the_same() {
     });
     let payload = serde_json::to_vec(&manifest()).unwrap();
     for keys in [[&publisher, &stranger], [&stranger, &publisher]] {
-        let both = Envelope::sign(MANIFEST_TYPE, &payload, &keys).to_bytes();
+        let both = Envelope::sign(MANIFEST_TYPE, &payload, &keys).unwrap().to_bytes();
         assert_eq!(verify(&over, &both, b"component").unwrap().signer(), stranger.public().id());
     }
 }
@@ -213,7 +214,7 @@ fn manifests_that_mean_nothing_are_refused_when_they_are_verified_too() {
     let publisher = key();
     let trusted = root(&[(&publisher, "acme/*")]);
     let says = |manifest: &Manifest, version: &Version| {
-        let (name, envelope) = ("acme/x".parse().unwrap(), sign_plugin(manifest, &publisher).to_bytes());
+        let (name, envelope) = ("acme/x".parse().unwrap(), sign_plugin(manifest, &publisher).unwrap().to_bytes());
         let error = verify_plugin(&trusted, at(NOW), (&name, version), &envelope, b"component".to_vec()).unwrap_err();
         assert!(matches!(error, PluginError::Manifest { .. }), "{error}");
         error.to_string()
@@ -238,7 +239,7 @@ fn names_that_escape_a_rule() {
         ("the same plugin of another publisher", "acme/x", "other/x"),
     ] {
         let manifest = Manifest { name: name.parse().unwrap(), ..manifest() };
-        let envelope = sign_plugin(&manifest, &publisher).to_bytes();
+        let envelope = sign_plugin(&manifest, &publisher).unwrap().to_bytes();
         let name: PluginName = name.parse().unwrap();
         let error = verify_plugin(
             &root(&[(&publisher, rule)]),
@@ -262,7 +263,7 @@ fn names_that_escape_a_rule() {
         ("a way out of the folder", "acme/../evil"),
     ] {
         let text = serde_json::to_string(&manifest()).unwrap().replace("acme/x", name);
-        let envelope = Envelope::sign(MANIFEST_TYPE, text.as_bytes(), &[&publisher]).to_bytes();
+        let envelope = Envelope::sign(MANIFEST_TYPE, text.as_bytes(), &[&publisher]).unwrap().to_bytes();
         let error = verify(&root(&[(&publisher, "*")]), &envelope, b"component").unwrap_err();
         let says = |problem: &str| problem.contains("is not a plugin name");
         assert!(matches!(&error, PluginError::TamperedManifest { problem, .. } if says(problem)), "{attack}: {error}");
@@ -280,7 +281,7 @@ fn payload_types_are_not_mixed_up() {
         ("a trust root as manifest", "application/vnd.freehold.trust-root+json"),
         ("a statement as manifest", crate::statement::IN_TOTO_TYPE),
     ] {
-        let envelope = Envelope::sign(kind, &payload, &[&publisher]).to_bytes();
+        let envelope = Envelope::sign(kind, &payload, &[&publisher]).unwrap().to_bytes();
         let error = verify(&trusted, &envelope, b"component").unwrap_err();
         let says = |problem: &str| problem.contains("the envelope holds");
         assert!(matches!(&error, PluginError::TamperedManifest { problem, .. } if says(problem)), "{attack}: {error}");
@@ -293,7 +294,7 @@ fn an_expired_root_lets_no_plugin_in() {
     let trusted = root(&[(&publisher, "acme/*")]);
     let (name, version) = ("acme/x".parse().unwrap(), Version::new(1, 0, 0));
     let lasting = Manifest { expires: at(9 * NOW), ..manifest() };
-    let envelope = sign_plugin(&lasting, &publisher).to_bytes();
+    let envelope = sign_plugin(&lasting, &publisher).unwrap().to_bytes();
     let load = |now| verify_plugin(&trusted, at(now), (&name, &version), &envelope, b"component".to_vec()).map(|_| ());
     assert_eq!(load(2 * NOW - 1), Ok(()));
     let error = load(2 * NOW).unwrap_err();
@@ -324,7 +325,8 @@ fn truth_table_of_signers() {
     for set in 0..1_u32 << all.len() {
         let has = |at: usize| set & (1 << at) != 0;
         let keys: Vec<&SecretKey> = all.iter().enumerate().filter(|(at, _)| has(*at)).map(|(_, key)| *key).collect();
-        let outcome = verify(&trusted, &Envelope::sign(MANIFEST_TYPE, &payload, &keys).to_bytes(), b"component");
+        let outcome =
+            verify(&trusted, &Envelope::sign(MANIFEST_TYPE, &payload, &keys).unwrap().to_bytes(), b"component");
         let holds = match outcome {
             Ok(plugin) => has(0) && plugin.signer() == good.public().id(),
             Err(PluginError::KeyNotValid { .. }) => !has(0) && has(1),

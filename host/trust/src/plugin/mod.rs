@@ -13,7 +13,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::key::{KeyId, SecretKey};
+use crate::key::{KeyError, KeyId, SecretKey};
 use crate::root::VerifiedRoot;
 
 pub use error::PluginError;
@@ -59,7 +59,7 @@ impl VerifiedPlugin {
 }
 
 /// Signs the manifest of a component.
-pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Envelope {
+pub fn sign_plugin(manifest: &Manifest, key: &SecretKey) -> Result<Envelope, KeyError> {
     // Names, numbers, times and TOML values all have a JSON form.
     Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(manifest).unwrap_or_default(), &[key])
 }

@@ -22,7 +22,7 @@ pub(super) fn draft(publishers: &[(&SecretKey, &str)]) -> (TrustRoot, SecretKey)
 }
 
 pub(super) fn verified((root, key): (TrustRoot, SecretKey)) -> VerifiedRoot {
-    VerifiedRoot::first(&root.sign(&[&key]).to_bytes()).unwrap()
+    VerifiedRoot::first(&root.sign(&[&key]).unwrap().to_bytes()).unwrap()
 }
 
 pub(super) fn root(publishers: &[(&SecretKey, &str)]) -> VerifiedRoot {
@@ -42,7 +42,7 @@ pub(super) fn verify(root: &VerifiedRoot, envelope: &[u8], component: &[u8]) -> 
 #[test]
 fn a_signed_plugin_of_a_publisher_is_accepted() {
     let key = SecretKey::generate().unwrap();
-    let signed = sign_plugin(&manifest(), &key).to_bytes();
+    let signed = sign_plugin(&manifest(), &key).unwrap().to_bytes();
     let plugin = verify(&root(&[(&key, "acme/*")]), &signed, b"component").unwrap();
     assert_eq!((plugin.signer(), plugin.component()), (key.public().id(), &b"component"[..]));
 }
@@ -50,10 +50,10 @@ fn a_signed_plugin_of_a_publisher_is_accepted() {
 #[test]
 fn what_a_manifest_claims_is_read_from_it_and_is_no_proof() {
     let stranger = SecretKey::generate().unwrap();
-    let signed = sign_plugin(&manifest(), &stranger).to_bytes();
+    let signed = sign_plugin(&manifest(), &stranger).unwrap().to_bytes();
     assert_eq!(claimed_plugin(&signed).unwrap(), (manifest().name, manifest().version));
     assert!(verify(&root(&[]), &signed, b"component").is_err());
-    let named = |payload: &str| Envelope::sign(MANIFEST_TYPE, payload.as_bytes(), &[&stranger]).to_bytes();
+    let named = |payload: &str| Envelope::sign(MANIFEST_TYPE, payload.as_bytes(), &[&stranger]).unwrap().to_bytes();
     for envelope in [
         b"{".to_vec(),
         named(""),
@@ -74,9 +74,9 @@ fn each_attack_has_its_own_error() {
     let (key, stranger) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     let trusted = root(&[(&key, "acme/*")]);
     let check = |root: &VerifiedRoot, manifest: &Manifest, key: &SecretKey, component: &[u8]| {
-        verify(root, &sign_plugin(manifest, key).to_bytes(), component).unwrap_err()
+        verify(root, &sign_plugin(manifest, key).unwrap().to_bytes(), component).unwrap_err()
     };
-    let unsigned = Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(&manifest()).unwrap(), &[]);
+    let unsigned = Envelope::sign(MANIFEST_TYPE, &serde_json::to_vec(&manifest()).unwrap(), &[]).unwrap();
     let error = verify(&trusted, &unsigned.to_bytes(), b"component").unwrap_err();
     assert!(matches!(error, PluginError::Unsigned { .. }), "{error}");
     let error = check(&trusted, &manifest(), &stranger, b"component");
@@ -104,7 +104,7 @@ fn each_attack_has_its_own_error() {
 fn every_changed_byte_of_a_manifest_is_noticed() {
     let key = SecretKey::generate().unwrap();
     let trusted = root(&[(&key, "acme/*")]);
-    let signed = sign_plugin(&manifest(), &key).to_bytes();
+    let signed = sign_plugin(&manifest(), &key).unwrap().to_bytes();
     for at in 0..signed.len() {
         let mut changed = signed.clone();
         changed[at] ^= 1;

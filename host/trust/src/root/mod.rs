@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Envelope;
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::{KeyError, KeyId, PublicKey, SecretKey};
 
 pub use change::ChangeError;
 pub use error::RootError;
@@ -185,7 +185,7 @@ impl TrustRoot {
     }
 
     /// The signed root.
-    pub fn sign(&self, keys: &[&SecretKey]) -> Envelope {
+    pub fn sign(&self, keys: &[&SecretKey]) -> Result<Envelope, KeyError> {
         // Keys of maps are strings; nothing else could fail.
         Envelope::sign(ROOT_TYPE, &serde_json::to_vec(self).unwrap_or_default(), keys)
     }

@@ -100,7 +100,7 @@ pub fn approve(
     let statement = ApprovalStatement { run: run.into(), record, note, trust_root: recorder.root.version };
     let predicate = serde_json::to_value(statement).map_err(malformed("approval"))?;
     let subject = ResourceDescriptor::new("adapter", adapter);
-    let signed = Statement::new(vec![subject], APPROVAL_TYPE, predicate).sign(key);
+    let signed = Statement::new(vec![subject], APPROVAL_TYPE, predicate).sign(key).map_err(WorkflowError::Signing)?;
     let statement = recorder.store.put(&signed.to_bytes())?;
     let subject = Subject::Approval { run: run.into(), adapter, approver: id.to_string() };
     recorder.enter(&recorder.appender()?, subject, statement)?;

@@ -1,9 +1,11 @@
 //! Keys over P-256 of a home: what the tools of others are to verify is signed with them, and nothing else.
 
 use freehold_core::digest::Digest;
-use freehold_trust::{P256PublicKey, P256SecretKey};
+use freehold_core::name::is_label;
+use freehold_trust::{KeyError, P256PublicKey, P256SecretKey};
+use zeroize::Zeroizing;
 
-use super::{public_file, secret_file};
+use super::{SIZE_LIMIT, public_file, secret_file};
 use crate::audit::DocumentError;
 use crate::{Home, WorkflowError};
 
@@ -29,16 +31,49 @@ fn stem(name: &str) -> String {
 impl Home {
     /// Makes a key over P-256.
     pub fn new_p256_key(&self, name: &str) -> Result<P256KeyEntry, WorkflowError> {
-        let public = self.new_pair(name, &stem(name), P256SecretKey::generate, P256SecretKey::to_pem, |pem| {
-            P256SecretKey::from_pem(pem)?.public().to_pem()
-        })?;
-        entry(name, &public)
+        if !is_label(name) {
+            return Err(WorkflowError::Name(name.into()));
+        }
+        let failed = |source| WorkflowError::Key { name: name.into(), source };
+        let (secret, public) = (secret_file(&stem(name)), public_file(&stem(name)));
+        let there = |file: &String| freehold_files::exists(&self.dir, file);
+        let key = match (there(&secret)?, there(&public)?) {
+            (true, true) => return Err(WorkflowError::KeyExists(name.into())),
+            // A new secret would not be that of the public half, which others may know already.
+            (false, true) => return Err(WorkflowError::KeyLost(stem(name))),
+            // What an interrupted call left: the secret half comes first.
+            (true, false) => self.p256_secret(name)?,
+            (false, false) => {
+                let key = P256SecretKey::generate().map_err(failed)?;
+                let pem = Zeroizing::new(key.to_pem().map_err(failed)?);
+                freehold_files::write_secret(&self.dir, secret, pem.as_bytes())?;
+                key
+            }
+        };
+        freehold_files::write(&self.dir, public, key.public().to_pem().map_err(failed)?.as_bytes())?;
+        self.p256_entry(name)
     }
 
     /// Every key over P-256, by name.
     pub fn p256_keys(&self) -> Result<Vec<P256KeyEntry>, WorkflowError> {
-        let names = self.key_files(".p256.pub.pem")?;
-        names.iter().map(|name| entry(name, &self.read_key(name, &public_file(&stem(name)))?)).collect()
+        self.key_files(".p256.pub.pem")?.iter().map(|name| self.p256_entry(name)).collect()
+    }
+
+    fn p256_entry(&self, name: &str) -> Result<P256KeyEntry, WorkflowError> {
+        let failed = |source| WorkflowError::Key { name: name.into(), source };
+        let public_file = public_file(&stem(name));
+        let pem = freehold_files::read(&self.dir, &public_file, SIZE_LIMIT)?;
+        let public = P256PublicKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(failed)?;
+        let fingerprint = public.fingerprint().map_err(failed)?;
+        Ok(P256KeyEntry { name: name.into(), public, fingerprint, public_file })
+    }
+
+    fn p256_secret(&self, name: &str) -> Result<P256SecretKey, WorkflowError> {
+        let failed = |source| WorkflowError::Key { name: name.into(), source };
+        let pem = freehold_files::read_secret(&self.dir, secret_file(&stem(name)), SIZE_LIMIT)
+            .map_err(|error| if error.is_not_found() { WorkflowError::KeyLost(stem(name)) } else { error.into() })?;
+        let pem = std::str::from_utf8(&pem).map_err(|_| failed(KeyError::P256Secret))?;
+        P256SecretKey::from_pem(pem).map_err(failed)
     }
 
     /// The key over P-256 with which to sign: the one of this name, or the only one there is.
@@ -50,19 +85,6 @@ impl Home {
             (None, [_, _, ..]) => return Err(DocumentError::WhichKey(names).into()),
             (name, _) => return Err(DocumentError::NoKey(name.map(str::to_owned)).into()),
         };
-        let lost = |error| match error {
-            WorkflowError::NoKey(_) => WorkflowError::KeyLost(stem(name)),
-            error => error,
-        };
-        let pem = self.read_key(name, &secret_file(&stem(name))).map_err(lost)?;
-        let key = P256SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })?;
-        Ok((name.to_owned(), key))
+        Ok((name.to_owned(), self.p256_secret(name)?))
     }
-}
-
-fn entry(name: &str, public: &str) -> Result<P256KeyEntry, WorkflowError> {
-    let failed = |source| WorkflowError::Key { name: name.into(), source };
-    let public = P256PublicKey::from_pem(public).map_err(failed)?;
-    let fingerprint = public.fingerprint().map_err(failed)?;
-    Ok(P256KeyEntry { name: name.into(), public, fingerprint, public_file: public_file(&stem(name)) })
 }

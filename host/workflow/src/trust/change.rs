@@ -32,7 +32,7 @@ impl Home {
         let keys = self.root_signers(&before, &root, &signing.with)?;
         // Its entry in the ledger is signed by its own log keys.
         self.signers(Role::Log, &root)?.at(&root, now)?;
-        let signed = root.sign(&keys.iter().collect::<Vec<_>>()).to_bytes();
+        let signed = root.sign(&keys.iter().collect::<Vec<_>>()).map_err(WorkflowError::Signing)?.to_bytes();
         let verified = before.next(&signed)?;
         self.write_root(&verified, &signed)?;
         self.enter_roots()?;

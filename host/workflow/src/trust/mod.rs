@@ -7,7 +7,7 @@ use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_files::FileError;
-use freehold_ledger::RootSource;
+use freehold_ledger::{LedgerError, RootSource};
 use freehold_trust::{ROOT_BYTES_MAX, Role, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,8 +54,12 @@ impl TrustFolder {
 }
 
 impl RootSource for TrustFolder {
-    fn roots(&self) -> Result<Vec<VerifiedRoot>, String> {
-        let roots = self.read().map_err(|error| error.to_string())?;
+    fn roots(&self) -> Result<Vec<VerifiedRoot>, LedgerError> {
+        let roots = self.read().map_err(|error| match error {
+            // One that is gone, or too large, is not what was there.
+            WorkflowError::File(error @ FileError::Io { .. }) if !error.is_not_found() => LedgerError::File(error),
+            error => LedgerError::Roots(error.to_string()),
+        })?;
         Ok(roots.into_iter().map(|(root, _)| root).collect())
     }
 }
@@ -94,15 +98,15 @@ pub(crate) fn compare(roots: &[(VerifiedRoot, Vec<u8>)], entries: &[Entry]) -> V
 }
 
 impl Home {
-    pub(crate) fn has_root(&self) -> bool {
-        self.dir.exists(file(1))
+    pub(crate) fn has_root(&self) -> Result<bool, WorkflowError> {
+        Ok(freehold_files::exists(&self.dir, file(1))?)
     }
 
     pub(crate) fn make_first_root(&self) -> Result<(), WorkflowError> {
         let keys = [(Role::Root, ROOT_KEY), (Role::Recorder, RECORDER_KEY), (Role::Log, LOG_KEY)];
         let [root, recorder, log] = keys.map(|(role, name)| Ok::<_, WorkflowError>((role, self.public_key(name)?)));
         let first = TrustRoot::first(Timestamp::now() + FIRST_LIFETIME, [root?, recorder?, log?]);
-        let signed = first.sign(&[&self.secret_key(ROOT_KEY)?]).to_bytes();
+        let signed = first.sign(&[&self.secret_key(ROOT_KEY)?]).map_err(WorkflowError::Signing)?.to_bytes();
         let verified = VerifiedRoot::first(&signed)?;
         self.write_root(&verified, &signed)
     }

@@ -6,11 +6,12 @@ use super::*;
 fn roots(newest: u64) -> Vec<(VerifiedRoot, Vec<u8>)> {
     let key = SecretKey::generate().unwrap();
     let expires = "2030-01-01T00:00:00Z".parse().unwrap();
-    let first = TrustRoot::first(expires, Role::NEEDED.map(|role| (role, key.public()))).sign(&[&key]).to_bytes();
+    let first = TrustRoot::first(expires, Role::NEEDED.map(|role| (role, key.public())));
+    let first = first.sign(&[&key]).unwrap().to_bytes();
     let mut roots = vec![(VerifiedRoot::first(&first).unwrap(), first)];
     while (roots.len() as u64) < newest {
         let (before, _) = &roots[roots.len() - 1];
-        let next = before.draft(expires).unwrap().sign(&[&key]).to_bytes();
+        let next = before.draft(expires).unwrap().sign(&[&key]).unwrap().to_bytes();
         roots.push((before.next(&next).unwrap(), next));
     }
     roots

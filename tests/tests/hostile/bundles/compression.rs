@@ -145,7 +145,7 @@ fn a_component_as_large_as_is_allowed_is_taken_in_bounded_memory() {
     let mut parts = operator.parts();
     let mut manifest = manifest(&large);
     manifest.limits.component_bytes = 32 << 20;
-    parts.manifest = freehold_trust::sign_plugin(&manifest, &operator.key).to_bytes();
+    parts.manifest = freehold_trust::sign_plugin(&manifest, &operator.key).unwrap().to_bytes();
     parts.component = large;
     operator.write("large.plugin", &bundle(&parts));
     let (outcome, peak) = operator.measured(&["plugin", "add", "large.plugin"]);

@@ -36,12 +36,12 @@ fn plugins_that_nobody_trusted_signed() {
     operator.defend(vec![
         attack(
             "not signed",
-            with_manifest(&operator, Envelope::sign(MANIFEST_TYPE, &payload, &[]).to_bytes()),
+            with_manifest(&operator, Envelope::sign(MANIFEST_TYPE, &payload, &[]).unwrap().to_bytes()),
             "plugin `freehold/hostile 1.0.0` is not signed",
         ),
         attack(
             "signed by a stranger",
-            with_manifest(&operator, sign_plugin(&manifest(component()), &stranger).to_bytes()),
+            with_manifest(&operator, sign_plugin(&manifest(component()), &stranger).unwrap().to_bytes()),
             "does not know as a publisher",
         ),
         attack(
@@ -59,7 +59,7 @@ fn plugins_that_nobody_trusted_signed() {
         attack(
             "the signature of something else",
             with_manifest(&operator, {
-                let signed = Envelope::sign(YANK_TYPE, &payload, &[&operator.key]).to_bytes();
+                let signed = Envelope::sign(YANK_TYPE, &payload, &[&operator.key]).unwrap().to_bytes();
                 String::from_utf8(signed).unwrap().replace(YANK_TYPE, MANIFEST_TYPE)
             }),
             "the manifest was changed after it was signed",
@@ -84,7 +84,8 @@ fn parts_that_do_not_belong_together() {
 #[test]
 fn manifests_that_are_none_or_talk_to_the_terminal() {
     let operator = Operator::new();
-    let signed = |payload: &str| Envelope::sign(MANIFEST_TYPE, payload.as_bytes(), &[&operator.key]).to_bytes();
+    let signed =
+        |payload: &str| Envelope::sign(MANIFEST_TYPE, payload.as_bytes(), &[&operator.key]).unwrap().to_bytes();
     let nameless = "does not say which plugin it is of";
     let keyid = json!({
         "payload": "eyJuYW1lIjoiYWNtZS94IiwidmVyc2lvbiI6IjEuMC4wIn0=",
@@ -210,7 +211,7 @@ fn yanks_that_are_about_something_else_or_by_nobody() {
     };
     let stranger = SecretKey::generate().unwrap();
     let with = |yank: Vec<u8>| bundle(&Parts { yank: Some(yank), ..operator.parts() });
-    let signed = |yank: Yank| with(sign_yank(&yank, &operator.key).to_bytes());
+    let signed = |yank: Yank| with(sign_yank(&yank, &operator.key).unwrap().to_bytes());
     let payload = serde_json::to_vec(&said(true)).unwrap();
     operator.defend(vec![
         attack(
@@ -223,10 +224,10 @@ fn yanks_that_are_about_something_else_or_by_nobody() {
             signed(Yank { version: Version::new(0, 9, 0), ..said(true) }),
             "is of `freehold/hostile 0.9.0`",
         ),
-        attack("a yank by nobody", with(Envelope::sign(YANK_TYPE, &payload, &[]).to_bytes()), "is not signed"),
+        attack("a yank by nobody", with(Envelope::sign(YANK_TYPE, &payload, &[]).unwrap().to_bytes()), "is not signed"),
         attack(
             "a yank by a stranger",
-            with(sign_yank(&said(true), &stranger).to_bytes()),
+            with(sign_yank(&said(true), &stranger).unwrap().to_bytes()),
             "does not know as a publisher",
         ),
         attack(

@@ -49,7 +49,8 @@ pub(super) fn load(place: &Place<'_>, folder: &PluginFolder, component: Vec<u8>)
     let verified = rehearse(folder.source(), component)?;
     let home = place.open_if_there()?;
     let settings = home.as_ref().map(Home::host_settings).transpose()?.unwrap_or_default();
-    let host_file = home.filter(Home::has_host_file).map(|_| place.0.join(HOST_FILE));
+    let limited = home.as_ref().map(Home::has_host_file).transpose()?.unwrap_or_default();
+    let host_file = limited.then(|| place.0.join(HOST_FILE));
     let sandbox = Sandbox::new(settings, None).map_err(WorkflowError::from)?;
     let plugin = sandbox.load(&verified).map_err(WorkflowError::from)?;
     Ok(Rehearsed { plugin, host_file, _sandbox: sandbox })

@@ -20,14 +20,14 @@ fn payload_types() {
         ("a type that begins as a root's", "application/vnd.freehold.trust-root+jsonl"),
         ("a type in upper case", "application/vnd.freehold.trust-root+JSON"),
     ] {
-        let error = VerifiedRoot::first(&Envelope::sign(kind, &payload, &[&a]).to_bytes()).unwrap_err();
+        let error = VerifiedRoot::first(&Envelope::sign(kind, &payload, &[&a]).unwrap().to_bytes()).unwrap_err();
         let expected = EnvelopeError::Type { found: kind.into(), expected: ROOT_TYPE.into() };
         assert_eq!(error, RootError::Envelope(expected), "{attack}");
     }
     refused!(
         "a manifest's envelope called a root",
         VerifiedRoot::first(
-            &String::from_utf8(Envelope::sign(crate::plugin::MANIFEST_TYPE, &payload, &[&a]).to_bytes())
+            &String::from_utf8(Envelope::sign(crate::plugin::MANIFEST_TYPE, &payload, &[&a]).unwrap().to_bytes())
                 .unwrap()
                 .replace(crate::plugin::MANIFEST_TYPE, ROOT_TYPE)
                 .into_bytes()

@@ -106,7 +106,7 @@ fn one_key_counted_twice() {
     );
     // Two different signatures of one key over the same root.
     let two = root(1, &[&a, &b], 2);
-    let envelope = two.sign(&[&a, &a]);
+    let envelope = two.sign(&[&a, &a]).unwrap();
     let mut json: Value = serde_json::from_slice(&envelope.to_bytes()).unwrap();
     refused!(
         "two signatures of one key",

@@ -33,7 +33,7 @@ pub(super) fn first_json<R>(key: &SecretKey, change: impl FnOnce(&mut Value) -> 
 }
 
 pub(super) fn first_text(key: &SecretKey, text: &str) -> Result<VerifiedRoot, RootError> {
-    VerifiedRoot::first(&Envelope::sign(ROOT_TYPE, text.as_bytes(), &[key]).to_bytes())
+    VerifiedRoot::first(&Envelope::sign(ROOT_TYPE, text.as_bytes(), &[key]).unwrap().to_bytes())
 }
 
 /// The signed first root of `key`, whose envelope `change` made wrong.

@@ -4,6 +4,7 @@ mod alias;
 mod run;
 mod seen;
 
+use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_ledger::{Copied, TreeHead};
 use freehold_store::Store;
@@ -188,12 +189,21 @@ struct Books<'a> {
 }
 
 impl Books<'_> {
+    /// Why a blob is not to be had, if it is not.
+    fn absent(&self, digest: &Digest) -> Option<String> {
+        match self.store.contains(digest) {
+            Ok(true) => None,
+            Ok(false) => Some("is not in the store".into()),
+            Err(error) => Some(format!("cannot be looked for: {error}")),
+        }
+    }
+
     fn verify_entries(&self, only: Option<&str>, found: &mut Verification) {
         let wanted = |run: &str| only.is_none_or(|only| only == run);
         for (index, entry) in self.entries.iter().enumerate() {
             let what = format!("ledger entry {index}");
-            if !self.store.contains(&entry.statement) {
-                found.found(&what, format!("its statement {} is not in the store", entry.statement));
+            if let Some(problem) = self.absent(&entry.statement) {
+                found.found(&what, format!("its statement {} {problem}", entry.statement));
             }
             match &entry.subject {
                 Subject::Alias { alias, adapter, run } if wanted(run) => {

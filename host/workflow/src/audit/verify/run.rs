@@ -54,8 +54,8 @@ impl Books<'_> {
         let known = self.root_before(version, index).is_some();
         found.require(known, what, format!("names the trust root {version}, which the ledger does not have before it"));
         for material in record.inputs.iter().chain(&record.outputs).filter(|material| material.kept) {
-            if !self.store.contains(&material.digest) {
-                found.found(what, format!("`{}` ({}) is not in the store", material.name, material.digest));
+            if let Some(problem) = self.absent(&material.digest) {
+                found.found(what, format!("`{}` ({}) {problem}", material.name, material.digest));
             }
         }
     }
