@@ -263,6 +263,101 @@ fn an_approval_that_no_approver_gave_or_that_is_of_something_else() {
     insider.verify().expect(4).says(&["(approval)"]);
 }
 
+impl Insider {
+    /// The phases of `desk-1` up to its verdicts once more, as those of `stranger-1`, changed.
+    fn retell(&self, change: impl Fn(&str, &mut Value)) {
+        for wanted in Phase::ALL.into_iter().take_while(|phase| *phase != Phase::Record) {
+            let entry = self.phase_entry("desk-1", wanted);
+            let Subject::Phase { key, phase, .. } = entry.subject else { unreachable!() };
+            let mut predicate = self.statement(&entry)["predicate"].clone();
+            predicate["run"] = json!("stranger-1");
+            change(phase.as_str(), &mut predicate);
+            let statement = self.sign_phase(predicate);
+            self.enter(Subject::Phase { run: "stranger-1".into(), key, phase }, statement);
+        }
+    }
+
+    /// Keeps other bytes in the place of an output.
+    fn replace_output(&self, predicate: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
+        let outputs = predicate["outputs"].as_array_mut().unwrap();
+        let output = outputs.iter_mut().find(|output| output["name"] == name).unwrap();
+        let digest: Digest = output["digest"].as_str().unwrap().parse().unwrap();
+        let mut value: Value = serde_json::from_slice(&self.store.get(&digest).unwrap()).unwrap();
+        change(&mut value);
+        output["digest"] = json!(self.store.put(&serde_json::to_vec(&value).unwrap()).unwrap());
+    }
+}
+
+#[test]
+fn bars_that_were_moved_when_the_results_were_known() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    let forge = |change: &dyn Fn(&mut Value), says: &str| {
+        let insider = Insider::of(project.fork());
+        insider.retell(|phase, predicate| {
+            if phase == "promote" {
+                change(&mut predicate["detail"]["verdicts"])
+            }
+        });
+        let verified = insider.project.run(&["audit", "verify", "--preregistered"]);
+        if says.is_empty() { drop(verified.expect(0)) } else { drop(verified.expect(4).says(&["stranger-1", says])) }
+    };
+    forge(&|_| (), "");
+    forge(&|verdicts| verdicts[0]["settings"]["minimum_rows"] = json!(1), "`minimum_rows` was 10 in the recipe and 1");
+    forge(&|verdicts| verdicts[0]["version"] = json!("9.9.9"), "is not what was resolved");
+    forge(&|verdicts| verdicts[0]["plugin"] = json!("freehold/license-gate"), "was asked in the place of");
+    forge(&|verdicts| *verdicts = json!([]), "0 policies were asked, the recipe has 1");
+}
+
+#[test]
+fn verdicts_and_values_that_nobody_gave() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    let replay = |change: &dyn Fn(&Insider, &str, &mut Value)| {
+        let insider = Insider::of(project.fork());
+        insider.retell(|phase, predicate| change(&insider, phase, predicate));
+        insider.project.run(&["audit", "replay", "stranger-1", "--json"])
+    };
+    let differs = |change: &dyn Fn(&Insider, &str, &mut Value)| {
+        let replayed = replay(change).expect(4).json();
+        let replayed = replayed["replayed"].as_array().unwrap().clone();
+        let names =
+            replayed.iter().filter(|one| one["same"] == false).map(|one| one["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let phase = |wanted: &'static str, change: &'static dyn Fn(&mut Value)| {
+        move |_: &Insider, phase: &str, predicate: &mut Value| {
+            if phase == wanted {
+                change(&mut predicate["detail"]);
+            }
+        }
+    };
+    drop(
+        replay(&|_, phase, said| {
+            if phase == "promote" {
+                // Policies see the name of the run, and it is in no verdict of these.
+                assert_eq!(said["run"], "stranger-1");
+            }
+        })
+        .expect(0),
+    );
+    let outcome = phase("admit", &|detail| detail["verdicts"][1]["verdict"]["reason"] = json!("because"));
+    assert_eq!(differs(&outcome), ["freehold/residency-gate"]);
+    let value = phase("evaluate", &|detail| detail["measurements"][0]["adapted"]["low"] = json!(-1.0));
+    // What was measured is neither what comes again, nor what the policies were shown.
+    assert_eq!(differs(&value), ["exact-match", "measurements"]);
+    let shown = |insider: &Insider, phase: &str, predicate: &mut Value| {
+        if phase == "promote" {
+            insider.replace_output(predicate, "evidence/promote", |evidence| {
+                evidence["measurements"][0]["adapted"]["value"] = json!(0.25);
+            });
+        }
+    };
+    assert!(differs(&shown).contains(&"measurements".to_owned()));
+    let dropped = phase("promote", &|detail| detail["verdicts"] = json!([]));
+    drop(replay(&dropped).expect(2).says(&["its record has 0 policies, its recipe 1"]));
+}
+
 #[test]
 fn a_ledger_that_lost_its_tree_head_or_its_root_is_no_new_ledger() {
     let project = Project::new();

@@ -156,6 +156,12 @@ fn approvals_are_of_people_in_the_role_and_each_key_counts_once() {
     drop(project.run(&["approve", "desk-1", "--key", "grace.pem"]).expect(0));
     assert_eq!(approvals(0, &["--require", "2", "--distinct-from", "trainer"])["counted"], 2);
     project.assert_intact();
+    let impact = json(&project, &["audit", "impact", "key", "ada"]);
+    assert_eq!(impact[0]["through"], json!(["approved it"]));
+    // A file that others may read is refused, as a key of a home is.
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(project.path().join("grace.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    drop(project.run(&["approve", "desk-1", "--key", "grace.pem"]).expect(1).says(&["grace.pem", "chmod"]));
     // A key that is revoked later does not count any more, and the record still verifies.
     project.run(&["trust", "revoke", "grace", "--reason", "left"]).expect(0);
     assert_eq!(approvals(4, &["--require", "2", "--distinct-from", "trainer"])["counted"], 1);
@@ -180,7 +186,7 @@ fn bars_were_in_the_ledger_before_the_results() {
 #[test]
 fn values_and_verdicts_come_again_and_so_do_the_bits() {
     let project = project();
-    for (run, asked) in [("desk-1", 4), ("abroad-1", 2), ("desk-2", 4)] {
+    for (run, asked) in [("desk-1", 5), ("abroad-1", 2), ("desk-2", 5)] {
         let replay = json(&project, &["audit", "replay", run]);
         assert_eq!((&replay["same"], replay["replayed"].as_array().unwrap().len()), (&json!(true), asked), "{run}");
     }
@@ -190,6 +196,21 @@ fn values_and_verdicts_come_again_and_so_do_the_bits() {
     assert!(remade.iter().any(|output| output["output"] == "adapter/adapter_model.safetensors"), "{remade:?}");
     assert!(remade.iter().all(|output| output["now"] == output["recorded"]), "{remade:?}");
     assert_eq!(json(&project, &["reproduce", "desk-1", "--threads", "1"])["same"], true);
+    // What is in production now, another adapter, changes nothing.
+    let twice = Recipe::default().policies.rsplit("[[policy]]").next().unwrap().to_owned();
+    let policies =
+        format!("{}[[policy]]{}", Recipe::default().policies, twice.replace("minimum_rows = 10", "minimum_rows = 12"));
+    let adapter = Recipe::default().adapter.replace("rank = 4", "rank = 2");
+    drop(project.run_recipe(&Recipe { adapter, policies, ..Recipe::default() }).expect(0));
+    let [first, third] = ["desk-1", "desk-3"].map(|run| json(&project, &["audit", "explain", run])["adapter"].clone());
+    assert_ne!(first, third);
+    assert_eq!(json(&project, &["reproduce", "desk-1"])["same"], true);
+    assert_eq!(json(&project, &["reproduce", "desk-3"])["same"], true);
+    // A policy that is asked twice has two verdicts, and both are told.
+    let diff = json(&project, &["audit", "diff", "desk-1", "desk-3"]);
+    let verdict = |change: &&Value| change["kind"] == "verdict" && change["what"] == "freehold/metric-gate at promote";
+    let verdict = diff["changes"].as_array().unwrap().iter().find(verdict).unwrap().clone();
+    assert_eq!(verdict["after"].as_str().unwrap().matches("allow").count(), 2, "{verdict}");
     // It leaves nothing behind, and needs neither the recipe nor the lockfile.
     for file in ["freehold.toml", "freehold.lock"] {
         std::fs::remove_file(project.path().join(file)).unwrap();

@@ -140,9 +140,9 @@ pub(crate) struct ListArguments {
     /// Runs that began before or on this day
     #[arg(long, value_name = "DATE")]
     pub(crate) until: Option<Moment>,
-    /// How many at most; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(crate) limit: usize,
+    /// How many at most, 0 for all; if not said, 50 on a page and all with --json
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 /// A plugin in one version or in all.
@@ -174,7 +174,7 @@ pub(crate) enum ImpactCommand {
         #[command(flatten)]
         since: Since,
     },
-    /// Runs that used a plugin which a key signed, or whose records it signed
+    /// Runs that used a plugin which a key signed, or whose records or approvals it signed
     Key {
         /// The key: 64 hexadecimal digits, or one of the home by name
         key: String,

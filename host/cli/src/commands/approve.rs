@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use freehold_files::FileError;
 use freehold_trust::SecretKey;
 use freehold_workflow::{ExitCode, Home, WorkflowError, audit};
 
 use super::audit::show_approvals;
-use super::{Place, read_file};
+use super::{Place, open_folder, split};
 use crate::args::ApproveArguments;
 use crate::failure::Failure;
 use crate::page::{Terminal, say};
@@ -29,8 +30,17 @@ fn secret_key(home: &Home, name: &str) -> Result<SecretKey, Failure> {
     let path = Path::new(name);
     match home.secret_key(name) {
         Err(WorkflowError::NoKey(_) | WorkflowError::Name(_)) if path.is_file() => {
-            let pem = String::from_utf8_lossy(&read_file(path, KEY_LIMIT)?).into_owned();
-            SecretKey::from_pem(&pem).map_err(|error| Failure::file("use", path, &error))
+            let (folder, file) = split(path)?;
+            let bytes = freehold_files::read_secret(&open_folder(folder)?, file, KEY_LIMIT);
+            let bytes = bytes.map_err(|error| match error {
+                FileError::Exposed { .. } => {
+                    let remedy = format!("take it from the others: `chmod 600 {}`", path.display());
+                    Failure::new(ExitCode::Broken, error.to_string(), remedy)
+                }
+                error => Failure::file("read", path, &error),
+            })?;
+            let pem = std::str::from_utf8(&bytes).map_err(|error| Failure::file("use", path, &error))?;
+            SecretKey::from_pem(pem).map_err(|error| Failure::file("use", path, &error))
         }
         found => Ok(found?),
     }

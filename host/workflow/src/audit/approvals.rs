@@ -28,7 +28,7 @@ pub(crate) struct ApprovalStatement {
     pub(crate) trust_root: u64,
 }
 
-/// An approval that counts.
+/// An approval that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Approval {
     /// Id of the approver's key.
@@ -84,6 +84,8 @@ pub fn approve(
     note: Option<String>,
 ) -> Result<(Approvals, Digest), WorkflowError> {
     let recorder = Recorder::open(home)?;
+    // While nobody else can append, so that a key approves once.
+    let appender = recorder.appender()?;
     let past = Past::open(home)?;
     let past_run = past.run(run)?;
     let refused = |problem: &str| WorkflowError::Approval { run: run.into(), problem: problem.into() };
@@ -103,7 +105,7 @@ pub fn approve(
     let signed = Statement::new(vec![subject], APPROVAL_TYPE, predicate).sign(key).map_err(WorkflowError::Signing)?;
     let statement = recorder.store.put(&signed.to_bytes())?;
     let subject = Subject::Approval { run: run.into(), adapter, approver: id.to_string() };
-    recorder.enter(&recorder.appender()?, subject, statement)?;
+    recorder.enter(&appender, subject, statement)?;
     Ok((approvals(home, run, Quorum::default())?, statement))
 }
 

@@ -64,7 +64,11 @@ type Fact = (&'static str, String);
 fn facts(run: &PastRun<'_>) -> Result<BTreeMap<Fact, String>, WorkflowError> {
     let resolved = run.resolved()?;
     let mut facts = BTreeMap::new();
-    let mut note = |kind, what: &str, value: String| facts.insert((kind, what.to_owned()), value);
+    // Two of one name, such as a policy that is asked twice, are told together.
+    let mut note = |kind, what: &str, value: String| {
+        let together = |known: &mut String| *known = format!("{known}; {value}");
+        facts.entry((kind, what.to_owned())).and_modify(together).or_insert_with(|| value.clone());
+    };
     note("base", "model", resolved.lock.base.name.clone());
     note("base", "digest", resolved.lock.base.digest.to_string());
     for data in &resolved.lock.data {
@@ -80,9 +84,7 @@ fn facts(run: &PastRun<'_>) -> Result<BTreeMap<Fact, String>, WorkflowError> {
         }
     }
     let recipe = serde_json::to_value(run.recipe()?).map_err(malformed("recipe"))?;
-    settings("", &recipe, &mut |what, value| {
-        note("setting", what, value);
-    });
+    settings("", &recipe, &mut |what, value| note("setting", what, value));
     if let Some(record) = run.record(Phase::Evaluate) {
         for measured in run::evaluated(record)?.measurements {
             note("metric", &format!("{} (adapted)", measured.metric), format!("{:.6}", measured.adapted.value));

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
-use freehold_core::record::{Phase, Subject};
+use freehold_core::lock::LockedPlugin;
+use freehold_core::name::Alias;
+use freehold_core::recipe::{DataSettings, Recipe};
+use freehold_core::record::Phase;
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
@@ -11,7 +14,7 @@ use serde::Serialize;
 
 use super::approvals::{Approval, approvals_of};
 use super::history::{Reign, reigns};
-use super::past::{Past, PastRun};
+use super::past::Past;
 use crate::run::{self, MetricReport, PolicyReport, ResolveDetail};
 use crate::{Home, WorkflowError};
 
@@ -82,9 +85,9 @@ pub struct Explanation {
     pub run: String,
     /// The adapter.
     pub adapter: Option<Digest>,
-    /// When the run began and when its last phase ended.
+    /// When the run began.
     pub started: Timestamp,
-    /// As above.
+    /// When its last phase ended.
     pub finished: Timestamp,
     /// The trust root by which it is judged.
     pub trust_root: u64,
@@ -120,7 +123,7 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
     let run = past.run(&name)?;
     let none = || WorkflowError::Record { what: name.clone(), problem: "has no phase".into() };
     let (first, last) = run.phases.values().next().zip(run.phases.values().next_back()).ok_or_else(none)?;
-    let resolved = run.resolved()?;
+    let (resolved, recipe) = (run.resolved()?, run.recipe()?);
     let record = run.record(Phase::Record).map(run::recorded).transpose()?;
     let report = run.report()?;
     let (metrics, policies) = report.map(|report| (report.metrics, report.policies)).unwrap_or_default();
@@ -130,9 +133,9 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
         finished: last.record.finished,
         trust_root: first.record.trust_root,
         recorded_by: run.signers().iter().map(ToString::to_string).collect(),
-        base: base(&run, &resolved)?,
-        data: data(&run, &resolved)?,
-        plugins: plugins(&run, &resolved, past.roots.last())?,
+        base: base(&recipe, &resolved),
+        data: data(&recipe, &resolved),
+        plugins: plugins(&recipe, &resolved, past.roots.last()),
         metrics,
         policies,
         decision: record.as_ref().map(|record| record.decision),
@@ -143,34 +146,29 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
     })
 }
 
-fn base(run: &PastRun<'_>, resolved: &ResolveDetail) -> Result<ExplainedBase, WorkflowError> {
+fn base(recipe: &Recipe, resolved: &ResolveDetail) -> ExplainedBase {
     let base = &resolved.lock.base;
-    Ok(ExplainedBase {
+    ExplainedBase {
         name: base.name.clone(),
         digest: base.digest,
-        license: run.recipe()?.base.license,
+        license: recipe.base.license.clone(),
         commit: base.commit.as_ref().map(ToString::to_string),
-    })
+    }
 }
 
-fn data(run: &PastRun<'_>, resolved: &ResolveDetail) -> Result<Vec<ExplainedData>, WorkflowError> {
-    let explained = |data: freehold_core::recipe::DataSettings| ExplainedData {
+fn data(recipe: &Recipe, resolved: &ResolveDetail) -> Vec<ExplainedData> {
+    let explained = |data: &DataSettings| ExplainedData {
+        name: data.name.clone(),
+        split: data.split.as_str(),
         digest: resolved.lock.data.iter().find(|locked| locked.name == data.name).map(|locked| locked.digest),
         rows: resolved.datasets.iter().find(|dataset| dataset.name == data.name).map(|dataset| dataset.rows),
-        split: data.split.as_str(),
-        name: data.name,
-        labels: data.labels,
+        labels: data.labels.clone(),
     };
-    Ok(run.recipe()?.data.into_iter().map(explained).collect())
+    recipe.data.iter().map(explained).collect()
 }
 
-fn plugins(
-    run: &PastRun<'_>,
-    resolved: &ResolveDetail,
-    newest: Option<&VerifiedRoot>,
-) -> Result<Vec<ExplainedPlugin>, WorkflowError> {
-    let recipe = run.recipe()?;
-    let explained = |plugin: &freehold_core::lock::LockedPlugin| {
+fn plugins(recipe: &Recipe, resolved: &ResolveDetail, newest: Option<&VerifiedRoot>) -> Vec<ExplainedPlugin> {
+    let explained = |plugin: &LockedPlugin| {
         let label = format!("{}@{}", plugin.name, plugin.version);
         let signer = resolved.signers.get(&label).cloned();
         let mut used_as = Vec::new();
@@ -201,20 +199,14 @@ fn plugins(
             yanked: resolved.yanked.get(&label).cloned(),
         }
     };
-    Ok(resolved.lock.plugin.iter().map(explained).collect())
+    resolved.lock.plugin.iter().map(explained).collect()
 }
 
 fn uses(past: &Past, run: &str) -> Vec<Use> {
-    let named = past.entries.iter().filter_map(|entry| match &entry.subject {
-        Subject::Alias { alias, run: name, .. } if name == run => Some(alias),
-        _ => None,
-    });
-    let mut aliases: Vec<_> = named.collect();
-    aliases.dedup();
-    let of_alias = |alias: &freehold_core::name::Alias| {
+    let of_alias = |alias: &Alias| {
         let own = reigns(past, alias).into_iter().filter(|reign| reign.run == run);
         let used = |Reign { from, until, .. }| Use { alias: alias.to_string(), from, until };
         own.map(used).collect::<Vec<_>>()
     };
-    aliases.into_iter().flat_map(of_alias).collect()
+    past.ever_named(run).into_iter().flat_map(of_alias).collect()
 }

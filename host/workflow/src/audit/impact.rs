@@ -1,24 +1,25 @@
 //! What a plugin, a key or a dataset touched, and what of that is in production.
 
 use freehold_core::digest::Digest;
-use freehold_core::name::PluginName;
-use freehold_core::record::Subject;
+use freehold_core::name::{Alias, PluginName};
+use freehold_core::record::Phase;
 use freehold_core::verdict::Decision;
 use freehold_trust::KeyId;
 use jiff::Timestamp;
 use semver::Version;
 use serde::Serialize;
 
+use super::approvals::approvals_of;
 use super::past::{Past, PastRun};
 use super::time::Moment;
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, run};
 
 /// What may have gone wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suspect {
     /// A plugin, in one version or in all.
     Plugin(PluginName, Option<Version>),
-    /// A key: what it signed, plugins and records.
+    /// A key: what it signed, plugins, records and approvals.
     Key(KeyId),
     /// A dataset, an asset, or any other file, by its digest.
     Data(Digest),
@@ -51,30 +52,31 @@ pub fn impact(home: &Home, suspect: &Suspect, since: Option<Moment>) -> Result<V
     let past = Past::open(home)?;
     let mut touched = Vec::new();
     for name in past.runs() {
-        let run = past.run(name)?;
-        let Some(started) = run.started().filter(|started| since.is_none_or(|since| since.from <= *started)) else {
+        let past_run = past.run(name)?;
+        let Some(started) = past_run.started().filter(|started| since.is_none_or(|since| since.from <= *started))
+        else {
             continue;
         };
-        let through = through(&run, suspect)?;
+        let through = through(&past, &past_run, suspect)?;
         if through.is_empty() {
             continue;
         }
-        let aliases = past.aliases_of(name);
-        let record = run.record(freehold_core::record::Phase::Record).map(crate::run::recorded).transpose()?;
+        let (aliases, ever_named) = (past.aliases_of(name), past.ever_named(name).into_iter().map(Alias::to_string));
+        let record = past_run.record(Phase::Record).map(run::recorded).transpose()?;
         touched.push(Touched {
             run: name.into(),
             started,
             through,
             decision: record.map(|record| record.decision),
-            adapter: run.adapter(),
-            formerly: formerly(&past, name).into_iter().filter(|alias| !aliases.contains(alias)).collect(),
+            adapter: past_run.adapter(),
+            formerly: ever_named.filter(|alias| !aliases.contains(alias)).collect(),
             aliases,
         });
     }
     Ok(touched)
 }
 
-fn through(run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<String>, WorkflowError> {
+fn through(past: &Past, run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<String>, WorkflowError> {
     let resolved = run.resolved()?;
     let mut through = Vec::new();
     match suspect {
@@ -92,6 +94,8 @@ fn through(run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<String>, Workflow
             if !phases.is_empty() {
                 through.push(format!("signed the record of {}", phases.join(", ")));
             }
+            let approvals = approvals_of(past, run.name)?;
+            through.extend(approvals.iter().any(|approval| approval.approver == key).then(|| "approved it".to_owned()));
         }
         Suspect::Data(digest) => {
             for phase in run.phases.values() {
@@ -101,18 +105,4 @@ fn through(run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<String>, Workflow
         }
     }
     Ok(through)
-}
-
-/// Every alias that ever named what a run made.
-fn formerly(past: &Past, name: &str) -> Vec<String> {
-    let mut aliases: Vec<String> = Vec::new();
-    for entry in &past.entries {
-        if let Subject::Alias { alias, run, .. } = &entry.subject
-            && run == name
-            && !aliases.contains(&alias.to_string())
-        {
-            aliases.push(alias.to_string());
-        }
-    }
-    aliases
 }

@@ -88,7 +88,7 @@ impl Filter {
         self.model.as_ref().is_none_or(is_model)
             && self.decision.is_none_or(|decision| summary.decision == decision)
             && self.since.is_none_or(|since| since.from <= summary.started)
-            && self.until.is_none_or(|until| summary.started <= until.until)
+            && self.until.is_none_or(|until| until.follows(summary.started))
     }
 
     fn lets_plugins(&self, past: &Past, name: &str) -> Result<bool, WorkflowError> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Evidence;
+use freehold_core::name::Alias;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
@@ -106,6 +107,16 @@ impl Past {
             }
         }
         Err(WorkflowError::NoModel { model: model.into() })
+    }
+
+    /// Every alias that ever named what a run made, in the order in which they did.
+    pub(super) fn ever_named(&self, name: &str) -> Vec<&Alias> {
+        let mut seen = BTreeSet::new();
+        let named = self.entries.iter().filter_map(|entry| match &entry.subject {
+            Subject::Alias { alias, run, .. } if run == name => Some(alias),
+            _ => None,
+        });
+        named.filter(|alias| seen.insert(*alias)).collect()
     }
 
     /// The aliases that name a run now.

@@ -22,7 +22,7 @@ use crate::{Home, WorkflowError};
 /// Something that was computed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Replayed {
-    /// What: `metric` or `policy at admit` or `policy at promote`.
+    /// What: `metric`, `policy at admit`, `policy at promote`, or `evidence`: that policies were shown what was measured.
     pub kind: String,
     /// The measurement or the policy.
     pub name: String,
@@ -101,13 +101,26 @@ impl Player<'_> {
         WorkflowError::Replay { run: self.run.name.into(), problem: problem.into() }
     }
 
+    /// What was left out of the record cannot be compared with it.
+    fn as_many(&self, what: &str, recorded: usize, wanted: usize) -> Result<(), WorkflowError> {
+        let problem = || format!("its record has {recorded} {what}, its recipe {wanted}");
+        if recorded == wanted { Ok(()) } else { Err(self.missing(problem())) }
+    }
+
     fn stage(&self, stage: Stage) -> Result<Vec<Replayed>, WorkflowError> {
         let phase = if stage == Stage::Admit { Phase::Admit } else { Phase::Promote };
         let Some(record) = self.run.record(phase) else { return Ok(Vec::new()) };
         let (evidence, recipe) = (self.run.evidence(stage)?, self.run.recipe()?);
-        let asked = recipe.policy.iter().filter(|policy| policy.stage == stage);
+        let asked: Vec<_> = recipe.policy.iter().filter(|policy| policy.stage == stage).collect();
+        let verdicts = run::judged(record)?.verdicts;
+        self.as_many("policies", verdicts.len(), asked.len())?;
         let mut replayed = Vec::new();
-        for (judged, policy) in run::judged(record)?.verdicts.iter().zip(asked) {
+        if let (Stage::Promote, Some(evaluated)) = (stage, self.run.record(Phase::Evaluate)) {
+            // Policies have to have been shown what was measured.
+            let what = ("evidence".into(), "measurements".into(), String::new());
+            replayed.push(compared(what, &run::evaluated(evaluated)?.measurements, &evidence.measurements)?);
+        }
+        for (judged, policy) in verdicts.iter().zip(asked) {
             let plugin = self.plugin(&policy.plugin, |locked| locked.component == judged.component)?;
             let grants = self.grants(&plugin, &policy.settings, &policy.grants)?;
             let (verdict, _) = run::ask(&plugin, &grants, &evidence);
@@ -121,6 +134,7 @@ impl Player<'_> {
     fn metrics(&self) -> Result<Vec<Replayed>, WorkflowError> {
         let Some(record) = self.run.record(Phase::Evaluate) else { return Ok(Vec::new()) };
         let (detail, recipe) = (run::evaluated(record)?, self.run.recipe()?);
+        self.as_many("metrics", detail.measurements.len(), recipe.metric.len())?;
         let mut models = Vec::new();
         for name in ["base", "adapted", "production"] {
             if let Ok(digest) = output_of(record, &format!("{PREDICTIONS}/{name}")) {

@@ -21,8 +21,12 @@ impl Moment {
     /// Whether something that lasted from `from` up to before `until`, or lasts still, was so at the moment, or at some time
     /// of the day.
     pub fn meets(self, from: Timestamp, until: Option<Timestamp>) -> bool {
-        let begun = if self.from == self.until { from <= self.from } else { from < self.until };
-        begun && until.is_none_or(|until| self.from < until)
+        self.follows(from) && until.is_none_or(|until| self.from < until)
+    }
+
+    /// Whether something that began at `from` had begun at the moment, or before the day was over.
+    pub fn follows(self, from: Timestamp) -> bool {
+        if self.from == self.until { from <= self.from } else { from < self.until }
     }
 }
 
@@ -64,6 +68,9 @@ mod tests {
             assert_eq!(moment.meets(from, Some(until)), met, "{asked}");
         }
         assert!("2026-11-26".parse::<Moment>().unwrap().meets(from, None));
+        let follows = |asked: &str, from: &str| asked.parse::<Moment>().unwrap().follows(at(from));
+        assert!(follows("2026-11-24", "2026-11-24T23:59:59Z") && !follows("2026-11-24", "2026-11-25T00:00:00Z"));
+        assert!(follows("2026-11-24T10:00:00Z", "2026-11-24T10:00:00Z"));
         for wrong in ["", "yesterday", "2026-13-01", "24.11.2026"] {
             assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
         }

@@ -78,7 +78,7 @@ pub fn reproduce(
         document: lock.clone(),
         error,
     })?;
-    let project = Project::recorded(files, recipe, lock.clone());
+    let mut project = Project::recorded(files, recipe, lock.clone());
     let mut reproduction = Reproduction {
         run: run.into(),
         same: false,
@@ -93,6 +93,8 @@ pub fn reproduce(
     if !reproduction.other_inputs.is_empty() {
         return Ok(reproduction);
     }
+    // What is in production now has nothing to do with it, and its adapter is in another store.
+    project.recipe.promote = None;
     let carrier = Carrier { recorder: &recorder, run: FOLDER, key: key_of(&lock)?, threads };
     let mut rehearsal = Rehearsal::new(carrier, observer);
     forget(home)?;
@@ -100,7 +102,7 @@ pub fn reproduce(
     for phase in [Phase::Transform, Phase::Tokenise, Phase::Train, Phase::Evaluate] {
         let Some((_, before)) = recorded.get(&phase) else { break };
         let now = again(home, (&project, &resolved), phase, &mut rehearsal)?;
-        let remade: Vec<Remade> = compare(before, &now);
+        let remade = compare(before, &now);
         let same = remade.iter().all(|output| output.now == Some(output.recorded));
         reproduction.remade.extend(remade);
         if !same {

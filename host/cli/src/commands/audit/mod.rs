@@ -19,6 +19,8 @@ use crate::page::{Terminal, headline, pairs, say, table};
 
 use questions::KeyNames;
 
+/// Runs on a page.
+const PAGE: usize = 50;
 const ASSET_BYTES_MAX: u64 = 64 << 20;
 const NOTE_BYTES_MAX: u64 = 1 << 20;
 
@@ -26,7 +28,7 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
     let home = place.open()?;
     match command {
         AuditCommand::List(arguments) => {
-            let listed = audit::list(&home, &filter(arguments))?;
+            let listed = audit::list(&home, &filter(arguments, terminal))?;
             terminal.print(&listed.runs, |_| questions::list(&listed));
             Ok(ExitCode::Done)
         }
@@ -109,14 +111,17 @@ fn decided(decision: Option<Decision>) -> String {
     decision.map_or("unfinished", Decision::as_str).into()
 }
 
-fn filter(arguments: ListArguments) -> Filter {
+fn filter(arguments: ListArguments, terminal: &Terminal) -> Filter {
     let ListArguments { model, plugin, verdict, since, until, limit } = arguments;
+    // A program that is not told of a limit takes what it gets for all there is.
+    let page = if terminal.json { 0 } else { PAGE };
+    let limit = Some(limit.unwrap_or(page)).filter(|limit| *limit > 0);
     let decision = verdict.map(|verdict| match verdict {
         Decided::Promoted => Some(Decision::Promoted),
         Decided::Denied => Some(Decision::Denied),
         Decided::Unfinished => None,
     });
-    Filter { model, plugin, decision, since, until, limit: (limit > 0).then_some(limit) }
+    Filter { model, plugin, decision, since, until, limit }
 }
 
 fn suspect(home: &Home, command: ImpactCommand) -> Result<(Suspect, Option<Moment>), Failure> {
