@@ -55,6 +55,7 @@ fn one_crate_names_each_heavy_thing() {
     // Who reads a component is who builds it, and who has to know what it costs before it is compiled.
     assert_eq!(naming(&["wasmparser"]), ["freehold-component", "freehold-sandbox"]);
     assert_eq!(naming(&["hf-hub", "ureq"]), ["freehold-hub"]);
+    assert_eq!(naming(&["rusqlite"]), ["freehold-index"]);
     assert_eq!(naming(&["tar"]), ["freehold-bundle"]);
     assert_eq!(naming(&["flate2"]), ["freehold-bundle", "freehold-rows"]);
     assert_eq!(naming(&["parquet", "arrow-array", "arrow-ipc", "ruzstd", "snap", "lz4_flex"]), ["freehold-rows"]);
@@ -96,6 +97,8 @@ fn arrows_point_one_way() {
         ("freehold-rows", &["core"]),
         ("freehold-store", &["core", "files"]),
         ("freehold-ledger", &["core", "files", "trust"]),
+        // It says where to look, and can read nothing.
+        ("freehold-index", &["core"]),
         ("freehold-cache", &["files", "trust"]),
         ("freehold-sandbox", &["core", "trust", "cache"]),
         // Builds without the sandbox: who only builds plugins does not compile wasmtime.
@@ -108,7 +111,10 @@ fn arrows_point_one_way() {
         ("freehold-hub", &["core", "files"]),
         (
             "freehold-workflow",
-            &["core", "files", "bundle", "rows", "trust", "store", "ledger", "cache", "sandbox", "engine", "hub"],
+            &[
+                "core", "files", "bundle", "rows", "trust", "store", "ledger", "index", "cache", "sandbox", "engine",
+                "hub",
+            ],
         ),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
         ("freehold-sdk", &[]),

@@ -99,9 +99,13 @@ fn what_a_suspect_touched_is_found_with_what_of_it_is_in_production() {
     let project = project();
     let impact = |arguments: &[&str]| json(&project, &[&["audit", "impact"], arguments].concat());
     let touched = impact(&["plugin", "freehold/redact-pii"]);
-    assert_eq!(names(&touched, "run"), ["desk-1", "abroad-1", "desk-2"]);
-    assert_eq!(touched[2]["aliases"], json!(["desk@production"]));
-    assert_eq!((&touched[0]["aliases"], &touched[0]["formerly"]), (&json!([]), &json!(["desk@production"])));
+    // What is in production first, then the newest.
+    assert_eq!(names(&touched, "run"), ["desk-2", "abroad-1", "desk-1"]);
+    assert_eq!(touched[0]["aliases"], json!(["desk@production"]));
+    assert_eq!((&touched[2]["aliases"], &touched[2]["formerly"]), (&json!([]), &json!(["desk@production"])));
+    assert_eq!(names(&impact(&["plugin", "freehold/redact-pii", "--limit", "1"]), "run"), ["desk-2"]);
+    let page = project.run(&["audit", "impact", "plugin", "freehold/redact-pii", "--limit", "2"]).expect(0);
+    drop(page.says(&["The first 2, 1 of them in production", "--limit 0"]));
     let version = json(&project, &["audit", "explain", "desk-1"])["plugins"][0]["version"].clone();
     let named = format!("freehold/redact-pii@{}", version.as_str().unwrap());
     assert_eq!(impact(&["plugin", &named]).as_array().unwrap().len(), 3);

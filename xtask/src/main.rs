@@ -29,7 +29,8 @@ cargo xtask COMMAND
   bench plugins     what a plugin costs: rows, loads, calls, verdicts, memory; --json
   bench engine      training and generation next to transformers and PEFT (--python PROGRAM that has them); --json
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
-  bench evidence    the ledger: durable entries a second, and a log of --entries N (1,000,000); --json
+  bench evidence    the ledger: durable entries a second, a log of --entries N (1,000,000), what evidence costs the
+                    demo, and an auditor's questions after --runs N (100,000); --json
   faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus

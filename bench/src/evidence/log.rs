@@ -12,7 +12,7 @@ use freehold_trust::{Role, SecretKey, TrustRoot, VerifiedRoot};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::Result;
 
 /// Entries that go in under one tree head while the log is filled.
 const TOGETHER: u64 = 1024;

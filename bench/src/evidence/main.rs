@@ -1,12 +1,22 @@
-//! `cargo xtask bench evidence`: what a durable entry of the ledger costs, beside what the disk can do, and what a log of many
-//! entries costs to append to, to prove from and to verify.
+//! `cargo xtask bench evidence`: what a durable entry of the ledger costs, beside what the disk can do, what a log of many
+//! entries costs to append to, to prove from and to verify, what evidence and policies cost the demo, and what an auditor waits
+//! for where there were many runs.
 
 mod disk;
+mod governance;
+mod history;
 mod log;
+mod questions;
 mod writers;
+
+use std::path::Path;
 
 use serde::Serialize;
 
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Runs of the synthetic history, unless `--runs` says otherwise.
+const RUNS: u64 = 100_000;
 /// Entries of the large log, unless `--entries` says otherwise.
 const ENTRIES: u64 = 1_000_000;
 
@@ -27,9 +37,13 @@ struct Report {
     appends_per_s_8_processes: f64,
     #[serde(flatten)]
     log: log::Measured,
+    #[serde(flatten)]
+    governance: governance::Measured,
+    #[serde(flatten)]
+    questions: questions::Measured,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [command, folder, seconds] = arguments.as_slice()
         && command == "write"
@@ -39,6 +53,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let after =
         |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
     let entries = after("--entries").map_or(Ok(ENTRIES), |count| count.parse())?;
+    let runs = after("--runs").map_or(Ok(RUNS), |count| count.parse())?;
+    let (Some(program), Some(project)) = (after("--freehold"), after("--project")) else {
+        return Err("`--freehold PROGRAM` and `--project FOLDER` say what runs the demo".into());
+    };
+    let (program, project) = (Path::new(program), Path::new(project));
     let folder = tempfile::tempdir_in(after("--folder").map_or(".", String::as_str))?;
     let disk = disk::measure(folder.path())?;
     let one = writers::threads(&folder.path().join("one"), 1)?;
@@ -51,6 +70,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         entries_a_commit_64_writers: many.entries_a_commit,
         appends_per_s_8_processes: writers::processes(&folder.path().join("processes"), 8)?,
         log: log::measure(&folder.path().join("log"), entries)?,
+        governance: governance::measure(program, project)?,
+        questions: questions::measure(program, project, runs)?,
     };
     if arguments.iter().any(|argument| argument == "--json") {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -86,4 +107,16 @@ fn print(report: &Report) {
     line("proof of consistency, p50", format!("{:.3} ms", log.consistency_ms), String::new());
     line("verify all", format!("{:.0} entries/s", log.verified_per_s), format!("{:.2} s", log.verify_s));
     line("  peak of memory", format!("{:.0} MiB", log.peak_mib), String::new());
+    let governance = &report.governance;
+    line("the demo", format!("{:.1} s", governance.demo_s), String::new());
+    let share = format!("{:.2} % of the demo", governance.governance_percent);
+    line("  of it evidence and policies", format!("{:.2} s", governance.governance_s), share);
+    let questions = &report.questions;
+    let made = format!("synthetic, made in {:.0} s", questions.history_s);
+    line("runs of the history", questions.runs.to_string(), made);
+    let size = format!("{:.0} MiB", questions.index_mib);
+    line("index made anew", format!("{:.1} s", questions.index_s), size);
+    for (question, ms) in &questions.question_ms {
+        line(&format!("audit {question}"), format!("{ms:.0} ms"), String::new());
+    }
 }

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::log::{entry, new_log, open};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const TIME: Duration = Duration::from_secs(4);
 

@@ -10,6 +10,7 @@ mod edge;
 mod group;
 mod hashes;
 mod proofs;
+mod reading;
 mod signers;
 mod state;
 mod tiles;
@@ -31,8 +32,9 @@ pub use append::Appender;
 pub use check::{Check, Copied, Problem};
 pub use group::Group;
 pub use proofs::{ProofError, verify_consistency, verify_inclusion};
+pub use reading::Reading;
 pub use signers::RootSource;
-pub use tlog_tiles::Hash;
+pub use tlog_tiles::{EMPTY_HASH, Hash};
 pub use tree_head::TreeHead;
 pub use witnessed::Checkpoint;
 

@@ -225,3 +225,50 @@ fn a_signed_tree_head_of_any_size_is_only_a_wrong_one() {
         }
     }
 }
+
+#[test]
+fn a_reading_gives_the_same_entries_piece_by_piece_and_no_others() {
+    let (folder, key) = filled(600);
+    let whole = open(folder.path(), &key).entries().unwrap();
+    let reading = open(folder.path(), &key).reading().unwrap();
+    let all: Vec<u64> = (0..600).collect();
+    for places in [&all[..], &[0], &[255, 256], &[1, 3, 300, 599], &[], &[599, 600, u64::MAX]] {
+        let expected =
+            places.iter().filter(|place| **place < 600).map(|place| (*place, whole[*place as usize].clone()));
+        assert_eq!(reading.entries_at(places).unwrap(), expected.collect::<Vec<_>>(), "{places:?}");
+    }
+    let root = open(folder.path(), &key).tree_head().unwrap().root;
+    assert_eq!((reading.root_at(600).unwrap(), reading.root_at(0).unwrap()), (root, EMPTY_HASH));
+    assert_eq!(reading.root_at(300).unwrap(), root_of(300));
+    assert!(matches!(reading.root_at(601), Err(LedgerError::Rollback { .. })));
+    reading.judge(1).unwrap();
+    // What is appended meanwhile is not under this tree head, and what was there still is.
+    open(folder.path(), &key).appender(&key).unwrap().append(&entry(600)).unwrap();
+    assert_eq!(reading.entries_at(&all).unwrap().len(), 600);
+    assert_eq!(reading.entries_at(&[600]).unwrap(), []);
+}
+
+/// The root of the tree of so many of the entries of [`filled`].
+fn root_of(entries: u64) -> Hash {
+    let records: Vec<Vec<u8>> = (0..entries).map(|version| serde_json::to_vec(&entry(version)).unwrap()).collect();
+    Hashes::of(&records).root().unwrap()
+}
+
+#[test]
+fn a_reading_finds_what_was_changed_in_what_it_reads() {
+    let (folder, key) = filled(600);
+    for (file, index) in [("tile/entries/001", 300), ("tile/0/001", 300), ("tile/1/000.p/2", 300)] {
+        let path = folder.path().join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        let reading = || open(folder.path(), &key).reading().unwrap();
+        let mut changed = bytes.clone();
+        // The same entry and its hash lie at other places in the two kinds of file.
+        for at in 0..changed.len() {
+            changed[at] ^= 1;
+        }
+        std::fs::write(&path, &changed).unwrap();
+        assert!(reading().entries_at(&[index]).is_err(), "{file}");
+        std::fs::write(&path, &bytes).unwrap();
+        reading().entries_at(&[index]).unwrap();
+    }
+}

@@ -9,6 +9,7 @@ use freehold_core::toml_text::TomlError;
 use freehold_engine::{AdapterError, ChatError, ExamplesError, ExportError, GenerateError, ModelError, TrainError};
 use freehold_files::FileError;
 use freehold_hub::HubError;
+use freehold_index::IndexError;
 use freehold_ledger::LedgerError;
 use freehold_rows::TableError;
 use freehold_sandbox::SandboxError;
@@ -45,6 +46,9 @@ pub enum WorkflowError {
     /// The ledger cannot do what was asked.
     #[error("ledger: {0}")]
     Ledger(#[from] LedgerError),
+    /// The index of the records cannot do what was asked.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The trust root cannot be trusted.
     #[error(transparent)]
     Root(#[from] RootError),

@@ -40,9 +40,14 @@ pub(crate) enum AuditCommand {
         /// What it is compared with
         after: String,
     },
-    /// Say which runs a plugin, a key or a file touched, and what of that is in production
+    /// Say which runs a plugin, a key or a file touched, what of that is in production first
     #[command(subcommand)]
     Impact(ImpactCommand),
+    /// Make the index of the records anew, by which runs are found
+    ///
+    /// It is made and brought up to date by itself, is no part of the evidence and says only where to look: what is shown is
+    /// read from the ledger and the store, and verified. One that was changed is not used.
+    Index,
     /// Say what an alias named, and when
     History {
         /// The alias
@@ -172,29 +177,32 @@ pub(crate) enum ImpactCommand {
         #[arg(value_parser = parse_plugin)]
         plugin: NamedPlugin,
         #[command(flatten)]
-        since: Since,
+        which: Which,
     },
     /// Runs that used a plugin which a key signed, or whose records or approvals it signed
     Key {
         /// The key: 64 hexadecimal digits, or one of the home by name
         key: String,
         #[command(flatten)]
-        since: Since,
+        which: Which,
     },
     /// Runs that read a file
     Data {
         /// The file's digest, sha256:...
         digest: freehold_core::digest::Digest,
         #[command(flatten)]
-        since: Since,
+        which: Which,
     },
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Since {
+pub(crate) struct Which {
     /// Only runs that began then or later: a day in UTC or a moment
     #[arg(long, value_name = "DATE")]
     pub(crate) since: Option<Moment>,
+    /// How many at most, 0 for all; if not said, 50 on a page and all with --json
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 fn parse_plugin(text: &str) -> Result<NamedPlugin, String> {

@@ -131,17 +131,14 @@ pub fn approvals(home: &Home, model: &str, quorum: Quorum) -> Result<Approvals, 
 pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, WorkflowError> {
     let trainers = past.run(run)?.signers();
     let mut approvals = Vec::new();
-    for (index, entry) in past.entries.iter().enumerate() {
-        if !matches!(&entry.subject, Subject::Approval { run: name, .. } if name == run) {
-            continue;
-        }
-        let (key, said) = read(past, index, entry)?;
+    for (index, entry) in past.approvals_of(run)? {
+        let (key, said) = read(past, index, &entry)?;
         let revoked = past.roots.last().and_then(|root| root.revoked_keys.get(&key)).map(ToString::to_string);
         approvals.push(Approval {
             approver: key.to_string(),
             time: entry.time,
             note: said.note,
-            entry: index as u64,
+            entry: index,
             statement: entry.statement,
             revoked,
             is_trainer: trainers.contains(&key),
@@ -151,9 +148,9 @@ pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, Work
 }
 
 /// How many approvals in the ledger hold, and what is wrong with the others.
-pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
+pub(super) fn check(past: &Past, entries: &[Entry], only: Option<&str>) -> (usize, Vec<Finding>) {
     let (mut verified, mut findings) = (0, Vec::new());
-    for (index, entry) in past.entries.iter().enumerate() {
+    for (entry, index) in entries.iter().zip(0..) {
         let Subject::Approval { run, .. } = &entry.subject else { continue };
         if only.is_some_and(|only| only != run) {
             continue;
@@ -170,7 +167,7 @@ pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
 
 /// An approval as its entry says it: of this run's adapter and decision, signed by a key that the trust root it names, which the
 /// ledger has before it, lets approve at the time of the entry.
-fn read(past: &Past, index: usize, entry: &Entry) -> Result<(KeyId, ApprovalStatement), WorkflowError> {
+fn read(past: &Past, index: u64, entry: &Entry) -> Result<(KeyId, ApprovalStatement), WorkflowError> {
     let statement = || entry.statement.to_string();
     let wrong = |problem: &str| WorkflowError::FalseApproval { statement: statement(), problem: problem.into() };
     let Subject::Approval { run, adapter, approver } = &entry.subject else { return Err(wrong("is no approval")) };
@@ -180,12 +177,11 @@ fn read(past: &Past, index: usize, entry: &Entry) -> Result<(KeyId, ApprovalStat
         .map_err(|source| WorkflowError::Statement { statement: statement(), source })?;
     let said: ApprovalStatement =
         serde_json::from_value(signed.predicate).map_err(malformed(format!("approval {}", entry.statement)))?;
-    let root = Subject::TrustRoot { version: said.trust_root };
-    if !past.entries[..index].iter().any(|entry| entry.subject == root) {
+    if !past.has_root_before(said.trust_root, index)? {
         return Err(wrong("names a trust root that the ledger does not have before it"));
     }
     let own = past.run(run)?;
-    let record = own.phases.get(&Phase::Record).filter(|record| record.index < index as u64);
+    let record = own.phases.get(&Phase::Record).filter(|record| record.index < index);
     let fits = signed.predicate_type == APPROVAL_TYPE
         && signed.subject == [ResourceDescriptor::new("adapter", *adapter)]
         && said.run == *run

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::lock::LockedPlugin;
-use freehold_core::name::Alias;
 use freehold_core::recipe::{DataSettings, Recipe};
 use freehold_core::record::Phase;
 use freehold_core::verdict::{Decision, Stage};
@@ -141,7 +140,7 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
         decision: record.as_ref().map(|record| record.decision),
         reason: record.and_then(|record| record.reason),
         approvals: approvals_of(&past, &name)?,
-        uses: uses(&past, &name),
+        uses: uses(&past, &name)?,
         run: name.clone(),
     })
 }
@@ -202,11 +201,11 @@ fn plugins(recipe: &Recipe, resolved: &ResolveDetail, newest: Option<&VerifiedRo
     resolved.lock.plugin.iter().map(explained).collect()
 }
 
-fn uses(past: &Past, run: &str) -> Vec<Use> {
-    let of_alias = |alias: &Alias| {
-        let own = reigns(past, alias).into_iter().filter(|reign| reign.run == run);
-        let used = |Reign { from, until, .. }| Use { alias: alias.to_string(), from, until };
-        own.map(used).collect::<Vec<_>>()
-    };
-    past.ever_named(run).into_iter().flat_map(of_alias).collect()
+fn uses(past: &Past, run: &str) -> Result<Vec<Use>, WorkflowError> {
+    let mut uses = Vec::new();
+    for alias in past.ever_named(run)? {
+        let own = reigns(past, &alias)?.into_iter().filter(|reign| reign.run == run);
+        uses.extend(own.map(|Reign { from, until, .. }| Use { alias: alias.to_string(), from, until }));
+    }
+    Ok(uses)
 }

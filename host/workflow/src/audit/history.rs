@@ -32,7 +32,7 @@ pub struct Reign {
 /// # Errors
 /// No alias of this name was ever moved; a file cannot be read.
 pub fn history(home: &Home, alias: &Alias, at: Option<Moment>) -> Result<Vec<Reign>, WorkflowError> {
-    let reigns = reigns(&Past::open(home)?, alias);
+    let reigns = reigns(&Past::open(home)?, alias)?;
     if reigns.is_empty() {
         return Err(WorkflowError::NoModel { model: alias.to_string() });
     }
@@ -40,19 +40,15 @@ pub fn history(home: &Home, alias: &Alias, at: Option<Moment>) -> Result<Vec<Rei
     Ok(reigns.into_iter().filter(wanted).collect())
 }
 
-pub(super) fn reigns(past: &Past, wanted: &Alias) -> Vec<Reign> {
+pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, WorkflowError> {
     let mut reigns: Vec<Reign> = Vec::new();
-    for (index, entry) in past.entries.iter().enumerate() {
-        let Subject::Alias { alias, adapter, run } = &entry.subject else { continue };
-        if alias != wanted {
-            continue;
-        }
+    for (index, entry) in past.moves_of(wanted)? {
+        let Subject::Alias { adapter, run, .. } = entry.subject else { continue };
         if let Some(last) = reigns.last_mut() {
             last.until = Some(entry.time);
         }
         let (from, statement) = (entry.time, entry.statement);
-        let reign = Reign { adapter: *adapter, run: run.clone(), from, until: None, entry: index as u64, statement };
-        reigns.push(reign);
+        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement });
     }
-    reigns
+    Ok(reigns)
 }

@@ -1,15 +1,19 @@
 //! What a plugin, a key or a dataset touched, and what of that is in production.
 
+use std::collections::BTreeSet;
+
 use freehold_core::digest::Digest;
-use freehold_core::name::{Alias, PluginName};
-use freehold_core::record::Phase;
+use freehold_core::name::PluginName;
+use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_core::verdict::Decision;
+use freehold_index::{Group, Mark, MarkKind, Wanted};
 use freehold_trust::KeyId;
 use jiff::Timestamp;
 use semver::Version;
 use serde::Serialize;
 
 use super::approvals::approvals_of;
+use super::list::plugin_mark;
 use super::past::{Past, PastRun};
 use super::time::Moment;
 use crate::{Home, WorkflowError, run};
@@ -44,36 +48,104 @@ pub struct Touched {
     pub formerly: Vec<String>,
 }
 
-/// Every run that a suspect touched, oldest first; with `since`, only those that began then or later.
+/// The runs that a suspect touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Touches {
+    /// What is in production first, then the newest first.
+    pub touched: Vec<Touched>,
+    /// Whether others were left out because of the limit.
+    pub more: bool,
+}
+
+/// The runs that a suspect touched; with `since`, only those that began then or later, and at most `limit`.
 ///
 /// # Errors
 /// A record cannot be read.
-pub fn impact(home: &Home, suspect: &Suspect, since: Option<Moment>) -> Result<Vec<Touched>, WorkflowError> {
+pub fn impact(
+    home: &Home,
+    suspect: &Suspect,
+    since: Option<Moment>,
+    limit: Option<usize>,
+) -> Result<Touches, WorkflowError> {
     let past = Past::open(home)?;
-    let mut touched = Vec::new();
-    for name in past.runs() {
-        let past_run = past.run(name)?;
-        let Some(started) = past_run.started().filter(|started| since.is_none_or(|since| since.from <= *started))
-        else {
-            continue;
-        };
-        let through = through(&past, &past_run, suspect)?;
-        if through.is_empty() {
-            continue;
+    let wanted = Wanted {
+        groups: vec![Group { marks: vec![suspect.mark()], names: Vec::new() }],
+        since: since.map(|since| since.from),
+        decision: None,
+    };
+    let live: BTreeSet<&str> = past.aliases()?.values().map(String::as_str).collect();
+    let of_production = Wanted {
+        groups: [
+            wanted.groups.clone(),
+            vec![Group { marks: vec![], names: live.iter().map(ToString::to_string).collect() }],
+        ]
+        .concat(),
+        ..wanted.clone()
+    };
+    let others = past.wanted(&wanted).filter(|name| name.as_ref().map_or(true, |name| !live.contains(name.as_str())));
+    let in_production =
+        past.wanted(&of_production).filter(|name| name.as_ref().map_or(true, |name| live.contains(name.as_str())));
+    let mut touches = Touches { touched: Vec::new(), more: false };
+    for name in in_production.chain(others) {
+        let Some(touched) = touched(&past, &name?, suspect, since)? else { continue };
+        if limit.is_some_and(|limit| touches.touched.len() >= limit) {
+            touches.more = true;
+            break;
         }
-        let (aliases, ever_named) = (past.aliases_of(name), past.ever_named(name).into_iter().map(Alias::to_string));
-        let record = past_run.record(Phase::Record).map(run::recorded).transpose()?;
-        touched.push(Touched {
-            run: name.into(),
-            started,
-            through,
-            decision: record.map(|record| record.decision),
-            adapter: past_run.adapter(),
-            formerly: ever_named.filter(|alias| !aliases.contains(alias)).collect(),
-            aliases,
-        });
+        touches.touched.push(touched);
     }
-    Ok(touched)
+    Ok(touches)
+}
+
+impl Suspect {
+    fn mark(&self) -> Mark {
+        match self {
+            Self::Plugin(name, version) => plugin_mark(name, version.as_ref()),
+            Self::Key(key) => Mark::of(MarkKind::Key, &key.to_string()),
+            Self::Data(digest) => Mark::of(MarkKind::File, &digest.hex()),
+        }
+    }
+
+    /// The phases whose statements say whether it touched a run, and what became of that.
+    fn phases(&self) -> Vec<Phase> {
+        match self {
+            Self::Plugin(..) => vec![Phase::Resolve, Phase::Train, Phase::Record],
+            Self::Key(_) | Self::Data(_) => Phase::ALL.to_vec(),
+        }
+    }
+}
+
+/// How a run was touched, if it was.
+fn touched(
+    past: &Past,
+    name: &str,
+    suspect: &Suspect,
+    since: Option<Moment>,
+) -> Result<Option<Touched>, WorkflowError> {
+    let run = past.part(name, &suspect.phases())?;
+    let Some(started) = run.started().filter(|started| since.is_none_or(|since| since.from <= *started)) else {
+        return Ok(None);
+    };
+    let through = through(past, &run, suspect)?;
+    if through.is_empty() {
+        return Ok(None);
+    }
+    let aliases = past.aliases_of(name)?;
+    let ever_named = past.ever_named(name)?.into_iter().map(|alias| alias.to_string());
+    Ok(Some(Touched {
+        run: name.into(),
+        started,
+        through,
+        decision: run.record(Phase::Record).map(run::recorded).transpose()?.map(|record| record.decision),
+        adapter: run.adapter(),
+        formerly: ever_named.filter(|alias| !aliases.contains(alias)).collect(),
+        aliases,
+    }))
+}
+
+/// What a phase read, other phases' statements aside.
+pub(super) fn files(record: &PhaseRecord) -> impl Iterator<Item = &Material> {
+    record.inputs.iter().filter(|input| !input.name.starts_with("statement/"))
 }
 
 fn through(past: &Past, run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<String>, WorkflowError> {
@@ -99,7 +171,7 @@ fn through(past: &Past, run: &PastRun<'_>, suspect: &Suspect) -> Result<Vec<Stri
         }
         Suspect::Data(digest) => {
             for phase in run.phases.values() {
-                let read = phase.record.inputs.iter().filter(|input| input.digest == *digest);
+                let read = files(&phase.record).filter(|input| input.digest == *digest);
                 through.extend(read.map(|input| format!("{} in phase {}", input.name, phase.record.phase)));
             }
         }

@@ -4,11 +4,12 @@ use freehold_core::digest::Digest;
 use freehold_core::name::PluginName;
 use freehold_core::record::Phase;
 use freehold_core::verdict::Decision;
+use freehold_index::{Group, Mark, MarkKind, Wanted};
 use jiff::Timestamp;
 use semver::Version;
 use serde::Serialize;
 
-use super::past::{Past, PastRun};
+use super::past::Past;
 use super::time::Moment;
 use crate::{Home, WorkflowError, run};
 
@@ -64,9 +65,11 @@ pub struct Listed {
 pub fn list(home: &Home, filter: &Filter) -> Result<Listed, WorkflowError> {
     let past = Past::open(home)?;
     let mut listed = Listed { runs: Vec::new(), more: false };
-    for name in past.runs().into_iter().rev() {
-        let summary = summary(&past, name)?;
-        if !filter.lets(&summary) || !filter.lets_plugins(&past, name)? {
+    let wanted = filter.wanted(&past)?;
+    for name in past.wanted(&wanted) {
+        let name = name?;
+        let summary = summary(&past, &name)?;
+        if !filter.lets(&summary) || !filter.lets_plugins(&past, &name)? {
             continue;
         }
         if filter.limit.is_some_and(|limit| listed.runs.len() >= limit) {
@@ -79,6 +82,20 @@ pub fn list(home: &Home, filter: &Filter) -> Result<Listed, WorkflowError> {
 }
 
 impl Filter {
+    /// Where to look for what it lets.
+    fn wanted(&self, past: &Past) -> Result<Wanted, WorkflowError> {
+        let mut groups = Vec::new();
+        if let Some(model) = &self.model {
+            let named = past.aliases()?.iter().filter(|(alias, _)| alias.to_string() == *model);
+            let names = named.map(|(_, run)| run.clone()).chain([model.clone()]).collect();
+            groups.push(Group { marks: vec![Mark::of(MarkKind::Recipe, model)], names });
+        }
+        if let Some((name, version)) = &self.plugin {
+            groups.push(Group { marks: vec![plugin_mark(name, version.as_ref())], names: Vec::new() });
+        }
+        Ok(Wanted { groups, decision: self.decision, since: self.since.map(|since| since.from) })
+    }
+
     fn lets(&self, summary: &RunSummary) -> bool {
         let of_recipe = |model: &str| {
             let number = summary.run.strip_prefix(model).and_then(|rest| rest.strip_prefix('-'));
@@ -93,7 +110,7 @@ impl Filter {
 
     fn lets_plugins(&self, past: &Past, name: &str) -> Result<bool, WorkflowError> {
         let Some((wanted, version)) = &self.plugin else { return Ok(true) };
-        let lock = past.run(name)?.resolved()?.lock;
+        let lock = past.part(name, &[Phase::Resolve])?.resolved()?.lock;
         let is_meant = |plugin: &freehold_core::lock::LockedPlugin| {
             plugin.name == *wanted && version.as_ref().is_none_or(|version| plugin.version == *version)
         };
@@ -103,17 +120,28 @@ impl Filter {
 
 /// A run in short.
 pub(super) fn summary(past: &Past, name: &str) -> Result<RunSummary, WorkflowError> {
-    let run: PastRun<'_> = past.run(name)?;
+    let entries = past.phase_entries(name)?;
     let none = || WorkflowError::Record { what: name.into(), problem: "has no phase".into() };
-    let (phase, _) = run.phases.last_key_value().ok_or_else(none)?;
+    let phases = || entries.iter().map(|(_, phase, _)| *phase);
+    let (first, last) = phases().min().zip(phases().max()).ok_or_else(none)?;
+    // The first says when, the last what; those between need not be read.
+    let run = past.part(name, &[first, Phase::Record])?;
     let record = run.record(Phase::Record).map(run::recorded).transpose()?;
     Ok(RunSummary {
         run: name.into(),
         started: run.started().ok_or_else(none)?,
-        phase: *phase,
+        phase: last,
         decision: record.as_ref().map(|record| record.decision),
         reason: record.as_ref().and_then(|record| record.reason.clone()),
         adapter: record.as_ref().and_then(|record| record.adapter),
-        aliases: past.aliases_of(name),
+        aliases: past.aliases_of(name)?,
     })
+}
+
+/// The mark of a plugin, in one version or in all.
+pub(super) fn plugin_mark(name: &PluginName, version: Option<&Version>) -> Mark {
+    match version {
+        Some(version) => Mark::of(MarkKind::Version, &format!("{name}@{version}")),
+        None => Mark::of(MarkKind::Plugin, &name.to_string()),
+    }
 }

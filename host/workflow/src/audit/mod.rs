@@ -7,7 +7,9 @@ mod explain;
 mod export;
 mod history;
 mod impact;
+mod indexed;
 mod list;
+mod log;
 mod past;
 mod preregistered;
 mod replay;
@@ -34,7 +36,8 @@ pub use diff::{Change, RunDiff, diff};
 pub use explain::{ExplainedBase, ExplainedData, ExplainedPlugin, Explanation, Use, explain};
 pub use export::{AdapterFiles, Document, DocumentError, Format, adapter, export};
 pub use history::{Reign, history};
-pub use impact::{Suspect, Touched, impact};
+pub use impact::{Suspect, Touched, Touches, impact};
+pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use preregistered::Bar;
 pub use replay::{Replay, Replayed, replay};
@@ -81,7 +84,7 @@ fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {
     Ok(home.trust_roots()?.into_iter().map(|(root, _)| root).collect())
 }
 
-fn run_names(entries: &[Entry]) -> Vec<&str> {
+pub(crate) fn run_names(entries: &[Entry]) -> Vec<&str> {
     let mut seen = HashSet::new();
     let runs = entries.iter().filter_map(|entry| match &entry.subject {
         Subject::Phase { run, .. } => Some(run.as_str()),
@@ -90,11 +93,12 @@ fn run_names(entries: &[Entry]) -> Vec<&str> {
     runs.filter(|run| seen.insert(*run)).collect()
 }
 
-pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
-    let names = run_names(entries);
-    let hint = match freehold_core::toml_text::nearest(run, names.iter().copied()) {
+pub(crate) fn no_run<'a>(run: &str, names: impl Iterator<Item = &'a str>) -> WorkflowError {
+    let mut names = names.peekable();
+    let none = names.peek().is_none();
+    let hint = match freehold_core::toml_text::nearest(run, names) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if names.is_empty() => "there are no runs yet".into(),
+        None if none => "there are no runs yet".into(),
         None => "`freehold audit list` shows all".into(),
     };
     WorkflowError::NoRun { run: run.into(), hint }
@@ -107,19 +111,29 @@ pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let past = Past::open(home)?;
     let past_run = past.run(run)?;
-    let of_run = past.entries.iter().enumerate().filter_map(|(index, entry)| {
-        let what = match &entry.subject {
-            Subject::Phase { run: name, phase, .. } if name == run => phase.to_string(),
-            Subject::Alias { run: name, alias, .. } if name == run => format!("alias {alias}"),
-            Subject::Approval { run: name, .. } if name == run => "approval".into(),
-            _ => return None,
-        };
-        Some(EntryView { index: index as u64, what, statement: entry.statement, time: entry.time })
-    });
+    let view = |what: String, (index, entry): (u64, Entry)| EntryView {
+        index,
+        what,
+        statement: entry.statement,
+        time: entry.time,
+    };
+    let phases = past.phase_entries(run)?.into_iter();
+    let mut entries: Vec<EntryView> =
+        phases.map(|(index, phase, entry)| view(phase.to_string(), (index, entry))).collect();
+    entries.extend(past.moves_to(run)?.into_iter().map(|(index, entry)| view(moved(&entry), (index, entry))));
+    entries.extend(past.approvals_of(run)?.into_iter().map(|entry| view("approval".into(), entry)));
+    entries.sort_by_key(|entry| entry.index);
     Ok(RunView {
         summary: list::summary(&past, run)?,
         report: past_run.report()?,
-        entries: of_run.collect(),
+        entries,
         phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
     })
+}
+
+fn moved(entry: &Entry) -> String {
+    match &entry.subject {
+        Subject::Alias { alias, .. } => format!("alias {alias}"),
+        _ => String::new(),
+    }
 }

@@ -1,6 +1,8 @@
 //! The records of a home, from the ledger and the store alone; each statement is verified when it is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Evidence;
@@ -8,24 +10,30 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
+use freehold_index::{Group, Index, Mark, Place, Wanted};
+use freehold_ledger::EMPTY_HASH;
 use freehold_store::Store;
 use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::no_run;
+use super::log::Log;
+use super::{indexed, no_run};
 use crate::run::{self, ADAPTER, ResolveDetail, RunReport, output_of};
 use crate::statements::{malformed, read_signed_phase};
-use crate::{Home, WorkflowError, aliases};
+use crate::{Home, WorkflowError};
+
+/// Runs that are looked up together.
+const PAGE: u32 = 64;
 
 /// Everything that was recorded.
 pub(super) struct Past {
     pub(super) store: Store,
     pub(super) roots: Vec<VerifiedRoot>,
-    pub(super) entries: Vec<Entry>,
-    /// The entries of the phases of each run, oldest run first.
-    runs: Vec<(String, Vec<usize>)>,
-    places: HashMap<String, usize>,
+    log: Log,
+    index: Index,
+    /// The run that each alias names now.
+    aliases: OnceCell<BTreeMap<Alias, String>>,
 }
 
 /// A phase that ended.
@@ -48,21 +56,20 @@ pub(super) struct PastRun<'p> {
 }
 
 impl Past {
+    /// What a home has recorded, read when it is asked for.
     pub(super) fn open(home: &Home) -> Result<Self, WorkflowError> {
-        Ok(Self::of(home.store()?, super::roots(home)?, home.ledger()?.entries()?))
+        let (store, roots) = (home.store()?, super::roots(home)?);
+        let (reading, index) = indexed::open(home, &store, &roots)?;
+        Ok(Self { store, roots, log: Log::Read(reading), index, aliases: OnceCell::new() })
     }
 
-    pub(super) fn of(store: Store, roots: Vec<VerifiedRoot>, entries: Vec<Entry>) -> Self {
-        let (mut runs, mut places) = (Vec::<(String, Vec<usize>)>::new(), HashMap::new());
-        for (index, entry) in entries.iter().enumerate() {
-            let Subject::Phase { run, .. } = &entry.subject else { continue };
-            let place = *places.entry(run.clone()).or_insert_with(|| {
-                runs.push((run.clone(), Vec::new()));
-                runs.len() - 1
-            });
-            runs[place].1.push(index);
-        }
-        Self { store, roots, entries, runs, places }
+    /// What these entries, which somebody verified, say was recorded.
+    pub(super) fn of(store: Store, roots: Vec<VerifiedRoot>, entries: Arc<[Entry]>) -> Result<Self, WorkflowError> {
+        let mut index = Index::new(EMPTY_HASH.0)?;
+        // What statements say is not known yet, so that every run may be what is looked for.
+        let unread: Vec<_> = entries.iter().map(|entry| (entry.clone(), None)).collect();
+        index.add(&unread, EMPTY_HASH.0)?;
+        Ok(Self { store, roots, log: Log::Whole(entries), index, aliases: OnceCell::new() })
     }
 
     /// The store, and the trust roots.
@@ -70,59 +77,144 @@ impl Past {
         (self.store, self.roots)
     }
 
+    /// The names of the runs that may be wanted, newest first; whether they are, their records say.
+    pub(super) fn wanted<'p>(&'p self, wanted: &'p Wanted) -> impl Iterator<Item = Result<String, WorkflowError>> + 'p {
+        let (mut place, mut page) = (Place::BEGINNING, VecDeque::new());
+        std::iter::from_fn(move || {
+            if page.is_empty() {
+                match self.index.wanted(wanted, place, PAGE) {
+                    Ok((names, next)) => (page, place) = (names.into(), next),
+                    Err(error) => return Some(Err(error.into())),
+                }
+            }
+            page.pop_front().map(Ok)
+        })
+    }
+
     /// The names of all runs, oldest first.
-    pub(super) fn runs(&self) -> Vec<&str> {
-        self.runs.iter().map(|(name, _)| name.as_str()).collect()
+    pub(super) fn runs(&self) -> Result<Vec<String>, WorkflowError> {
+        let mut names: Vec<String> = self.wanted(&Wanted::default()).collect::<Result<_, _>>()?;
+        names.reverse();
+        Ok(names)
+    }
+
+    /// The entries of the phases of a run, in order; an error if it has none.
+    pub(super) fn phase_entries(&self, run: &str) -> Result<Vec<(u64, Phase, Entry)>, WorkflowError> {
+        let entries = self.log.entries(&self.index.phases(run)?)?.into_iter();
+        let of_run = entries.filter_map(|(index, entry)| match &entry.subject {
+            Subject::Phase { run: name, phase, .. } if name == run => Some((index, *phase, entry)),
+            _ => None,
+        });
+        let of_run: Vec<_> = of_run.collect();
+        if !of_run.is_empty() {
+            return Ok(of_run);
+        }
+        let names = self.runs()?;
+        Err(no_run(run, names.iter().map(String::as_str)))
     }
 
     /// The run of this name.
     pub(super) fn run<'p>(&'p self, name: &'p str) -> Result<PastRun<'p>, WorkflowError> {
+        self.part(name, &Phase::ALL)
+    }
+
+    /// The run of this name, of which only the statements of some phases are read.
+    pub(super) fn part<'p>(&'p self, name: &'p str, wanted: &[Phase]) -> Result<PastRun<'p>, WorkflowError> {
         let mut phases = BTreeMap::new();
-        let place = self.places.get(name).ok_or_else(|| no_run(name, &self.entries))?;
-        for &index in &self.runs[*place].1 {
-            let entry = &self.entries[index];
-            let Subject::Phase { phase, .. } = &entry.subject else { continue };
-            let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
-            let (index, entered, statement) = (index as u64, entry.time, entry.statement);
-            phases.insert(*phase, PastPhase { index, entered, statement, record, signers });
+        for (index, phase, entry) in self.phase_entries(name)? {
+            if wanted.contains(&phase) {
+                let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
+                let (entered, statement) = (entry.time, entry.statement);
+                phases.insert(phase, PastPhase { index, entered, statement, record, signers });
+            }
         }
         Ok(PastRun { name, phases, store: &self.store })
     }
 
     /// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.
     pub(super) fn run_of(&self, model: &str) -> Result<String, WorkflowError> {
-        if let Some(state) = aliases::after(&self.entries).remove(model) {
-            return Ok(state.run);
+        if let Some((_, run)) = self.aliases()?.iter().find(|(alias, _)| alias.to_string() == model) {
+            return Ok(run.clone());
         }
-        if self.places.contains_key(model) {
+        if !self.index.phases(model)?.is_empty() {
             return Ok(model.into());
         }
-        let digits = model.strip_prefix("sha256:").unwrap_or(model);
-        if digits.len() >= 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            for name in self.runs().into_iter().rev() {
-                let adapter = self.run(name)?.adapter();
-                if adapter.is_some_and(|adapter| adapter.hex().starts_with(&digits.to_lowercase())) {
-                    return Ok(name.into());
+        let digits = model.strip_prefix("sha256:").unwrap_or(model).to_lowercase();
+        let all_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(mark) = Mark::adapter(&digits).filter(|_| all_hex) {
+            let wanted = Wanted { groups: vec![Group { marks: vec![mark], names: vec![] }], ..Wanted::default() };
+            for name in self.wanted(&wanted) {
+                let name = name?;
+                let adapter = self.part(&name, &[Phase::Train])?.adapter();
+                if adapter.is_some_and(|adapter| adapter.hex().starts_with(&digits)) {
+                    return Ok(name);
                 }
             }
         }
         Err(WorkflowError::NoModel { model: model.into() })
     }
 
-    /// Every alias that ever named what a run made, in the order in which they did.
-    pub(super) fn ever_named(&self, name: &str) -> Vec<&Alias> {
-        let mut seen = BTreeSet::new();
-        let named = self.entries.iter().filter_map(|entry| match &entry.subject {
-            Subject::Alias { alias, run, .. } if run == name => Some(alias),
+    /// The run that each alias names now.
+    pub(super) fn aliases(&self) -> Result<&BTreeMap<Alias, String>, WorkflowError> {
+        if let Some(aliases) = self.aliases.get() {
+            return Ok(aliases);
+        }
+        let entries = self.log.entries(&self.index.last_moves()?)?.into_iter();
+        let named = entries.filter_map(|(_, entry)| match entry.subject {
+            Subject::Alias { alias, run, .. } => Some((alias, run)),
             _ => None,
         });
-        named.filter(|alias| seen.insert(*alias)).collect()
+        let named = named.collect();
+        Ok(self.aliases.get_or_init(|| named))
     }
 
     /// The aliases that name a run now.
-    pub(super) fn aliases_of(&self, run: &str) -> Vec<String> {
-        let named = aliases::after(&self.entries).into_iter().filter(|(_, state)| state.run == run);
-        named.map(|(alias, _)| alias).collect()
+    pub(super) fn aliases_of(&self, run: &str) -> Result<Vec<String>, WorkflowError> {
+        let named = self.aliases()?.iter().filter(|(_, name)| *name == run);
+        Ok(named.map(|(alias, _)| alias.to_string()).collect())
+    }
+
+    /// The entries that moved an alias, in order.
+    pub(super) fn moves_of(&self, wanted: &Alias) -> Result<Vec<(u64, Entry)>, WorkflowError> {
+        let entries = self.log.entries(&self.index.moves_of_alias(&wanted.to_string())?)?.into_iter();
+        Ok(entries
+            .filter(|(_, entry)| matches!(&entry.subject, Subject::Alias { alias, .. } if alias == wanted))
+            .collect())
+    }
+
+    /// The entries that moved an alias to what a run made, in order.
+    pub(super) fn moves_to(&self, run: &str) -> Result<Vec<(u64, Entry)>, WorkflowError> {
+        let entries = self.log.entries(&self.index.moves_to_run(run)?)?.into_iter();
+        Ok(entries
+            .filter(|(_, entry)| matches!(&entry.subject, Subject::Alias { run: name, .. } if name == run))
+            .collect())
+    }
+
+    /// Every alias that ever named what a run made, in the order in which they did.
+    pub(super) fn ever_named(&self, run: &str) -> Result<Vec<Alias>, WorkflowError> {
+        let mut seen = BTreeSet::new();
+        let named = self.moves_to(run)?.into_iter().filter_map(|(_, entry)| match entry.subject {
+            Subject::Alias { alias, .. } => Some(alias),
+            _ => None,
+        });
+        Ok(named.filter(|alias| seen.insert(alias.clone())).collect())
+    }
+
+    /// The entries of the approvals of a run, in order.
+    pub(super) fn approvals_of(&self, run: &str) -> Result<Vec<(u64, Entry)>, WorkflowError> {
+        let entries = self.log.entries(&self.index.approvals(run)?)?.into_iter();
+        Ok(entries
+            .filter(|(_, entry)| matches!(&entry.subject, Subject::Approval { run: name, .. } if name == run))
+            .collect())
+    }
+
+    /// Whether the ledger has a trust root before an entry.
+    pub(super) fn has_root_before(&self, version: u64, index: u64) -> Result<bool, WorkflowError> {
+        let Some(entered) = self.index.trust_root(version)?.filter(|entered| *entered < index) else {
+            return Ok(false);
+        };
+        let subject = Subject::TrustRoot { version };
+        Ok(self.log.entries(&[entered])?.iter().any(|(_, entry)| entry.subject == subject))
     }
 }
 

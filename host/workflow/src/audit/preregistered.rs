@@ -42,11 +42,11 @@ pub struct Bar {
 /// There is no such run; a record cannot be read.
 pub(super) fn preregistered(past: &Past, only: Option<&str>) -> Result<(Vec<Bar>, Vec<Finding>), WorkflowError> {
     let names = match only {
-        Some(name) => vec![name],
-        None => past.runs(),
+        Some(name) => vec![name.to_owned()],
+        None => past.runs()?,
     };
     let (mut bars, mut findings) = (Vec::new(), Vec::new());
-    for name in names {
+    for name in &names {
         let run = past.run(name)?;
         let phases = [Phase::Resolve, Phase::Evaluate, Phase::Promote].map(|phase| run.phases.get(&phase));
         let [Some(set), Some(measured), Some(judged)] = phases else { continue };

@@ -13,6 +13,7 @@ use super::journal::{Carrier, Done, output_of};
 use super::rehearsal::{Rehearsal, Scratch};
 use super::resolve::{self, Resolved};
 use super::{checkpoints, evaluate, key_of, metrics, tokenise, train, transform};
+use crate::audit::{no_run, run_names};
 use crate::observe::Observer;
 use crate::statements::{Recorder, malformed, phases_of, read_phase};
 use crate::{Files, Home, Project, WorkflowError};
@@ -122,7 +123,7 @@ fn past(store: &Store, recorder: &Recorder, run: &str) -> Result<Done, WorkflowE
     for (phase, statement) in phases_of(&entries, run) {
         done.insert(phase, (*statement, read_phase(store, &recorder.roots, statement)?));
     }
-    if done.is_empty() { Err(crate::audit::no_run(run, &entries)) } else { Ok(done) }
+    if done.is_empty() { Err(no_run(run, run_names(&entries).into_iter())) } else { Ok(done) }
 }
 
 /// Removes what a training leaves in the home besides its record.

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use freehold_core::verdict::Decision;
 use freehold_trust::Cosignature;
 use freehold_workflow::audit::{
-    self, Approvals, CheckpointView, Filter, Moment, Quorum, Request, RunView, Suspect, Verification,
+    self, Approvals, CheckpointView, Filter, Quorum, Request, RunView, Suspect, Verification,
 };
 use freehold_workflow::{ExitCode, Home, WorkflowError};
 
 use super::{Place, read_file, report, trust};
-use crate::args::{AuditCommand, Decided, ImpactCommand, ListArguments};
+use crate::args::{AuditCommand, Decided, ImpactCommand, ListArguments, Which};
 use crate::failure::Failure;
 use crate::page::{Terminal, headline, pairs, say, table};
+use crate::progress::bar;
 
 use questions::KeyNames;
 
@@ -53,10 +54,12 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             Ok(ExitCode::Done)
         }
         AuditCommand::Impact(command) => {
-            let (suspect, since) = suspect(&home, command)?;
-            terminal.print(&audit::impact(&home, &suspect, since)?, |touched| questions::impact(touched));
+            let (suspect, which) = suspect(&home, command)?;
+            let touches = audit::impact(&home, &suspect, which.since, limit(which.limit, terminal))?;
+            terminal.print(&touches.touched, |_| questions::impact(&touches));
             Ok(ExitCode::Done)
         }
+        AuditCommand::Index => index(&home, terminal),
         AuditCommand::History { alias, at } => {
             terminal.print(&audit::history(&home, &alias, at)?, |reigns| questions::history(reigns));
             Ok(ExitCode::Done)
@@ -113,9 +116,7 @@ fn decided(decision: Option<Decision>) -> String {
 
 fn filter(arguments: ListArguments, terminal: &Terminal) -> Filter {
     let ListArguments { model, plugin, verdict, since, until, limit } = arguments;
-    // A program that is not told of a limit takes what it gets for all there is.
-    let page = if terminal.json { 0 } else { PAGE };
-    let limit = Some(limit.unwrap_or(page)).filter(|limit| *limit > 0);
+    let limit = self::limit(limit, terminal);
     let decision = verdict.map(|verdict| match verdict {
         Decided::Promoted => Some(Decision::Promoted),
         Decided::Denied => Some(Decision::Denied),
@@ -124,15 +125,41 @@ fn filter(arguments: ListArguments, terminal: &Terminal) -> Filter {
     Filter { model, plugin, decision, since, until, limit }
 }
 
-fn suspect(home: &Home, command: ImpactCommand) -> Result<(Suspect, Option<Moment>), Failure> {
+/// How many runs are shown; `None` for all.
+fn limit(asked: Option<usize>, terminal: &Terminal) -> Option<usize> {
+    // A program that is not told of a limit takes what it gets for all there is.
+    let page = if terminal.json { 0 } else { PAGE };
+    Some(asked.unwrap_or(page)).filter(|limit| *limit > 0)
+}
+
+fn index(home: &Home, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let bar = bar(terminal);
+    bar.set_message("reading the records");
+    let made = audit::reindex(home, |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    terminal.print(&made?, |made| {
+        pairs(&[
+            ("ledger entries", made.entries.to_string()),
+            ("runs", made.runs.to_string()),
+            ("that cannot be read", made.unread.to_string()),
+            ("index", format!("{} bytes", made.bytes)),
+        ]);
+    });
+    Ok(ExitCode::Done)
+}
+
+fn suspect(home: &Home, command: ImpactCommand) -> Result<(Suspect, Which), Failure> {
     Ok(match command {
-        ImpactCommand::Plugin { plugin: (name, version), since } => (Suspect::Plugin(name, version), since.since),
-        ImpactCommand::Key { key, since } => {
+        ImpactCommand::Plugin { plugin: (name, version), which } => (Suspect::Plugin(name, version), which),
+        ImpactCommand::Key { key, which } => {
             let none = || WorkflowError::NoKey(key.clone());
             let id = key.parse().ok().or_else(|| KeyNames::of(home).id(&key));
-            (Suspect::Key(id.ok_or_else(none)?), since.since)
+            (Suspect::Key(id.ok_or_else(none)?), which)
         }
-        ImpactCommand::Data { digest, since } => (Suspect::Data(digest), since.since),
+        ImpactCommand::Data { digest, which } => (Suspect::Data(digest), which),
     })
 }
 

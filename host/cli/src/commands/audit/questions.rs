@@ -3,7 +3,7 @@
 use freehold_trust::KeyId;
 use freehold_workflow::Home;
 use freehold_workflow::audit::{
-    Approvals, Bar, Explanation, Listed, Reign, Replay, Replayed, RunDiff, RunSummary, Touched,
+    Approvals, Bar, Explanation, Listed, Reign, Replay, Replayed, RunDiff, RunSummary, Touched, Touches,
 };
 use jiff::Timestamp;
 
@@ -152,7 +152,7 @@ pub(super) fn diff(diff: &RunDiff) {
     table(&["", "What", "Before", "After"], rows.collect());
 }
 
-pub(super) fn impact(touched: &[Touched]) {
+pub(super) fn impact(Touches { touched, more }: &Touches) {
     if touched.is_empty() {
         return say("It touched no run.");
     }
@@ -165,7 +165,13 @@ pub(super) fn impact(touched: &[Touched]) {
     let rows = touched.iter().map(row).collect();
     table(&["Run", "Began (UTC)", "Touched through", "Decision", "In production as"], rows);
     let live = touched.iter().filter(|run| !run.aliases.is_empty()).count();
-    say(&format!("{} runs, {live} of them in production.", touched.len()));
+    match more {
+        false => say(&format!("{} runs, {live} of them in production.", touched.len())),
+        true => say(&format!(
+            "The first {}, {live} of them in production; there are more: --limit N shows more, --limit 0 all.",
+            touched.len()
+        )),
+    }
 }
 
 /// The first of many; `--json` has them all.

@@ -4,6 +4,8 @@ mod alias;
 mod run;
 mod seen;
 
+use std::sync::Arc;
+
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_ledger::{Copied, TreeHead};
@@ -134,16 +136,17 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
     if let Some(run) = only
         && !run_names(&entries).contains(&run)
     {
-        return Err(no_run(run, &entries));
+        return Err(no_run(run, run_names(&entries).into_iter()));
     }
     for problem in trust::compare(&signed, &entries) {
         found.found(trust::file(problem.version), problem.error.to_string());
     }
-    let past = Past::of(store, roots, entries);
-    let books = Books { home, store: &past.store, roots: &past.roots, entries: &past.entries };
+    let entries: Arc<[Entry]> = entries.into();
+    let past = Past::of(store, roots, entries.clone())?;
+    let books = Books { home, store: &past.store, roots: &past.roots, entries: &entries };
     books.verify_entries(only, found);
     books.verify_names(found);
-    let (approvals, problems) = approvals::check(&past, only);
+    let (approvals, problems) = approvals::check(&past, &entries, only);
     found.statements += approvals;
     found.findings.extend(problems);
     if request.preregistered
