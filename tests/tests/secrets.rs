@@ -214,3 +214,43 @@ fn a_passphrase_is_asked_for_at_a_terminal() {
     drop(differing.says(&["the passphrases are not the same"]));
     assert_eq!(kept(&project, "log"), "plain");
 }
+
+#[test]
+fn a_key_for_other_tools_is_encrypted_like_any_other() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    passphrase(&project, "passphrase", PASSPHRASE);
+    let is_sealed = |name: &str| project.read(&format!("home/keys/{name}.p256.pem")).starts_with(b"-----BEGIN AGE");
+    unlocked(&project, &["key", "new", "office", "--p256", "--passphrase"]).expect(0);
+    assert!(is_sealed("office") && kept(&project, "office") == "encrypted");
+    let export = ["audit", "export", "desk-1", "--format", "vsa"];
+    project.run(&export).expect(2).says(&["`office.p256` is encrypted", "--passphrase-file"]);
+    let document = unlocked(&project, &export).expect(0).stdout;
+    passphrase(&project, "wrong", "another one");
+    project.run(&[&["--passphrase-file", "wrong"], &export[..]].concat()).expect(2);
+    // One that was plain, and back again: the same key signs the same.
+    unlocked(&project, &["key", "unprotect", "office", "--p256"]).expect(0);
+    assert!(!is_sealed("office"));
+    assert_eq!(project.run(&export).expect(0).stdout, document);
+    unlocked(&project, &["key", "protect", "office", "--p256"]).expect(0);
+    assert!(is_sealed("office") && mode(&project, "home/keys/office.p256.pem") == 0o600);
+    assert_eq!(unlocked(&project, &export).expect(0).stdout, document);
+    unlocked(&project, &["key", "protect", "recorder", "--p256"]).expect(2).says(&["no P-256 key `recorder`"]);
+    set_mode(&project, "home/keys/office.p256.pem", 0o640);
+    assert_eq!(kept(&project, "office"), "exposed");
+    unlocked(&project, &export).expect(1).says(&["chmod 600"]);
+}
+
+#[test]
+fn an_approver_may_keep_an_encrypted_key_in_a_file_of_their_own() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    project.run(&["key", "new", "ada"]).expect(0);
+    project.run(&["trust", "add", "--role", "approver", "--key", "ada"]).expect(0);
+    protect(&project, &["ada"]);
+    std::fs::rename(project.path().join("home/keys/ada.pem"), project.path().join("ada.pem")).unwrap();
+    std::fs::remove_file(project.path().join("home/keys/ada.pub.pem")).unwrap();
+    project.run(&["approve", "desk-1", "--key", "ada.pem"]).expect(2).says(&["`ada.pem` is encrypted"]);
+    unlocked(&project, &["approve", "desk-1", "--key", "ada.pem"]).expect(0);
+    project.assert_intact();
+}

@@ -47,7 +47,7 @@ pub(crate) fn measure(program: &Path, project: &Path, runs: u64) -> Result<Measu
         &["impact", "data", &file],
         &["explain", &adapter],
         &["show", &last],
-        &["history", "desk07@production", "--at", "2030-01-01"],
+        &["history", "desk08@production", "--at", "2030-01-01"],
     ];
     let mut question_ms = Vec::new();
     for question in questions {

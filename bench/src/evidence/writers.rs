@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::log::{entry, new_log, open};
 
-
 const TIME: Duration = Duration::from_secs(4);
 
 pub(crate) struct Rate {

@@ -169,7 +169,7 @@ pub(crate) enum KeyCommand {
         name: String,
         /// Make an ECDSA P-256 key, with which `audit export` and `model sign` sign what other tools verify. It may have the
         /// name of an Ed25519 key: they are two keys of one authority. No trust root knows it
-        #[arg(long, conflicts_with = "passphrase")]
+        #[arg(long)]
         p256: bool,
         /// Encrypt it with a passphrase
         #[arg(long)]
@@ -192,6 +192,9 @@ pub(crate) enum KeyCommand {
     Protect {
         /// Its name
         name: String,
+        /// The P-256 key of this name
+        #[arg(long)]
+        p256: bool,
         /// The file with the passphrase that it has now, if it has one already
         #[arg(long, value_name = "FILE")]
         old_passphrase_file: Option<PathBuf>,
@@ -200,6 +203,9 @@ pub(crate) enum KeyCommand {
     Unprotect {
         /// Its name
         name: String,
+        /// The P-256 key of this name
+        #[arg(long)]
+        p256: bool,
     },
     /// List the keys of the home
     List,

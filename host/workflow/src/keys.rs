@@ -102,6 +102,17 @@ impl Signers {
     }
 }
 
+/// How a key's file is kept that was read so.
+fn kept(read: Result<Zeroizing<Vec<u8>>, WorkflowError>) -> Result<Kept, WorkflowError> {
+    match read {
+        Ok(bytes) if is_sealed(&bytes) => Ok(Kept::Encrypted),
+        Ok(_) => Ok(Kept::Plain),
+        Err(WorkflowError::NoKey(_)) => Ok(Kept::Elsewhere),
+        Err(WorkflowError::File(FileError::Exposed { .. })) => Ok(Kept::Exposed),
+        Err(error) => Err(error),
+    }
+}
+
 fn secret_file(name: &str) -> String {
     format!("{FOLDER}/{name}.pem")
 }
@@ -162,13 +173,9 @@ impl Home {
 
     /// How the secret half of a key is kept.
     pub fn kept(&self, name: &str) -> Result<Kept, WorkflowError> {
-        match self.read_secret(name) {
-            Ok(bytes) if is_sealed(&bytes) => Ok(Kept::Encrypted),
-            Ok(_) => Ok(Kept::Plain),
-            Err(WorkflowError::NoKey(_)) if self.is_in_token(name)? => Ok(Kept::Token),
-            Err(WorkflowError::NoKey(_)) => Ok(Kept::Elsewhere),
-            Err(WorkflowError::File(FileError::Exposed { .. })) => Ok(Kept::Exposed),
-            Err(error) => Err(error),
+        match kept(self.read_secret(name)) {
+            Ok(Kept::Elsewhere) if self.is_in_token(name)? => Ok(Kept::Token),
+            kept => kept,
         }
     }
 
@@ -255,12 +262,24 @@ impl Home {
             }
             read => read?,
         };
-        if is_sealed(&bytes) {
-            return self.unlocking.open(name, &bytes);
+        self.opened(name, &bytes)
+    }
+
+    /// The PEM of the key that `name` is to be called; opened, if it is encrypted.
+    fn opened(&self, name: &str, bytes: &[u8]) -> Result<Zeroizing<String>, WorkflowError> {
+        if is_sealed(bytes) {
+            return self.unlocking.open(name, bytes);
         }
-        let pem = std::str::from_utf8(&bytes);
+        let pem = std::str::from_utf8(bytes);
         let pem = pem.map_err(|_| WorkflowError::Key { name: name.into(), source: KeyError::Secret })?;
         Ok(Zeroizing::new(pem.to_owned()))
+    }
+
+    /// A key that is not kept in this home, from the bytes of its file; `name` is what a person who is asked for its passphrase
+    /// and errors call it.
+    pub fn foreign_key(&self, name: &str, bytes: &[u8]) -> Result<SecretKey, WorkflowError> {
+        let pem = self.opened(name, bytes)?;
+        SecretKey::from_pem(&pem).map_err(|source| WorkflowError::Key { name: name.into(), source })
     }
 
     fn read_secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, WorkflowError> {

@@ -39,8 +39,7 @@ fn secret_key(home: &Home, name: &str) -> Result<SecretKey, Failure> {
                 }
                 error => Failure::file("read", path, &error),
             })?;
-            let pem = std::str::from_utf8(&bytes).map_err(|error| Failure::file("use", path, &error))?;
-            SecretKey::from_pem(pem).map_err(|error| Failure::file("use", path, &error))
+            Ok(home.foreign_key(name, &bytes)?)
         }
         found => Ok(found?),
     }
