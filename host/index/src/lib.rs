@@ -8,7 +8,7 @@ mod fill;
 mod mark;
 mod query;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 pub use fill::Facts;
 pub use mark::{Mark, MarkKind};
@@ -35,6 +35,9 @@ pub struct Position {
 pub struct Index {
     db: Connection,
 }
+
+/// Bytes of the place of an entry where it is kept.
+const PLACE_BYTES: usize = 5;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -86,11 +89,6 @@ impl Index {
     pub fn unread(&self) -> Result<u64, IndexError> {
         let count: i64 = self.db.query_row("SELECT count(*) FROM run WHERE unread", [], |row| row.get(0))?;
         Ok(count.cast_unsigned())
-    }
-
-    fn run_id(&self, name: &str) -> Result<Option<i64>, IndexError> {
-        let mut query = self.db.prepare_cached("SELECT id FROM run WHERE name = ?1")?;
-        Ok(query.query_row([name], |row| row.get(0)).optional()?)
     }
 }
 

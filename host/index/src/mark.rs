@@ -21,6 +21,8 @@ pub enum MarkKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u32);
 
+/// Bytes of a mark where it is kept.
+pub(crate) const BYTES: usize = 4;
 /// Digits of an adapter's digest that its mark has.
 const ADAPTER_DIGITS: usize = 8;
 
@@ -37,8 +39,14 @@ impl Mark {
         first(digits).map(Self)
     }
 
-    pub(crate) fn value(self) -> i64 {
-        i64::from(self.0)
+    /// As it is kept.
+    pub(crate) fn bytes(self) -> [u8; BYTES] {
+        self.0.to_le_bytes()
+    }
+
+    /// Whether it is among marks as they are kept.
+    pub(crate) fn is_in(self, marks: &[u8]) -> bool {
+        marks.as_chunks::<BYTES>().0.contains(&self.bytes())
     }
 }
 

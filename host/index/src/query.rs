@@ -2,10 +2,9 @@
 
 use freehold_core::verdict::Decision;
 use jiff::Timestamp;
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, params_from_iter};
+use rusqlite::OptionalExtension as _;
 
-use crate::{Index, IndexError, Mark};
+use crate::{Index, IndexError, Mark, PLACE_BYTES};
 
 /// Of these marks and names a run has to have one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,35 +38,28 @@ impl Place {
 impl Index {
     /// At most `limit` runs that may be wanted, after a place in the list, and the place of the last. One that could not be
     /// read may always be.
-    pub fn wanted(&self, wanted: &Wanted, after: Place, limit: u32) -> Result<(Vec<String>, Place), IndexError> {
-        let mut values = vec![Value::Integer(after.0), Value::Integer(i64::from(limit))];
-        let mut conditions = Vec::new();
-        for Group { marks, names } in &wanted.groups {
-            let marks = places(&mut values, marks.iter().map(|mark| Value::Integer(mark.value())));
-            let names = places(&mut values, names.iter().map(|name| Value::Text(name.clone())));
-            conditions.push(format!("(id IN (SELECT run FROM mark WHERE mark IN ({marks})) OR name IN ({names}))"));
+    pub fn wanted(&self, wanted: &Wanted, after: Place, limit: usize) -> Result<(Vec<String>, Place), IndexError> {
+        let query = "SELECT id, name, started, decision, unread, marks FROM run WHERE id < ?1 ORDER BY id DESC";
+        let mut query = self.db.prepare_cached(query)?;
+        let (mut rows, mut names, mut last) = (query.query([after.0])?, Vec::new(), after);
+        while names.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            last = Place(row.get(0)?);
+            if row.get::<_, bool>(4)? || wanted.lets(row)? {
+                names.push(row.get(1)?);
+            }
         }
-        if let Some(decision) = wanted.decision {
-            let decision = decision.map_or(Value::Null, |decision| Value::Text(decision.as_str().into()));
-            conditions.push(format!("decision IS {}", places(&mut values, [decision].into_iter())));
-        }
-        if let Some(since) = wanted.since {
-            let since = i64::try_from(since.as_nanosecond()).unwrap_or(i64::MIN);
-            conditions.push(format!("started >= {}", places(&mut values, [Value::Integer(since)].into_iter())));
-        }
-        let all = if conditions.is_empty() { "TRUE".into() } else { conditions.join(" AND ") };
-        let query = format!("SELECT id, name FROM run WHERE id < ?1 AND (unread OR {all}) ORDER BY id DESC LIMIT ?2");
-        let mut query = self.db.prepare_cached(&query)?;
-        let rows = query.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let rows: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
-        let last = rows.last().map_or(after, |(id, _)| Place(*id));
-        Ok((rows.into_iter().map(|(_, name)| name).collect(), last))
+        Ok((names, last))
     }
 
     /// The ledger's entries of the phases of a run, in order; none if there is no such run.
     pub fn phases(&self, run: &str) -> Result<Vec<u64>, IndexError> {
-        let Some(id) = self.run_id(run)? else { return Ok(Vec::new()) };
-        self.entries("SELECT entry FROM phase WHERE run = ?1 ORDER BY entry", &id)
+        let mut query = self.db.prepare_cached("SELECT phases FROM run WHERE name = ?1")?;
+        let phases: Option<Vec<u8>> = query.query_row([run], |row| row.get(0)).optional()?;
+        let place =
+            |bytes: &[u8; PLACE_BYTES]| bytes.iter().rev().fold(0_u64, |place, byte| place << 8 | u64::from(*byte));
+        Ok(phases.unwrap_or_default().as_chunks().0.iter().map(place).collect())
     }
 
     /// The entries of the approvals of a run, in order.
@@ -115,9 +107,26 @@ impl Index {
     }
 }
 
-/// Adds values, and gives the places that stand for them in a query.
-fn places(values: &mut Vec<Value>, more: impl Iterator<Item = Value>) -> String {
-    let first = values.len() + 1;
-    values.extend(more);
-    (first..=values.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ")
+impl Wanted {
+    fn lets(&self, row: &rusqlite::Row<'_>) -> Result<bool, IndexError> {
+        if let Some(wanted) = self.decision
+            && row.get_ref(3)?.as_str_or_null().ok().flatten() != wanted.map(Decision::as_str)
+        {
+            return Ok(false);
+        }
+        if let Some(since) = self.since
+            && row.get::<_, Option<i64>>(2)?.is_some_and(|started| i128::from(started) < since.as_nanosecond())
+        {
+            return Ok(false);
+        }
+        let (name, marks) =
+            (row.get_ref(1)?.as_str().unwrap_or_default(), row.get_ref(5)?.as_blob().unwrap_or_default());
+        Ok(self.groups.iter().all(|group| group.has(name, marks)))
+    }
+}
+
+impl Group {
+    fn has(&self, name: &str, marks: &[u8]) -> bool {
+        self.marks.iter().any(|mark| mark.is_in(marks)) || self.names.iter().any(|known| known == name)
+    }
 }

@@ -24,7 +24,7 @@ use crate::statements::{malformed, read_signed_phase};
 use crate::{Home, WorkflowError};
 
 /// Runs that are looked up together.
-const PAGE: u32 = 64;
+const PAGE: usize = 64;
 
 /// Everything that was recorded.
 pub(super) struct Past {
