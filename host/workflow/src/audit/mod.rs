@@ -3,6 +3,7 @@
 mod approvals;
 mod checkpoint;
 mod diff;
+mod dossier;
 mod explain;
 mod export;
 mod history;
@@ -10,6 +11,7 @@ mod impact;
 mod list;
 mod past;
 mod preregistered;
+mod profile;
 mod replay;
 mod time;
 mod verify;
@@ -26,7 +28,7 @@ use crate::run::RunReport;
 use crate::statements::read_phase;
 use crate::{Home, WorkflowError};
 
-use past::Past;
+use past::{Past, PastPhase};
 
 pub use approvals::{Approval, Approvals, Quorum, approvals, approve};
 pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
@@ -37,6 +39,10 @@ pub use history::{Reign, history};
 pub use impact::{Suspect, Touched, impact};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use preregistered::Bar;
+pub use profile::{
+    EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,
+    profiles,
+};
 pub use replay::{Replay, Replayed, replay};
 pub use time::Moment;
 pub use verify::{Finding, Request, Verification, verify};
@@ -107,6 +113,16 @@ pub(crate) fn no_run(run: &str, entries: &[Entry]) -> WorkflowError {
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let past = Past::open(home)?;
     let past_run = past.run(run)?;
+    Ok(RunView {
+        summary: list::summary(&past, run)?,
+        report: past_run.report()?,
+        entries: entries_of(&past, run),
+        phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
+    })
+}
+
+/// The entries of a run in the ledger.
+fn entries_of(past: &Past, run: &str) -> Vec<EntryView> {
     let of_run = past.entries.iter().enumerate().filter_map(|(index, entry)| {
         let what = match &entry.subject {
             Subject::Phase { run: name, phase, .. } if name == run => phase.to_string(),
@@ -116,10 +132,5 @@ pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
         };
         Some(EntryView { index: index as u64, what, statement: entry.statement, time: entry.time })
     });
-    Ok(RunView {
-        summary: list::summary(&past, run)?,
-        report: past_run.report()?,
-        entries: of_run.collect(),
-        phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
-    })
+    of_run.collect()
 }

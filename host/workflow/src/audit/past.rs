@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::no_run;
-use crate::run::{self, ADAPTER, ResolveDetail, RunReport, output_of};
+use crate::run::{self, ADAPTER, PhaseReports, ResolveDetail, RunReport, output_of};
 use crate::statements::{malformed, read_signed_phase};
 use crate::{Home, WorkflowError, aliases};
 
@@ -155,6 +155,11 @@ impl PastRun<'_> {
     fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {
         let bytes = self.store.get(&output_of(self.needed(phase)?, name)?)?;
         serde_json::from_slice(&bytes).map_err(malformed(format!("{name} of {}", self.name)))
+    }
+
+    /// What its phases say, whether or not there is a decision.
+    pub(super) fn phase_reports(&self) -> Result<PhaseReports, WorkflowError> {
+        run::phase_reports(self.phases.values().map(|phase| &phase.record), self.store)
     }
 
     /// What it came to; `None` while it is not recorded.

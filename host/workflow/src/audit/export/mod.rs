@@ -7,6 +7,7 @@ mod adapter;
 mod csv;
 mod cyclonedx;
 mod error;
+mod html;
 mod license;
 mod oms;
 mod provenance;
@@ -34,6 +35,8 @@ pub enum Format {
     CycloneDx,
     /// Metrics and verdicts as a table.
     Csv,
+    /// A page for people; also of a run that is unfinished.
+    Html,
 }
 
 /// A document.
@@ -48,17 +51,20 @@ pub struct Document {
 /// A run as a document of this format. What is signed is signed with the P-256 key of this name, or with the only one that
 /// the home has.
 pub fn export(home: &Home, run: &str, format: Format, key: Option<&str>) -> Result<Document, WorkflowError> {
-    let run = FinishedRun::read(home, run)?;
+    let finished = || FinishedRun::read(home, run);
     match format {
-        Format::Sigstore => sign(home, &provenance::statement(&run)?, key, KeyHint::Fingerprint),
-        Format::Vsa => sign(home, &vsa::statement(&run)?, key, KeyHint::Fingerprint),
+        Format::Sigstore => sign(home, &provenance::statement(&finished()?)?, key, KeyHint::Fingerprint),
+        Format::Vsa => sign(home, &vsa::statement(&finished()?)?, key, KeyHint::Fingerprint),
         // The tool for it computes another hint than all others do, and takes none.
-        Format::Oms => sign(home, &oms::statement(&run)?, key, KeyHint::None),
+        Format::Oms => sign(home, &oms::statement(&finished()?)?, key, KeyHint::None),
         Format::CycloneDx => Ok(Document {
             media_type: "application/vnd.cyclonedx+json; version=1.6",
-            bytes: cyclonedx::document(&run)?,
+            bytes: cyclonedx::document(&finished()?)?,
         }),
-        Format::Csv => Ok(Document { media_type: "text/csv; charset=utf-8; header=present", bytes: csv::table(&run)? }),
+        Format::Csv => {
+            Ok(Document { media_type: "text/csv; charset=utf-8; header=present", bytes: csv::table(&finished()?)? })
+        }
+        Format::Html => Ok(Document { media_type: "text/html; charset=utf-8", bytes: html::page(home, run)? }),
     }
 }
 
