@@ -23,6 +23,8 @@ pub(super) struct Dossier {
     pub(super) recipe: Recipe,
     pub(super) judged: Vec<(Stage, JudgedPolicy)>,
     pub(super) trained: Option<TrainDetail>,
+    /// The loss of every step of the training.
+    pub(super) losses: Option<Vec<f32>>,
     pub(super) measured: Option<EvaluateDetail>,
     /// The bars that it had to pass.
     pub(super) bars: Vec<Bar>,
@@ -56,6 +58,7 @@ impl Dossier {
         Ok(Self {
             entries: entries_of(&past, name),
             trained: run.record(Phase::Train).map(run::trained).transpose()?,
+            losses: run.losses()?,
             measured: run.record(Phase::Evaluate).map(run::evaluated).transpose()?,
             root: super::root_for(&past.roots, explanation.trust_root).cloned(),
             newest_root: past.roots.last().cloned(),

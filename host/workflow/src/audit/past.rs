@@ -8,13 +8,13 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
-use freehold_store::Store;
+use freehold_store::{Store, StoreError};
 use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::no_run;
-use crate::run::{self, ADAPTER, PhaseReports, ResolveDetail, RunReport, output_of};
+use crate::run::{self, ADAPTER, LOSSES, PhaseReports, ResolveDetail, RunReport, output_of};
 use crate::statements::{malformed, read_signed_phase};
 use crate::{Home, WorkflowError, aliases};
 
@@ -150,6 +150,17 @@ impl PastRun<'_> {
     pub(super) fn evidence(&self, stage: Stage) -> Result<Evidence, WorkflowError> {
         let phase = if stage == Stage::Admit { Phase::Admit } else { Phase::Promote };
         self.kept(phase, &format!("evidence/{}", stage.as_str()))
+    }
+
+    /// The loss of every step of the training; `None` if nothing was trained, or the file is gone, which `audit verify` says.
+    pub(super) fn losses(&self) -> Result<Option<Vec<f32>>, WorkflowError> {
+        let Some(trained) = self.record(Phase::Train) else { return Ok(None) };
+        let bytes = match self.store.get(&output_of(trained, LOSSES)?) {
+            Ok(bytes) => bytes,
+            Err(StoreError::Missing(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(malformed(format!("{LOSSES} of {}", self.name)))
     }
 
     fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {

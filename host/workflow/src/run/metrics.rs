@@ -49,7 +49,7 @@ pub(crate) struct Measured {
     pub(crate) metric: String,
     pub(crate) value: f64,
     /// Whether it is the best so far.
-    pub(crate) best: bool,
+    best: bool,
 }
 
 /// What of a line is read again.

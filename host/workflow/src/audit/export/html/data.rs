@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Facts;
 use super::chart::columns::{self, Column};
-use super::elements::{digest, facts, lines, note, or_dash, table, text, whole};
+use super::elements::{digest, facts, lines, name, note, or_dash, table, text, whole};
 use crate::audit::ExplainedData;
 use crate::run::{DatasetReport, PluginReport, SplitCounts};
 
@@ -14,8 +14,8 @@ pub(super) fn section(page: &Facts) -> Markup {
     let base = [
         ("Base model", html! { bdi { (model.base.name) } }),
         ("Digest", digest(&model.base.digest)),
-        ("Licence, by the recipe's word", html! { bdi { (or_dash(model.base.license.as_deref())) } }),
-        ("Commit on its hub", html! { (or_dash(model.base.commit.as_deref())) }),
+        ("Licence, by the recipe's word", or_dash(model.base.license.as_deref())),
+        ("Commit on its hub", or_dash(model.base.commit.as_deref())),
     ];
     let datasets: Vec<_> = model.data.iter().map(|data| dataset(data, &reports.datasets)).collect();
     let transforms: Vec<_> = reports.transforms.iter().map(transform).collect();
@@ -49,7 +49,7 @@ fn dataset(data: &ExplainedData, read: &[DatasetReport]) -> Vec<Markup> {
     let labels: Vec<_> = data.labels.iter().map(|(label, value)| format!("{label}: {value}")).collect();
     let form = read.iter().find(|read| read.dataset == data.name).map(|read| format!("{}, {}", read.file, read.form));
     vec![
-        text(&data.name),
+        name(&data.name),
         text(data.split),
         text(data.rows.map_or_else(|| "not recorded".into(), whole)),
         or_dash(form.as_deref()),
@@ -64,7 +64,7 @@ fn transform(report: &PluginReport) -> Vec<Markup> {
     let counts = report.counts.iter().filter(|(key, _)| !report.dropped.contains_key(*key));
     let counts: Vec<_> = counts.map(|(key, count)| format!("{count} {key}")).collect();
     vec![
-        text(&report.plugin),
+        name(&report.plugin),
         text(&report.version),
         text(report.split),
         text(whole(report.rows_in as u64)),

@@ -22,9 +22,9 @@ pub(super) fn header(page: &Facts) -> Markup {
     let rows = [
         ("Recipe", html! { bdi { (page.run.recipe.run.name) } }),
         ("Model", model.adapter.as_ref().map_or_else(|| html! { "nothing was trained" }, digest)),
-        ("Base model", html! { bdi { (model.base.name) } ", licence " bdi { (or_dash(license)) } }),
+        ("Base model", html! { bdi { (model.base.name) } ", licence " (or_dash(license)) }),
         ("Began", html! { (time(model.started)) " UTC" }),
-        ("Ended", html! { (time(model.finished)) " UTC" }),
+        (if model.decision.is_some() { "Ended" } else { "Last phase ended" }, html! { (time(model.finished)) " UTC" }),
         ("Recorded by", html! { (keys(&model.recorded_by)) }),
         ("Trust root", html! { (model.trust_root) }),
         ("Alias", alias(page)),

@@ -6,10 +6,13 @@ use freehold_core::verdict::Outcome;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+/// Rows of a table that is not divided between two sheets of paper.
+const SHORT: usize = 6;
+
 /// A table that becomes a list of cards where the page is narrow; roles keep it a table for those who hear it.
 pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        table role="table" {
+        table.short[rows.len() <= SHORT] role="table" {
             caption { (caption) }
             thead role="rowgroup" {
                 tr role="row" { @for name in header { th role="columnheader" scope="col" { (name) } } }
@@ -42,9 +45,29 @@ pub(super) fn text(text: impl AsRef<str>) -> Markup {
     html! { (text.as_ref()) }
 }
 
+/// A text of a stranger: on its own, whichever way it is written, and of any length without a space.
+pub(super) fn said(text: impl AsRef<str>) -> Markup {
+    html! { bdi.said { (text.as_ref()) } }
+}
+
+/// A name with a slash, after which it may be broken.
+pub(super) fn name(name: &str) -> Markup {
+    html! {
+        @for (index, part) in name.split('/').enumerate() {
+            @if index > 0 { "/" wbr; }
+            (part)
+        }
+    }
+}
+
 /// A text, or a dash where there is none.
 pub(super) fn or_dash(some: Option<&str>) -> Markup {
-    html! { (some.filter(|text| !text.is_empty()).unwrap_or("–")) }
+    html! {
+        @match some.filter(|text| !text.is_empty()) {
+            Some(text) => { (said(text)) }
+            None => { "–" }
+        }
+    }
 }
 
 /// Texts, one a line.
@@ -52,7 +75,7 @@ pub(super) fn lines<T: AsRef<str>>(texts: &[T]) -> Markup {
     html! {
         @for (index, text) in texts.iter().enumerate() {
             @if index > 0 { br; }
-            (text.as_ref())
+            (said(text))
         }
         @if texts.is_empty() { "–" }
     }
@@ -64,7 +87,7 @@ pub(super) fn digest(digest: &Digest) -> Markup {
 
 /// The first digits of a key's id; the whole of it is in the table of keys.
 pub(super) fn key(id: &str) -> Markup {
-    html! { code { (id.chars().take(12).collect::<String>()) } }
+    html! { code.key { (id.chars().take(12).collect::<String>()) } }
 }
 
 pub(super) fn keys<T: AsRef<str>>(ids: &[T]) -> Markup {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::Facts;
 use super::chart::intervals::{self, Mark, Row, Rule};
-use super::elements::{interval, note, number, table, text, whole};
+use super::elements::{interval, name, note, number, said, table, text, whole};
 use crate::run::MetricReport;
 
 pub(super) fn section(facts: &Facts) -> Markup {
@@ -59,13 +59,13 @@ fn row(metric: &MetricReport) -> Vec<Vec<Markup>> {
     let line = |(model, estimate): (&str, Option<Estimate>)| {
         let estimate = estimate?;
         Some(vec![
-            text(&metric.metric),
+            said(&metric.metric),
             text(model),
             text(number(estimate.value)),
             text(interval(&estimate)),
             text(format!("{}%", 100.0 * metric.confidence)),
             text(whole(metric.rows)),
-            text(&by),
+            name(&by),
         ])
     };
     models.into_iter().filter_map(line).collect()
@@ -92,8 +92,10 @@ fn difference(
 ) -> Markup {
     let worse = if measured.is_none_or(|measured| measured.higher_is_better) { -1.0 } else { 1.0 };
     let margins = bars(facts, &metric.metric, &["margin"]);
-    let mut rules = vec![Rule { label: "no change".into(), at: 0.0 }];
-    rules.extend(margins.into_iter().map(|rule| Rule { at: worse * rule.at, ..rule }));
+    let mut rules = vec![Rule { label: "no change".into(), at: 0.0, class: "zero" }];
+    let may_be_worse =
+        |rule: Rule| Rule { at: worse * rule.at, label: format!("worse by {}", number(rule.at)), ..rule };
+    rules.extend(margins.into_iter().map(may_be_worse));
     let title = format!("{}: adapted − production", metric.metric);
     let rows = [Row { name: "difference", mark: Mark::Square, estimate: *over }];
     intervals::chart(&format!("over-{index}"), &title, &rows, &rules)
@@ -111,7 +113,7 @@ fn bars(facts: &Facts, metric: &str, names: &[&str]) -> Vec<Rule> {
         let Some(at) = at.filter(|at| at.is_finite()) else { continue };
         let label = format!("{name} {}", number(at));
         if !rules.iter().any(|rule| rule.label == label) {
-            rules.push(Rule { label, at });
+            rules.push(Rule { label, at, class: "rule" });
         }
     }
     rules

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use freehold_trust::Role;
+use freehold_trust::{KeyId, Role, VerifiedRoot};
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, digest, key, lines, note, or_dash, table, text, time};
+use super::elements::{badge, digest, key, lines, note, or_dash, said, table, text, time};
 use crate::audit::{Approval, Use};
 
 pub(super) fn section(facts: &Facts) -> Markup {
@@ -17,10 +17,10 @@ pub(super) fn section(facts: &Facts) -> Markup {
     html! {
         h3 { "Approvals" }
         @if approvals.is_empty() {
-            (note(&format!("Nobody approved it; by the newest trust root, {needed} would have to.")))
+            (note(&format!("Nobody approved it. The newest trust root asks for {needed}.")))
         } @else {
             (table(
-                &format!("Approvals, each verified; by the newest trust root, {needed} have to approve"),
+                &format!("Approvals, each verified; the newest trust root asks for {needed}"),
                 &["Approver", "Time (UTC)", "Counts", "Note", "Entry", "Statement"],
                 &approvals,
             ))
@@ -32,7 +32,7 @@ pub(super) fn section(facts: &Facts) -> Markup {
             (table("When it was in use", &["Alias", "From (UTC)", "Until (UTC)"], &uses))
         }
         h3 { "Keys" }
-        (table("Keys behind this record", &["Key", "Id", "What it did", "Role then", "Now"], &key_rows(facts)))
+        (table("Keys behind this record", &["Key", "Id", "What it did", "Roles", "Now"], &key_rows(facts)))
         (roots(facts))
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn section(facts: &Facts) -> Markup {
 fn approval(approval: &Approval) -> Vec<Markup> {
     let counts = html! {
         @match (&approval.revoked, approval.is_trainer) {
-            (Some(why), _) => { (badge("deny", "no")) br; bdi { (why) } }
+            (Some(why), _) => { (badge("deny", "no")) br; (said(why)) }
             (None, true) => { (badge("warn", "yes")) br; "the key also signed records of the run" }
             (None, false) => { (badge("allow", "yes")) }
         }
@@ -49,7 +49,7 @@ fn approval(approval: &Approval) -> Vec<Markup> {
         key(&approval.approver),
         time(approval.time),
         counts,
-        html! { bdi { (or_dash(approval.note.as_deref())) } },
+        or_dash(approval.note.as_deref()),
         text(approval.entry.to_string()),
         digest(&approval.statement),
     ]
@@ -79,17 +79,24 @@ fn key_rows(facts: &Facts) -> Vec<Vec<Markup>> {
     signed.into_iter().map(row).collect()
 }
 
-/// What the trust root in force trusted a key with.
+/// What the trust roots trust a key with: the one in force when the run was recorded, and the newest, under which it was approved.
 fn roles(facts: &Facts, id: &str) -> Vec<String> {
-    let Some(root) = &facts.run.root else { return Vec::new() };
-    let is_key = |key: &freehold_trust::KeyId| key.to_string() == id;
-    let has = |role: &Role| root.roles.get(role).is_some_and(|members| members.keys.iter().any(is_key));
-    let mut roles: Vec<_> = Role::ALL.into_iter().filter(has).map(|role| role.to_string()).collect();
-    let rules = root.publishers.iter().filter(|rule| is_key(&rule.key));
-    roles.extend(rules.map(|rule| {
-        let names: Vec<_> = rule.names.iter().map(ToString::to_string).collect();
-        format!("publisher of {}", names.join(", "))
-    }));
+    let is_key = |key: &KeyId| key.to_string() == id;
+    let mut roles: Vec<String> = Vec::new();
+    for root in [&facts.run.root, &facts.run.newest_root].into_iter().flatten() {
+        let has = |role: &Role| root.roles.get(role).is_some_and(|members| members.keys.iter().any(is_key));
+        let of_root = Role::ALL.into_iter().filter(has).map(|role| role.to_string());
+        let rules = root.publishers.iter().filter(|rule| is_key(&rule.key));
+        let published = rules.map(|rule| {
+            let names: Vec<_> = rule.names.iter().map(ToString::to_string).collect();
+            format!("publisher of {}", names.join(", "))
+        });
+        for role in of_root.chain(published) {
+            if !roles.contains(&role) {
+                roles.push(role);
+            }
+        }
+    }
     roles
 }
 
@@ -98,14 +105,14 @@ fn now(facts: &Facts, id: &str) -> Markup {
     let revoked = newest.and_then(|root| root.revoked_keys.iter().find(|(key, _)| key.to_string() == id));
     html! {
         @match revoked {
-            Some((_, why)) => { (badge("deny", "revoked")) br; bdi { (why) } }
+            Some((_, why)) => { (badge("deny", "revoked")) br; (said(why.to_string())) }
             None => { (badge("allow", "good")) }
         }
     }
 }
 
 fn roots(facts: &Facts) -> Markup {
-    let threshold = |root: &freehold_trust::VerifiedRoot| {
+    let threshold = |root: &VerifiedRoot| {
         let role =
             |role: Role| Some(format!("{role} {} of {}", root.threshold_of(role), root.roles.get(&role)?.keys.len()));
         Role::ALL.into_iter().filter_map(role).collect::<Vec<_>>().join(", ")

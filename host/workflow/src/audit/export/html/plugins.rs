@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, digest, key, lines, note, table, text};
+use super::elements::{badge, digest, key, lines, name, note, said, table, text};
 use crate::audit::ExplainedPlugin;
 
 pub(super) fn section(facts: &Facts) -> Markup {
@@ -14,7 +14,7 @@ pub(super) fn section(facts: &Facts) -> Markup {
     let newest = facts.run.newest_root.as_ref().map_or(0, |root| root.version);
     let row = |plugin: &ExplainedPlugin| {
         vec![
-            text(&plugin.name),
+            name(&plugin.name),
             text(&plugin.version),
             lines(&plugin.used_as),
             plugin.signer.as_deref().map_or_else(|| text("not recorded"), key),
@@ -40,8 +40,8 @@ pub(super) fn section(facts: &Facts) -> Markup {
 fn standing(plugin: &ExplainedPlugin) -> Markup {
     html! {
         @match (&plugin.revoked, &plugin.yanked) {
-            (Some(why), _) => { (badge("deny", "revoked")) br; bdi { (why) } }
-            (None, Some(why)) => { (badge("warn", "yanked")) br; bdi { (why) } }
+            (Some(why), _) => { (badge("deny", "revoked")) br; (said(why)) }
+            (None, Some(why)) => { (badge("warn", "yanked")) br; (said(why)) }
             (None, None) => { (badge("allow", "good")) }
         }
     }

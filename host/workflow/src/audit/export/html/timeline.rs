@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Facts;
 use super::chart::spans::{self, Span};
-use super::elements::{digest, duration, keys, table, text, time};
+use super::elements::{digest, duration, keys, name, table, text, time};
 use crate::audit::dossier::Dossier;
 
 pub(super) fn section(facts: &Facts) -> Markup {
@@ -60,7 +60,7 @@ fn files(run: &Dossier) -> Markup {
     let rows: Vec<_> = outputs
         .map(|(past, output)| {
             let kept = if output.kept { "kept" } else { "digest only" };
-            vec![text(&output.name), text(past.record.phase.as_str()), text(kept), digest(&output.digest)]
+            vec![name(&output.name), text(past.record.phase.as_str()), text(kept), digest(&output.digest)]
         })
         .collect();
     html! { (table("What the phases wrote", &["What", "Phase", "In the store", "Digest"], &rows)) }

@@ -41,43 +41,57 @@ pub(super) fn section(page: &Facts) -> Markup {
     ];
     html! {
         (facts(&rows))
-        (curves(page, (training.first_loss, training.last_loss, training.steps)))
+        (curves(page))
     }
 }
 
-/// The loss after each step, if the home has it and it is what the record says of the first and the last step.
-fn curves(page: &Facts, recorded: (f32, f32, usize)) -> Markup {
-    let Some(steps) = &page.steps else {
-        return note("The home has no losses of the steps: they are no evidence, and may be deleted.");
+/// The loss after each step, as it was recorded, and what was measured on the way, which the home has beside the records.
+fn curves(page: &Facts) -> Markup {
+    let Some(recorded) = page.run.losses.as_deref().filter(|losses| !losses.is_empty()) else {
+        return note("The losses of the steps are not in the store.");
     };
-    let ends = steps.first().zip(steps.last()).map(|(first, last)| (first.loss, last.loss, steps.len()));
-    if ends != Some(recorded) {
-        return note("What the home has of the steps does not fit the record, and is not shown.");
-    }
-    let losses: Vec<_> = steps.iter().map(|step| (step.step as f64, f64::from(step.loss))).collect();
-    let measured = measured(steps);
-    let metric = steps.iter().find_map(|step| step.measured.as_ref()).map(|measured| measured.metric.as_str());
+    let losses: Vec<_> = (1u32..).zip(recorded).map(|(step, loss)| (f64::from(step), f64::from(*loss))).collect();
     let trained = Series { name: "training", points: &losses, dots: false };
+    let measured = page.steps.as_deref().filter(|steps| is_of(steps, recorded)).and_then(measured);
     html! {
         div.charts {
-            @match metric {
-                Some("loss") => {
-                    (line::chart("loss", "Loss by step", "step", &[trained, Series { name: "held out", points: &measured, dots: true }]))
+            @match &measured {
+                Some((metric, points)) if metric == "loss" => {
+                    (chart("loss", "Loss by step", &[trained, Series { name: "held out", points, dots: true }]))
                 }
-                Some(metric) => {
-                    (line::chart("loss", "Loss by step", "step", &[trained]))
-                    (line::chart("measured", &format!("{metric} by step"), "step", &[Series { name: "held out", points: &measured, dots: true }]))
+                Some((metric, points)) => {
+                    (chart("loss", "Loss by step", &[trained]))
+                    (chart("measured", &format!("{metric} by step"), &[Series { name: metric, points, dots: true }]))
                 }
-                None => { (line::chart("loss", "Loss by step", "step", &[trained])) }
+                None => { (chart("loss", "Loss by step", &[trained])) }
             }
         }
-        (note(
-            "The curve is from the metrics that the home keeps beside the records. No digest covers it; its first and last loss \
-             and the number of its steps are those of the signed record.",
-        ))
+        @if measured.is_some() {
+            (note(
+                "What was measured on the held-out data during the training is from the metrics that the home keeps beside the \
+                 records. No digest covers it; the losses that stand beside it there are those of the record.",
+            ))
+        }
     }
 }
 
-fn measured(steps: &[StepLine]) -> Vec<(f64, f64)> {
-    steps.iter().filter_map(|step| Some((step.step as f64, step.measured.as_ref()?.value))).collect()
+fn chart(id: &str, title: &str, series: &[Series<'_>]) -> Markup {
+    line::chart(id, title, "step", series)
+}
+
+/// Whether the steps that the home has are those of the record.
+fn is_of(steps: &[StepLine], recorded: &[f32]) -> bool {
+    steps.len() == recorded.len()
+        && steps
+            .iter()
+            .zip(recorded)
+            .enumerate()
+            .all(|(index, (step, loss))| step.step == index + 1 && step.loss == *loss)
+}
+
+/// The metric that was measured during the training, and its values by step.
+fn measured(steps: &[StepLine]) -> Option<(String, Vec<(f64, f64)>)> {
+    let measured = || steps.iter().filter_map(|step| Some((step.step, step.measured.as_ref()?)));
+    let (_, first) = measured().next()?;
+    Some((first.metric.clone(), measured().map(|(step, measured)| (step as f64, measured.value)).collect()))
 }

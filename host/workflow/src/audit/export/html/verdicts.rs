@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{lines, note, outcome, table, text, time};
+use super::elements::{lines, name, note, outcome, said, table, text, time};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let run = &facts.run;
@@ -11,23 +11,23 @@ pub(super) fn section(facts: &Facts) -> Markup {
         return note("No policy was asked.");
     }
     let verdict = |(stage, policy): &(_, crate::run::JudgedPolicy)| {
-        let said = &policy.verdict;
+        let verdict = &policy.verdict;
         let stage: &freehold_core::verdict::Stage = stage;
         vec![
-            text(&policy.plugin),
+            name(&policy.plugin),
             text(&policy.version),
             text(stage.as_str()),
-            outcome(said.outcome),
-            html! { code { (said.code) } },
-            html! { bdi { (said.reason) } },
-            lines(&said.rests_on),
+            outcome(verdict.outcome),
+            html! { code { (said(&verdict.code)) } },
+            said(&verdict.reason),
+            lines(&verdict.rests_on),
         ]
     };
     let rows: Vec<_> = run.judged.iter().map(verdict).collect();
     let settings = |(_, policy): &(_, crate::run::JudgedPolicy)| {
         let asked = toml::to_string(&policy.settings).unwrap_or_default();
         vec![
-            text(&policy.plugin),
+            name(&policy.plugin),
             html! { @if asked.is_empty() { "nothing" } @else { pre { (asked.trim_end()) } } },
             html! { code.digest { (policy.component) } },
         ]
@@ -49,7 +49,7 @@ fn set_before(facts: &Facts) -> Markup {
     let run = &facts.run;
     html! {
         @if let Some(problem) = run.bar_problems.first() {
-            p.note { "The bars were not set before the results: " bdi { (problem.problem) } }
+            p.note { "The bars were not set before the results: " (said(&problem.problem)) }
         } @else if let Some(bar) = run.bars.first() {
             p {
                 "What policies were asked with at the end was in the ledger before anything was measured: entry " (bar.set)

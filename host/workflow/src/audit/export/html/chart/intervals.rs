@@ -25,6 +25,8 @@ pub(in super::super) struct Row<'a> {
 pub(in super::super) struct Rule {
     pub(in super::super) label: String,
     pub(in super::super) at: f64,
+    /// How it is drawn: `rule` for a bar, `zero` for what values are held against.
+    pub(in super::super) class: &'static str,
 }
 
 const PLOT: (f64, f64) = (88.0, 318.0);
@@ -67,8 +69,8 @@ fn ruled(rule: &Rule, index: usize, scale: Scale, bottom: f64) -> Markup {
     // A label begins at its line, or ends there where the line is far to the right.
     let (anchor, offset) = if x < 240.0 { ("start", 4.0) } else { ("end", -4.0) };
     html! {
-        line.rule x1=(n(x)) x2=(n(x)) y1=(n(y - 10.0)) y2=(n(bottom)) {}
-        text.rule-label x=(n(x + offset)) y=(n(y)) text-anchor=(anchor) { (rule.label) }
+        line class=(rule.class) x1=(n(x)) x2=(n(x)) y1=(n(y - 10.0)) y2=(n(bottom)) {}
+        text class={ (rule.class) "-label" } x=(n(x + offset)) y=(n(y)) text-anchor=(anchor) { (rule.label) }
     }
 }
 

@@ -28,14 +28,16 @@ pub(in super::super) fn chart(id: &str, title: &str, unit: &str, series: &[Serie
     if points().next().is_none() {
         return html! {};
     }
-    // Losses are drawn from zero; what may be below it is not.
-    let y_ticks = ticks(low.min(0.0), high, 4);
+    let axis = Axis::of(low, high);
+    let y_ticks = axis.ticks(low, high);
     let (bottom, top) = (y_ticks.first().copied().unwrap_or(low), y_ticks.last().copied().unwrap_or(high));
     let x = Scale { values: (first, last), drawing: (LEFT, WIDTH - 8.0) };
-    let y = Scale { values: (bottom, top), drawing: (BASE, TOP) };
+    let y = Height(axis, Scale { values: (axis.of_value(bottom), axis.of_value(top)), drawing: (BASE, TOP) });
     let x_ticks: Vec<f64> = ticks(first, last, 5).into_iter().filter(|tick| (first..=last).contains(tick)).collect();
+    let y_labels = axis.labels(&y_ticks);
+    let caption = if axis == Axis::Logarithmic { format!("{title} (logarithmic)") } else { title.to_owned() };
     let body = html! {
-        @for (tick, label) in y_ticks.iter().zip(labels(&y_ticks)) {
+        @for (tick, label) in y_ticks.iter().zip(&y_labels) {
             line.grid x1=(n(LEFT)) x2=(n(WIDTH)) y1=(n(y.at(*tick))) y2=(n(y.at(*tick))) {}
             text.tick x=(n(LEFT - 6.0)) y=(n(y.at(*tick) + 4.0)) text-anchor="end" { (label) }
         }
@@ -46,14 +48,65 @@ pub(in super::super) fn chart(id: &str, title: &str, unit: &str, series: &[Serie
         @for (index, series) in series.iter().enumerate() { (drawn(index, series, x, y)) }
         (legend(series))
     };
-    figure(id, title, &description(series), BASE + 42.0, &body)
+    figure(id, &caption, &description(series), BASE + 42.0, &body)
+}
+
+/// How heights follow values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Axis {
+    /// From zero.
+    Linear,
+    /// Equal factors are equal heights: for what falls by two powers of ten and more.
+    Logarithmic,
+}
+
+impl Axis {
+    fn of(low: f64, high: f64) -> Self {
+        if low > 0.0 && high / low >= 100.0 { Self::Logarithmic } else { Self::Linear }
+    }
+
+    fn of_value(self, value: f64) -> f64 {
+        if self == Self::Logarithmic { value.max(f64::MIN_POSITIVE).log10() } else { value }
+    }
+
+    fn ticks(self, low: f64, high: f64) -> Vec<f64> {
+        match self {
+            Self::Linear => ticks(low.min(0.0), high, 4),
+            Self::Logarithmic => {
+                let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+                let every = ((last - first) / 6 + 1).unsigned_abs() as usize;
+                // Downwards from the greatest, so that it is among them; the least may lie below the last.
+                let mut powers: Vec<i32> = (first..=last).rev().step_by(every).collect();
+                if powers.last().is_some_and(|power| *power > first) {
+                    powers.push(powers[powers.len() - 1] - every as i32);
+                }
+                powers.into_iter().rev().map(|power| 10f64.powi(power)).collect()
+            }
+        }
+    }
+
+    fn labels(self, ticks: &[f64]) -> Vec<String> {
+        let label = |tick: &f64| if (1e-5..1e6).contains(tick) { format!("{tick}") } else { format!("{tick:.0e}") };
+        if self == Self::Linear { labels(ticks) } else { ticks.iter().map(label).collect() }
+    }
+}
+
+/// Heights of values.
+#[derive(Debug, Clone, Copy)]
+struct Height(Axis, Scale);
+
+impl Height {
+    fn at(self, value: f64) -> f64 {
+        let Self(axis, scale) = self;
+        scale.at(axis.of_value(value))
+    }
 }
 
 fn class(series: &Series<'_>) -> &'static str {
     if series.dots { "held-out" } else { "adapted" }
 }
 
-fn drawn(index: usize, series: &Series<'_>, x: Scale, y: Scale) -> Markup {
+fn drawn(index: usize, series: &Series<'_>, x: Scale, y: Height) -> Markup {
     let points: Vec<_> = thinned(series.points).into_iter().map(|(px, py)| (n(x.at(px)), n(y.at(py)))).collect();
     let line: Vec<_> = points.iter().map(|(px, py)| format!("{px},{py}")).collect();
     html! {
@@ -108,6 +161,21 @@ fn description(series: &[Series<'_>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_falls_far_is_drawn_by_powers_of_ten() {
+        let axis = Axis::of(7.8e-4, 6.9);
+        assert_eq!(axis, Axis::Logarithmic);
+        assert_eq!(axis.labels(&axis.ticks(7.8e-4, 6.9)), ["0.0001", "0.001", "0.01", "0.1", "1", "10"]);
+        for (low, high) in [(1e-300, 1e300), (0.001, 0.1), (1.0, 1e7), (1e-9, 1.0)] {
+            let ticks = Axis::Logarithmic.ticks(low, high);
+            assert!((3..=9).contains(&ticks.len()), "{low} {high}: {ticks:?}");
+            assert!(ticks[0] <= low * 1.001 && ticks[ticks.len() - 1] >= high * 0.999, "{ticks:?}");
+        }
+        for (low, high) in [(0.5, 6.9), (0.0, 6.9), (-1.0, 1e6)] {
+            assert_eq!(Axis::of(low, high), Axis::Linear);
+        }
+    }
 
     #[test]
     fn a_long_line_keeps_its_ends_and_its_peaks() {
