@@ -1,7 +1,7 @@
-//! What a run left, in the formats of tools that others made: each format is a file here.
+//! What a run left, in the formats of tools that others made, and as a page for people: each format is a file here.
 //!
-//! A document says nothing that is not in the records, which are verified while they are read. The same run gives the same
-//! bytes each time.
+//! A document says nothing that is not in the records, which are verified while they are read; the page alone also shows what
+//! was measured during the training, and says so. The same run gives the same bytes each time.
 
 mod adapter;
 mod csv;
@@ -22,7 +22,7 @@ pub use adapter::{AdapterFiles, adapter};
 pub use error::DocumentError;
 use run::FinishedRun;
 
-/// A format of other tools.
+/// A format of other tools, or of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// SLSA provenance in a Sigstore bundle.

@@ -22,9 +22,9 @@ pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Markup>]) -> Mar
                     tr role="row" {
                         @for (index, (cell, name)) in row.iter().zip(header).enumerate() {
                             @if index == 0 {
-                                th role="rowheader" scope="row" data-label=(name) { span { (cell) } }
+                                th role="rowheader" scope="row" data-label=(name) { div { (cell) } }
                             } @else {
-                                td role="cell" data-label=(name) { span { (cell) } }
+                                td role="cell" data-label=(name) { div { (cell) } }
                             }
                         }
                     }
