@@ -405,6 +405,14 @@ pub enum WorkflowError {
     /// A document for other tools cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// There is no such profile.
+    #[error("there is no profile `{profile}`; {hint}")]
+    NoProfile {
+        /// What was asked for.
+        profile: String,
+        /// What there is.
+        hint: String,
+    },
     /// There is no such run.
     #[error("there is no run `{run}`; {hint}")]
     NoRun {

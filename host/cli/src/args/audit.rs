@@ -98,6 +98,12 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Hold frameworks such as the EU AI Act against a run: what its records answer, and what is missing
+    ///
+    /// A profile maps the items of a framework to kinds of evidence. It says whether that evidence is in the records, not
+    /// whether it is good enough, and is no legal advice. What records cannot answer is for you to write. Without a run, the
+    /// profiles are listed.
+    Profile(ProfileArguments),
     /// Print the ledger's newest checkpoint, its signed tree head: what witnesses sign, and a copy to keep
     Checkpoint {
         /// The newest one that witnesses cosigned
@@ -113,6 +119,21 @@ pub(crate) enum AuditCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArguments {
+    /// The run
+    pub(crate) run: Option<String>,
+    /// A profile by name, or a file of your own, with its folder or its ending .toml; may be repeated. All if not said
+    #[arg(long = "profile", value_name = "NAME|FILE", requires = "run")]
+    pub(crate) profiles: Vec<String>,
+    /// End with exit code 4 if evidence is missing that an item names; what is for you to write does not count
+    #[arg(long, requires = "run")]
+    pub(crate) require_evidence: bool,
+    /// List the kinds of evidence that a profile can name
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) vocabulary: bool,
 }
 
 /// `freehold approve`
@@ -226,6 +247,8 @@ pub(crate) enum ExportFormat {
     Cyclonedx,
     /// Metrics and verdicts as a table for spreadsheets
     Csv,
+    /// One self-contained page for people, with charts, to read and to print
+    Html,
 }
 
 impl ExportFormat {
@@ -237,11 +260,12 @@ impl ExportFormat {
             Self::Oms => "oms",
             Self::Cyclonedx => "cyclonedx",
             Self::Csv => "csv",
+            Self::Html => "html",
         }
     }
 
     /// Whether its documents are JSON.
     pub(crate) fn is_json(self) -> bool {
-        self != Self::Csv
+        !matches!(self, Self::Csv | Self::Html)
     }
 }

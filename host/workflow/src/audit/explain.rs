@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::approvals::{Approval, approvals_of};
 use super::history::{Reign, reigns};
-use super::past::Past;
+use super::past::{Past, PastRun};
 use crate::run::{self, MetricReport, PolicyReport, ResolveDetail};
 use crate::{Home, WorkflowError};
 
@@ -118,9 +118,13 @@ pub struct Explanation {
 /// There is no such model; a record cannot be read.
 pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
     let past = Past::open(home)?;
-    let name = past.run_of(model)?;
-    let run = past.run(&name)?;
-    let none = || WorkflowError::Record { what: name.clone(), problem: "has no phase".into() };
+    of_run(&past, &past.run(&past.run_of(model)?)?)
+}
+
+/// Explains what a run made.
+pub(super) fn of_run(past: &Past, run: &PastRun<'_>) -> Result<Explanation, WorkflowError> {
+    let name = run.name;
+    let none = || WorkflowError::Record { what: name.into(), problem: "has no phase".into() };
     let (first, last) = run.phases.values().next().zip(run.phases.values().next_back()).ok_or_else(none)?;
     let (resolved, recipe) = (run.resolved()?, run.recipe()?);
     let record = run.record(Phase::Record).map(run::recorded).transpose()?;
@@ -139,9 +143,9 @@ pub fn explain(home: &Home, model: &str) -> Result<Explanation, WorkflowError> {
         policies,
         decision: record.as_ref().map(|record| record.decision),
         reason: record.and_then(|record| record.reason),
-        approvals: approvals_of(&past, &name)?,
-        uses: uses(&past, &name)?,
-        run: name.clone(),
+        approvals: approvals_of(past, name)?,
+        uses: uses(past, name)?,
+        run: name.into(),
     })
 }
 

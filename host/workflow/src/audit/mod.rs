@@ -3,6 +3,7 @@
 mod approvals;
 mod checkpoint;
 mod diff;
+mod dossier;
 mod explain;
 mod export;
 mod history;
@@ -12,6 +13,7 @@ mod list;
 mod log;
 mod past;
 mod preregistered;
+mod profile;
 mod replay;
 mod time;
 mod verify;
@@ -28,7 +30,7 @@ use crate::run::RunReport;
 use crate::statements::read_phase;
 use crate::{Home, WorkflowError};
 
-use past::Past;
+use past::{Past, PastPhase};
 
 pub use approvals::{Approval, Approvals, Quorum, approvals, approve};
 pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
@@ -40,6 +42,10 @@ pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use preregistered::Bar;
+pub use profile::{
+    EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,
+    profiles,
+};
 pub use replay::{Replay, Replayed, replay};
 pub use time::Moment;
 pub use verify::{Finding, Request, Verification, verify};
@@ -111,6 +117,16 @@ pub(crate) fn no_run<'a>(run: &str, names: impl Iterator<Item = &'a str>) -> Wor
 pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     let past = Past::open(home)?;
     let past_run = past.run(run)?;
+    Ok(RunView {
+        summary: list::summary(&past, run)?,
+        report: past_run.report()?,
+        entries: entries_of(&past, run)?,
+        phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
+    })
+}
+
+/// The entries of a run in the ledger.
+fn entries_of(past: &Past, run: &str) -> Result<Vec<EntryView>, WorkflowError> {
     let view = |what: String, (index, entry): (u64, Entry)| EntryView {
         index,
         what,
@@ -123,12 +139,7 @@ pub fn show(home: &Home, run: &str) -> Result<RunView, WorkflowError> {
     entries.extend(past.moves_to(run)?.into_iter().map(|(index, entry)| view(moved(&entry), (index, entry))));
     entries.extend(past.approvals_of(run)?.into_iter().map(|entry| view("approval".into(), entry)));
     entries.sort_by_key(|entry| entry.index);
-    Ok(RunView {
-        summary: list::summary(&past, run)?,
-        report: past_run.report()?,
-        entries,
-        phases: past_run.phases.into_values().map(|phase| phase.record).collect(),
-    })
+    Ok(entries)
 }
 
 fn moved(entry: &Entry) -> String {

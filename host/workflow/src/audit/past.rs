@@ -12,14 +12,14 @@ use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
 use freehold_index::{Group, Index, Mark, Place, Wanted};
 use freehold_ledger::EMPTY_HASH;
-use freehold_store::Store;
+use freehold_store::{Store, StoreError};
 use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::log::Log;
 use super::{indexed, no_run};
-use crate::run::{self, ADAPTER, ResolveDetail, RunReport, output_of};
+use crate::run::{self, ADAPTER, LOSSES, PhaseReports, ResolveDetail, RunReport, output_of};
 use crate::statements::{malformed, read_signed_phase};
 use crate::{Home, WorkflowError};
 
@@ -244,9 +244,25 @@ impl PastRun<'_> {
         self.kept(phase, &format!("evidence/{}", stage.as_str()))
     }
 
+    /// The loss of every step of the training; `None` if nothing was trained, or the file is gone, which `audit verify` says.
+    pub(super) fn losses(&self) -> Result<Option<Vec<f32>>, WorkflowError> {
+        let Some(trained) = self.record(Phase::Train) else { return Ok(None) };
+        let bytes = match self.store.get(&output_of(trained, LOSSES)?) {
+            Ok(bytes) => bytes,
+            Err(StoreError::Missing(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(malformed(format!("{LOSSES} of {}", self.name)))
+    }
+
     fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {
         let bytes = self.store.get(&output_of(self.needed(phase)?, name)?)?;
         serde_json::from_slice(&bytes).map_err(malformed(format!("{name} of {}", self.name)))
+    }
+
+    /// What its phases say, whether or not there is a decision.
+    pub(super) fn phase_reports(&self) -> Result<PhaseReports, WorkflowError> {
+        run::phase_reports(self.phases.values().map(|phase| &phase.record), self.store)
     }
 
     /// What it came to; `None` while it is not recorded.

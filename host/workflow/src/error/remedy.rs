@@ -42,6 +42,7 @@ impl WorkflowError {
             | Self::NoRoot(_)
             | Self::NoHome(_)
             | Self::NoRun { .. }
+            | Self::NoProfile { .. }
             | Self::NoModel { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }

@@ -1,5 +1,5 @@
 //! What a training says of each step while it goes on, in the home: a file of JSON Lines, and event files for TensorBoard. They are
-//! for people, not evidence: no digest covers them, and of what they say only the numbers of the steps are ever read again.
+//! for people, not evidence: no digest covers them. To go on with a training, only the numbers of the steps are read again.
 
 mod event_file;
 
@@ -25,25 +25,29 @@ const EVENTS_SUFFIX: &str = ".freehold";
 /// Bytes of a line at most; a longer one is none of ours.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
+/// Bytes of the file of steps that are read at most, to show it.
+const STEPS_BYTES_MAX: u64 = 64 << 20;
+
 /// A line of the file of steps.
-#[derive(Serialize)]
-struct StepLine {
-    step: usize,
-    loss: f32,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StepLine {
+    pub(crate) step: usize,
+    pub(crate) loss: f32,
     learning_rate: f64,
     gradient_norm: f64,
     /// Tokens seen so far.
     tokens: u64,
     /// Seconds since the process that made the step began to train.
     seconds: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    measured: Option<Measured>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) measured: Option<Measured>,
 }
 
-#[derive(Serialize)]
-struct Measured {
-    metric: String,
-    value: f64,
+/// What was measured after a step.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) metric: String,
+    pub(crate) value: f64,
     /// Whether it is the best so far.
     best: bool,
 }
@@ -156,6 +160,17 @@ impl Metrics {
 pub(super) fn folder(home: &Home, run: &str) -> Option<String> {
     let folder = format!("{FOLDER}/{run}");
     home.dir.is_dir(&folder).then_some(folder)
+}
+
+/// The steps that were written of a training, up to the first line that is none; `None` if there is no such file.
+pub(crate) fn steps(home: &Home, run: &str) -> Result<Option<Vec<StepLine>>, WorkflowError> {
+    let path = format!("{FOLDER}/{run}/{STEPS_FILE}");
+    if !freehold_files::exists(&home.dir, &path)? {
+        return Ok(None);
+    }
+    let bytes = freehold_files::read(&home.dir, &path, STEPS_BYTES_MAX)?;
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    Ok(Some(lines.map_while(|line| serde_json::from_slice(line).ok()).collect()))
 }
 
 /// Removes what was written of a training.

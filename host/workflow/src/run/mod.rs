@@ -38,18 +38,19 @@ use journal::Journal;
 use resolve::Resolved;
 
 pub use check::{CheckReport, check};
-pub(crate) use evaluate::{PREDICTIONS, read as evaluated};
+pub(crate) use evaluate::{EvaluateDetail, PREDICTIONS, read as evaluated};
 pub(crate) use journal::output_of;
 pub(crate) use judge::{JudgedPolicy, ask, read as judged};
 pub(crate) use measure::{AnsweredRow, Asked, measure};
+pub(crate) use metrics::{StepLine, steps};
 pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
-pub(crate) use report::of_records as report_of;
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+pub(crate) use report::{PhaseReports, of_phases as phase_reports, of_records as report_of};
 pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
     ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
 };
-pub(crate) use train::ADAPTER;
+pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, read as trained};
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.

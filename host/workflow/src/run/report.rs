@@ -179,44 +179,66 @@ pub(crate) fn of_records<'a>(
 ) -> Result<RunReport, WorkflowError> {
     let detail = provenance::read(record)?;
     let promoted = detail.decision == Decision::Promoted;
-    let mut report = RunReport {
+    let PhaseReports { weights, datasets, transforms, validation, training, metrics, policies, seconds } =
+        of_phases(records, store)?;
+    Ok(RunReport {
         run: run.into(),
         decision: detail.decision,
         reason: detail.reason,
         adapter: detail.adapter,
-        weights: None,
+        weights,
         alias: detail.alias.filter(|_| promoted),
         record: statement,
-        datasets: Vec::new(),
-        transforms: Vec::new(),
-        validation: None,
-        training: None,
-        metrics: Vec::new(),
-        policies: Vec::new(),
-        seconds: BTreeMap::new(),
-    };
-    let mut tokenised = None;
+        datasets,
+        transforms,
+        validation,
+        training,
+        metrics,
+        policies,
+        seconds,
+    })
+}
+
+/// What the phases of a run say, whether or not it came to a decision; the fields are those of [`RunReport`].
+#[derive(Debug, Default)]
+pub(crate) struct PhaseReports {
+    pub(crate) weights: Option<Digest>,
+    pub(crate) datasets: Vec<DatasetReport>,
+    pub(crate) transforms: Vec<PluginReport>,
+    pub(crate) validation: Option<Validation>,
+    pub(crate) training: Option<TrainingReport>,
+    pub(crate) metrics: Vec<MetricReport>,
+    pub(crate) policies: Vec<PolicyReport>,
+    pub(crate) seconds: BTreeMap<Phase, f64>,
+}
+
+/// What the phases of a run say, in the order of the phases.
+pub(crate) fn of_phases<'a>(
+    records: impl Iterator<Item = &'a PhaseRecord>,
+    store: &Store,
+) -> Result<PhaseReports, WorkflowError> {
+    let (mut reports, mut tokenised) = (PhaseReports::default(), None);
     for record in records {
         let seconds = record.finished.duration_since(record.started).as_secs_f64();
-        report.seconds.insert(record.phase, seconds);
+        reports.seconds.insert(record.phase, seconds);
         match record.phase {
-            Phase::Transform => report.transforms = transform::read(record)?.into_iter().map(plugin).collect(),
+            Phase::Transform => reports.transforms = transform::read(record)?.into_iter().map(plugin).collect(),
             Phase::Tokenise => {
                 tokenised = Some(tokenise::read(record)?);
-                report.validation = validate::read(record, store)?;
+                reports.validation = validate::read(record, store)?;
             }
             Phase::Train => {
                 let weights = record.outputs.iter().find(|output| output.name.ends_with(".safetensors"));
-                report.weights = weights.map(|output| output.digest);
-                report.training = tokenised.as_ref().map(|tokens| training(tokens, record)).transpose()?;
+                reports.weights = weights.map(|output| output.digest);
+                reports.training = tokenised.as_ref().map(|tokens| training(tokens, record)).transpose()?;
             }
-            Phase::Evaluate => report.metrics = metrics(record)?,
-            Phase::Admit | Phase::Promote => report.policies.extend(policies(record)?),
-            Phase::Resolve => report.datasets = resolve::read(record)?.datasets.into_iter().map(dataset).collect(),
+            Phase::Evaluate => reports.metrics = metrics(record)?,
+            Phase::Admit | Phase::Promote => reports.policies.extend(policies(record)?),
+            Phase::Resolve => reports.datasets = resolve::read(record)?.datasets.into_iter().map(dataset).collect(),
             Phase::Record => {}
         }
     }
-    Ok(report)
+    Ok(reports)
 }
 
 fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<TrainingReport, WorkflowError> {

@@ -22,6 +22,8 @@ use crate::{Home, Project, WorkflowError};
 
 /// Name of the output: the manifest of the adapter's files.
 pub(crate) const ADAPTER: &str = "adapter";
+/// Name of the output: the loss of every step, as a list in JSON.
+pub(crate) const LOSSES: &str = "losses";
 /// Artifact type of adapters in the store.
 const ADAPTER_TYPE: &str = "application/vnd.freehold.adapter.peft";
 /// Artifact type of models that were trained as a whole.
@@ -209,7 +211,7 @@ pub(crate) fn train(
     };
     let manifest = work.store().put_artifact(kind, &files, annotations)?;
     let report = trained.report;
-    let losses = serde_json::to_vec(&report.losses).map_err(malformed("losses"))?;
+    let losses = serde_json::to_vec(&report.losses).map_err(malformed(LOSSES))?;
     let detail = TrainDetail {
         method: Some(recipe.adapter.method),
         steps: report.steps,
@@ -224,7 +226,7 @@ pub(crate) fn train(
         seconds,
         determinism: determinism(recipe.train.precision),
     };
-    let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept("losses", work.store().put(&losses)?)];
+    let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept(LOSSES, work.store().put(&losses)?)];
     let artifact = work.store().artifact(&manifest)?;
     outputs
         .extend(artifact.files.into_iter().map(|(name, digest)| Material::kept(format!("{ADAPTER}/{name}"), digest)));

@@ -73,6 +73,7 @@ impl From<ExportFormat> for Format {
             ExportFormat::Oms => Self::Oms,
             ExportFormat::Cyclonedx => Self::CycloneDx,
             ExportFormat::Csv => Self::Csv,
+            ExportFormat::Html => Self::Html,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `freehold audit`
 
 mod export;
+mod profile;
 mod questions;
 
 use std::path::PathBuf;
@@ -81,6 +82,7 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
         AuditCommand::Export { run, format, key, out } => {
             export::run(&home, &export::Request { run, format, key, out }, terminal)
         }
+        AuditCommand::Profile(arguments) => profile::run(&home, arguments, terminal),
         AuditCommand::Checkpoint { witnessed } => {
             let checkpoint = if witnessed { audit::witnessed(&home)? } else { Some(audit::checkpoint(&home)?) };
             let none = || {

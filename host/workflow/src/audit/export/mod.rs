@@ -1,12 +1,13 @@
-//! What a run left, in the formats of tools that others made: each format is a file here.
+//! What a run left, in the formats of tools that others made, and as a page for people: each format is a file here.
 //!
-//! A document says nothing that is not in the records, which are verified while they are read. The same run gives the same
-//! bytes each time.
+//! A document says nothing that is not in the records, which are verified while they are read; the page alone also shows what
+//! was measured during the training, and says so. The same run gives the same bytes each time.
 
 mod adapter;
 mod csv;
 mod cyclonedx;
 mod error;
+mod html;
 mod license;
 mod oms;
 mod provenance;
@@ -21,7 +22,7 @@ pub use adapter::{AdapterFiles, adapter};
 pub use error::DocumentError;
 use run::FinishedRun;
 
-/// A format of other tools.
+/// A format of other tools, or of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// SLSA provenance in a Sigstore bundle.
@@ -34,6 +35,8 @@ pub enum Format {
     CycloneDx,
     /// Metrics and verdicts as a table.
     Csv,
+    /// A page for people; also of a run that is unfinished.
+    Html,
 }
 
 /// A document.
@@ -48,17 +51,20 @@ pub struct Document {
 /// A run as a document of this format. What is signed is signed with the P-256 key of this name, or with the only one that
 /// the home has.
 pub fn export(home: &Home, run: &str, format: Format, key: Option<&str>) -> Result<Document, WorkflowError> {
-    let run = FinishedRun::read(home, run)?;
+    let finished = || FinishedRun::read(home, run);
     match format {
-        Format::Sigstore => sign(home, &provenance::statement(&run)?, key, KeyHint::Fingerprint),
-        Format::Vsa => sign(home, &vsa::statement(&run)?, key, KeyHint::Fingerprint),
+        Format::Sigstore => sign(home, &provenance::statement(&finished()?)?, key, KeyHint::Fingerprint),
+        Format::Vsa => sign(home, &vsa::statement(&finished()?)?, key, KeyHint::Fingerprint),
         // The tool for it computes another hint than all others do, and takes none.
-        Format::Oms => sign(home, &oms::statement(&run)?, key, KeyHint::None),
+        Format::Oms => sign(home, &oms::statement(&finished()?)?, key, KeyHint::None),
         Format::CycloneDx => Ok(Document {
             media_type: "application/vnd.cyclonedx+json; version=1.6",
-            bytes: cyclonedx::document(&run)?,
+            bytes: cyclonedx::document(&finished()?)?,
         }),
-        Format::Csv => Ok(Document { media_type: "text/csv; charset=utf-8; header=present", bytes: csv::table(&run)? }),
+        Format::Csv => {
+            Ok(Document { media_type: "text/csv; charset=utf-8; header=present", bytes: csv::table(&finished()?)? })
+        }
+        Format::Html => Ok(Document { media_type: "text/html; charset=utf-8", bytes: html::page(home, run)? }),
     }
 }
 
