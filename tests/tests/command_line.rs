@@ -25,6 +25,8 @@ fn help_teaches_and_fits_the_page() {
         &["model", "pretrain", "--help"],
         &["model", "pull", "--help"],
         &["audit", "verify", "--help"],
+        &["audit", "profile", "--help"],
+        &["audit", "export", "--help"],
     ] {
         let help = bare(arguments).expect(0);
         assert!(help.stdout.lines().all(|line| line.chars().count() <= 100), "{}", help.stdout);

@@ -23,7 +23,11 @@ pub(super) fn section(facts: &Facts) -> Markup {
     ];
     if !facts.run.judged.is_empty() {
         let says = "Runs every metric and policy again from what was recorded; each has to give the same bytes.";
-        steps.push((format!("freehold --home HOME audit replay {run}"), says));
+        // Records keep only the digests of files that plugins were granted. Their names are free texts, and no part of a command.
+        let (metrics, policies) = (&facts.run.recipe.metric, &facts.run.recipe.policy);
+        let grants = metrics.iter().flat_map(|it| &it.grants).chain(policies.iter().flat_map(|it| &it.grants));
+        let assets: String = grants.map(|_| " --asset FILE").collect();
+        steps.push((format!("freehold --home HOME audit replay {run}{assets}"), says));
     }
     if facts.run.trained.is_some() {
         let says =
