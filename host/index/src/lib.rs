@@ -8,6 +8,7 @@ mod fill;
 mod mark;
 mod query;
 
+use freehold_core::digest::Digest;
 use rusqlite::{Connection, params};
 
 pub use fill::Facts;
@@ -16,8 +17,14 @@ pub use query::{Group, Place, Wanted};
 
 /// The database cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the index of the records: {0}")]
-pub struct IndexError(#[from] rusqlite::Error);
+pub enum IndexError {
+    /// SQLite cannot.
+    #[error("the index of the records: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It is a database of another program, or of another version of this one.
+    #[error("the index of the records has other tables than this program makes")]
+    OtherSchema,
+}
 
 /// Which part of a ledger was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +48,21 @@ const PLACE_BYTES: usize = 5;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Where a database says which tables it has.
+const VERSION: &str = "user_version";
+
+/// What this program's databases say there.
+fn version() -> i32 {
+    let digest = Digest::of(SCHEMA.as_bytes()).hex();
+    digest.get(..7).and_then(|digits| i32::from_str_radix(digits, 16).ok()).unwrap_or_default()
+}
+
 impl Index {
     /// An index of nothing; `root` is the root of the tree of no entries.
     pub fn new(root: [u8; 32]) -> Result<Self, IndexError> {
         let db = Connection::open_in_memory()?;
         db.execute_batch(SCHEMA)?;
+        db.pragma_update(None, VERSION, version())?;
         let index = Self { db };
         index.set_position(Position { size: 0, root, newest_root: 1 })?;
         Ok(index)
@@ -55,7 +72,8 @@ impl Index {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, IndexError> {
         let mut db = Connection::open_in_memory()?;
         db.deserialize_read_exact("main", bytes, bytes.len(), false)?;
-        Ok(Self { db })
+        let found: i32 = db.pragma_query_value(None, VERSION, |row| row.get(0))?;
+        if found == version() { Ok(Self { db }) } else { Err(IndexError::OtherSchema) }
     }
 
     /// The database file.

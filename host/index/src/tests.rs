@@ -121,6 +121,10 @@ fn a_kept_index_answers_the_same_and_goes_on() {
 #[test]
 fn bytes_that_are_no_index_are_an_error() {
     let good = filled().to_bytes().unwrap();
+    let mut other = Index::new(NOTHING).unwrap();
+    other.db.pragma_update(None, VERSION, version() ^ 1).unwrap();
+    let other = other.to_bytes().unwrap();
+    assert!(matches!(Index::from_bytes(&other), Err(IndexError::OtherSchema)));
     for bytes in [&b""[..], b"SQLite format 3\0", &[0; 4096], &good[..good.len() / 2]] {
         let read = Index::from_bytes(bytes).and_then(|index| index.position());
         assert!(read.is_err(), "{} bytes", bytes.len());
