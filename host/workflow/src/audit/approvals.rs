@@ -141,7 +141,7 @@ pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, Work
             approver: key.to_string(),
             time: entry.time,
             note: said.note,
-            entry: index as u64,
+            entry: past.number(index),
             statement: entry.statement,
             revoked,
             is_trainer: trainers.contains(&key),
@@ -161,7 +161,7 @@ pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
         match read(past, index, entry) {
             Ok(_) => verified += 1,
             Err(error) => {
-                findings.push(Finding { what: format!("ledger entry {index} (approval)"), problem: error.to_string() });
+                findings.push(Finding { what: format!("ledger entry {} (approval)", past.number(index)), problem: error.to_string() });
             }
         }
     }
@@ -185,7 +185,7 @@ fn read(past: &Past, index: usize, entry: &Entry) -> Result<(KeyId, ApprovalStat
         return Err(wrong("names a trust root that the ledger does not have before it"));
     }
     let own = past.run(run)?;
-    let record = own.phases.get(&Phase::Record).filter(|record| record.index < index as u64);
+    let record = own.phases.get(&Phase::Record).filter(|record| record.index < past.number(index));
     let fits = signed.predicate_type == APPROVAL_TYPE
         && signed.subject == [ResourceDescriptor::new("adapter", *adapter)]
         && said.run == *run

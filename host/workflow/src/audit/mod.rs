@@ -8,6 +8,7 @@ mod export;
 mod history;
 mod impact;
 mod list;
+mod pack;
 mod past;
 mod preregistered;
 mod replay;
@@ -23,7 +24,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::run::RunReport;
-use crate::statements::read_phase;
 use crate::{Home, WorkflowError};
 
 use past::Past;
@@ -36,10 +36,11 @@ pub use export::{AdapterFiles, Document, DocumentError, Format, adapter, export}
 pub use history::{Reign, history};
 pub use impact::{Suspect, Touched, impact};
 pub use list::{Filter, Listed, RunSummary, list};
+pub use pack::{Draft, EntryChoice, Extra, LeftOut, Options, PackView, draft};
 pub use preregistered::Bar;
 pub use replay::{Replay, Replayed, replay};
 pub use time::Moment;
-pub use verify::{Finding, Request, Verification, verify};
+pub use verify::{Finding, Request, Verification, VerifiedPack, verify, verify_pack};
 
 /// A ledger entry of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,11 +71,6 @@ pub struct RunView {
 /// Keys of the trust root under which a statement was made.
 fn root_for(roots: &[VerifiedRoot], version: u64) -> Option<&VerifiedRoot> {
     roots.iter().find(|root| root.version == version)
-}
-
-/// The record of a phase, verified with the keys of the trust root that it names.
-fn phase_record(home: &Home, roots: &[VerifiedRoot], statement: &Digest) -> Result<PhaseRecord, WorkflowError> {
-    read_phase(&home.store()?, roots, statement)
 }
 
 fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {

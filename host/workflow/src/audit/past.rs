@@ -8,7 +8,7 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
-use freehold_store::Store;
+use freehold_store::Blobs;
 use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -20,12 +20,14 @@ use crate::{Home, WorkflowError, aliases};
 
 /// Everything that was recorded.
 pub(super) struct Past {
-    pub(super) store: Store,
+    pub(super) store: Box<dyn Blobs>,
     pub(super) roots: Vec<VerifiedRoot>,
     pub(super) entries: Vec<Entry>,
     /// The entries of the phases of each run, oldest run first.
     runs: Vec<(String, Vec<usize>)>,
     places: HashMap<String, usize>,
+    /// The numbers of the entries in the ledger, where some were left out.
+    numbers: Option<Vec<u64>>,
 }
 
 /// A phase that ended.
@@ -44,7 +46,7 @@ pub(super) struct PastPhase {
 pub(super) struct PastRun<'p> {
     pub(super) name: &'p str,
     pub(super) phases: BTreeMap<Phase, PastPhase>,
-    store: &'p Store,
+    store: &'p dyn Blobs,
 }
 
 impl Past {
@@ -52,7 +54,7 @@ impl Past {
         Ok(Self::of(home.store()?, super::roots(home)?, home.ledger()?.entries()?))
     }
 
-    pub(super) fn of(store: Store, roots: Vec<VerifiedRoot>, entries: Vec<Entry>) -> Self {
+    pub(super) fn of(store: impl Blobs + 'static, roots: Vec<VerifiedRoot>, entries: Vec<Entry>) -> Self {
         let (mut runs, mut places) = (Vec::<(String, Vec<usize>)>::new(), HashMap::new());
         for (index, entry) in entries.iter().enumerate() {
             let Subject::Phase { run, .. } = &entry.subject else { continue };
@@ -62,11 +64,27 @@ impl Past {
             });
             runs[place].1.push(index);
         }
-        Self { store, roots, entries, runs, places }
+        Self { store: Box::new(store), roots, entries, runs, places, numbers: None }
+    }
+
+    /// Some entries of a ledger, by number.
+    pub(super) fn of_some(
+        store: impl Blobs + 'static,
+        roots: Vec<VerifiedRoot>,
+        entries: BTreeMap<u64, Entry>,
+    ) -> Self {
+        let (numbers, entries) = entries.into_iter().unzip();
+        Self { numbers: Some(numbers), ..Self::of(store, roots, entries) }
+    }
+
+    /// The number in the ledger of the entry at this place of the entries.
+    pub(super) fn number(&self, place: usize) -> u64 {
+        let numbers = self.numbers.as_ref();
+        numbers.and_then(|numbers| numbers.get(place).copied()).unwrap_or(place as u64)
     }
 
     /// The store, and the trust roots.
-    pub(super) fn into_parts(self) -> (Store, Vec<VerifiedRoot>) {
+    pub(super) fn into_parts(self) -> (Box<dyn Blobs>, Vec<VerifiedRoot>) {
         (self.store, self.roots)
     }
 
@@ -82,11 +100,11 @@ impl Past {
         for &index in &self.runs[*place].1 {
             let entry = &self.entries[index];
             let Subject::Phase { phase, .. } = &entry.subject else { continue };
-            let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
-            let (index, entered, statement) = (index as u64, entry.time, entry.statement);
+            let (record, signers) = read_signed_phase(&*self.store, &self.roots, &entry.statement)?;
+            let (index, entered, statement) = (self.number(index), entry.time, entry.statement);
             phases.insert(*phase, PastPhase { index, entered, statement, record, signers });
         }
-        Ok(PastRun { name, phases, store: &self.store })
+        Ok(PastRun { name, phases, store: &*self.store })
     }
 
     /// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.

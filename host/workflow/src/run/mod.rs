@@ -49,6 +49,7 @@ pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
     ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
 };
+pub(crate) use tokenise::TOKENS;
 pub(crate) use train::ADAPTER;
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 

@@ -9,7 +9,7 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
-use freehold_store::Store;
+use freehold_store::Blobs;
 use serde::Serialize;
 
 use super::journal::Journal;
@@ -175,7 +175,7 @@ pub(crate) fn of_records<'a>(
     run: &str,
     records: impl Iterator<Item = &'a PhaseRecord>,
     (statement, record): (Digest, &PhaseRecord),
-    store: &Store,
+    store: &dyn Blobs,
 ) -> Result<RunReport, WorkflowError> {
     let detail = provenance::read(record)?;
     let promoted = detail.decision == Decision::Promoted;

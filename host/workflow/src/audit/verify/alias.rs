@@ -16,7 +16,7 @@ impl Books<'_> {
         (alias, adapter, run): (&Alias, &Digest, &str),
         found: &mut Verification,
     ) {
-        let what = format!("ledger entry {index} (alias {alias})");
+        let what = format!("ledger entry {} (alias {alias})", self.past.number(index));
         let statement = match self.recorded(index) {
             Ok(statement) => statement,
             Err(problem) => return found.found(what, problem),

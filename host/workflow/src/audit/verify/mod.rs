@@ -1,20 +1,25 @@
 //! Verifies everything offline: trust roots, ledger, statements, blobs, and that each fits the other.
 
 mod alias;
+mod pack;
 mod run;
 mod seen;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
 use freehold_ledger::{Copied, TreeHead};
-use freehold_store::Store;
+use freehold_store::{Blobs, Store};
 use freehold_trust::{PublicKey, Statement, VerifiedRoot};
 use serde::Serialize;
 
 use super::past::Past;
 use super::preregistered::{Bar, preregistered};
-use super::{CheckpointView, approvals, no_run, phase_record, root_for, run_names};
+use super::pack::{Extra, concerns};
+use super::{CheckpointView, approvals, no_run, root_for, run_names};
 use crate::{Home, WorkflowError, aliases, trust};
+
+pub(super) use pack::Source;
+pub use pack::{VerifiedPack, verify_pack};
 
 /// How often everything is read again when something was found while another process appended.
 const ATTEMPTS: usize = 5;
@@ -114,13 +119,7 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
     let mut verification = Verification::default();
     let found = &mut verification;
     let Some(signed) = found.check("trust", home.trust_roots()) else { return Ok(verification) };
-    found.trust_roots = signed.len();
-    if let Some(key) = &request.root_key {
-        let first = signed.first();
-        let by_key = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(envelope, key).is_ok());
-        found.require(by_key, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
-    }
-    let roots: Vec<VerifiedRoot> = signed.iter().map(|(root, _)| root.clone()).collect();
+    let roots = verify_roots(&signed, request, found);
     seen::verify_seen(home, &roots, found);
     let Some(store) = found.check("store", home.store()) else { return Ok(verification) };
     match store.check() {
@@ -136,42 +135,67 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
     {
         return Err(no_run(run, &entries));
     }
-    for problem in trust::compare(&signed, &entries) {
+    verify_names(&store, &entries, found);
+    verify_records(&Past::of(store, roots, entries), &signed, Extent::Home, request, found);
+    Ok(verification)
+}
+
+/// The trust roots, of which the first has to be signed by the key that was given.
+fn verify_roots(
+    signed: &[(VerifiedRoot, Vec<u8>)],
+    request: &Request,
+    found: &mut Verification,
+) -> Vec<VerifiedRoot> {
+    found.trust_roots = signed.len();
+    if let Some(key) = &request.root_key {
+        let first = signed.first();
+        let by_key = first.is_some_and(|(_, envelope)| VerifiedRoot::is_signed_by(envelope, key).is_ok());
+        found.require(by_key, "trust/1.root.json", format!("is not signed by the key {}", key.id()));
+    }
+    signed.iter().map(|(root, _)| root.clone()).collect()
+}
+
+/// Everything that the entries of a ledger and what they name say, held against each other and against the trust roots.
+fn verify_records(
+    past: &Past,
+    signed: &[(VerifiedRoot, Vec<u8>)],
+    extent: Extent,
+    request: &Request,
+    found: &mut Verification,
+) {
+    let only = request.run.as_deref();
+    let numbered = past.entries.iter().enumerate().map(|(place, entry)| (past.number(place), entry));
+    for problem in trust::compare(signed, numbered) {
         found.found(trust::file(problem.version), problem.error.to_string());
     }
-    let past = Past::of(store, roots, entries);
-    let books = Books { home, store: &past.store, roots: &past.roots, entries: &past.entries };
+    let books = Books { past, store: &*past.store, roots: &past.roots, entries: &past.entries, extent };
     books.verify_entries(only, found);
-    books.verify_names(found);
-    let (approvals, problems) = approvals::check(&past, only);
+    let (approvals, problems) = approvals::check(past, only);
     found.statements += approvals;
     found.findings.extend(problems);
     if request.preregistered
-        && let Some((bars, problems)) = found.check("bars", preregistered(&past, only))
+        && let Some((bars, problems)) = found.check("bars", preregistered(past, only))
     {
         found.bars = Some(bars);
         found.findings.extend(problems);
     }
-    Ok(verification)
+}
+
+fn copies(checkpoints: &[(String, Vec<u8>)]) -> Vec<Copied> {
+    checkpoints.iter().map(|(name, note)| Copied { name: name.clone(), note: note.clone() }).collect()
 }
 
 /// The entries, if they can be read.
 fn verify_ledger(home: &Home, checkpoints: &[(String, Vec<u8>)], found: &mut Verification) -> Option<Vec<Entry>> {
     let ledger = found.check("ledger", home.ledger())?;
-    let copies = checkpoints.iter().map(|(name, note)| Copied { name: name.clone(), note: note.clone() });
-    let copies: Vec<Copied> = copies.collect();
-    let check = match ledger.check_against(&copies) {
+    let check = match ledger.check_against(&copies(checkpoints)) {
         Ok(check) => check,
         Err(error) => {
             found.found("ledger/checkpoint", error.to_string());
             return None;
         }
     };
-    for problem in check.problems {
-        let of_copy = checkpoints.iter().any(|(name, _)| *name == problem.file);
-        let what = if of_copy { problem.file } else { format!("ledger/{}", problem.file) };
-        found.found(what, problem.problem);
-    }
+    found_in_ledger(check.problems, checkpoints, found);
     found.witnessed = check.witnessed.map(CheckpointView::from);
     found.checkpoints = check.copies.into_iter().map(CheckpointView::from).collect();
     // Without the entries nothing more can be said, and everything would look missing.
@@ -180,12 +204,34 @@ fn verify_ledger(home: &Home, checkpoints: &[(String, Vec<u8>)], found: &mut Ver
     check.entries
 }
 
+fn found_in_ledger(
+    problems: Vec<freehold_ledger::Problem>,
+    checkpoints: &[(String, Vec<u8>)],
+    found: &mut Verification,
+) {
+    for problem in problems {
+        let of_copy = checkpoints.iter().any(|(name, _)| *name == problem.file);
+        let what = if of_copy { problem.file } else { format!("ledger/{}", problem.file) };
+        found.found(what, problem.problem);
+    }
+}
+
+/// What has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// A home: all that a record says is kept.
+    Home,
+    /// A pack: what concerns one run, but for what packs may leave out.
+    Pack,
+}
+
 /// All that is verified against each other.
 struct Books<'a> {
-    home: &'a Home,
-    store: &'a Store,
+    past: &'a Past,
+    store: &'a dyn Blobs,
     roots: &'a [VerifiedRoot],
     entries: &'a [Entry],
+    extent: Extent,
 }
 
 impl Books<'_> {
@@ -193,16 +239,32 @@ impl Books<'_> {
     fn absent(&self, digest: &Digest) -> Option<String> {
         match self.store.contains(digest) {
             Ok(true) => None,
+            Ok(false) if self.extent == Extent::Pack => Some("is not in the pack".into()),
             Ok(false) => Some("is not in the store".into()),
             Err(error) => Some(format!("cannot be looked for: {error}")),
         }
     }
 
+    /// Whether the statement of an entry has to be there.
+    fn has_to_be_here(&self, entry: &Entry, only: Option<&str>) -> bool {
+        match self.extent {
+            Extent::Home => true,
+            Extent::Pack => only.is_some_and(|run| concerns(entry, run)),
+        }
+    }
+
+    /// Whether the bytes of this may be left out.
+    fn may_be_left_out(&self, name: &str) -> bool {
+        self.extent == Extent::Pack && Extra::of(name).is_some()
+    }
+
     fn verify_entries(&self, only: Option<&str>, found: &mut Verification) {
         let wanted = |run: &str| only.is_none_or(|only| only == run);
         for (index, entry) in self.entries.iter().enumerate() {
-            let what = format!("ledger entry {index}");
-            if let Some(problem) = self.absent(&entry.statement) {
+            let what = format!("ledger entry {}", self.past.number(index));
+            if self.has_to_be_here(entry, only)
+                && let Some(problem) = self.absent(&entry.statement)
+            {
                 found.found(&what, format!("its statement {} {problem}", entry.statement));
             }
             match &entry.subject {
@@ -237,22 +299,22 @@ impl Books<'_> {
         }
         Ok(statement)
     }
+}
 
-    /// The index of the store says what the ledger says. It follows: a process may have ended, or may just be, between an
-    /// alias's entry and the index, so that it may also say what the ledger said before its last move.
-    fn verify_names(&self, found: &mut Verification) {
-        let last = self.entries.iter().rposition(|entry| matches!(entry.subject, Subject::Alias { .. }));
-        let ends = [Some(self.entries.len()), last];
-        let states = ends.into_iter().flatten().map(|end| aliases::names(&self.entries[..end]));
-        let mut has = Ok(false);
-        for names in states {
-            if !matches!(has, Ok(true)) {
-                has = self.store.has_names(&names);
-            }
+/// The index of the store says what the ledger says. It follows: a process may have ended, or may just be, between an
+/// alias's entry and the index, so that it may also say what the ledger said before its last move.
+fn verify_names(store: &Store, entries: &[Entry], found: &mut Verification) {
+    let last = entries.iter().rposition(|entry| matches!(entry.subject, Subject::Alias { .. }));
+    let ends = [Some(entries.len()), last];
+    let states = ends.into_iter().flatten().map(|end| aliases::names(&entries[..end]));
+    let mut has = Ok(false);
+    for names in states {
+        if !matches!(has, Ok(true)) {
+            has = store.has_names(&names);
         }
-        match has {
-            Ok(has) => found.require(has, "store/index.json", "is not what the ledger says"),
-            Err(error) => found.found("store/index.json", error.to_string()),
-        }
+    }
+    match has {
+        Ok(has) => found.require(has, "store/index.json", "is not what the ledger says"),
+        Err(error) => found.found("store/index.json", error.to_string()),
     }
 }

@@ -7,8 +7,9 @@ use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::{ResourceDescriptor, Statement};
 
-use super::{Books, Verification, phase_record};
+use super::{Books, Verification};
 use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE};
+use crate::statements::read_phase;
 
 type Records = BTreeMap<Phase, (Digest, PhaseRecord)>;
 
@@ -35,7 +36,7 @@ impl Books<'_> {
             let in_order = last.is_none_or(|last| last < *phase) && (last.is_some() || *phase == Phase::Resolve);
             found.require(in_order, &what, "is out of order in the ledger");
             last = Some(*phase);
-            let read = phase_record(self.home, self.roots, &entry.statement);
+            let read = read_phase(self.store, self.roots, &entry.statement);
             let Some(record) = found.check(&what, read) else { continue };
             found.statements += 1;
             self.verify_phase(&what, index, entry, &record, found);
@@ -54,7 +55,9 @@ impl Books<'_> {
         let known = self.root_before(version, index).is_some();
         found.require(known, what, format!("names the trust root {version}, which the ledger does not have before it"));
         for material in record.inputs.iter().chain(&record.outputs).filter(|material| material.kept) {
-            if let Some(problem) = self.absent(&material.digest) {
+            if !self.may_be_left_out(&material.name)
+                && let Some(problem) = self.absent(&material.digest)
+            {
                 found.found(what, format!("`{}` ({}) {problem}", material.name, material.digest));
             }
         }
