@@ -111,7 +111,8 @@ fn arrows_point_one_way() {
         (
             "freehold-workflow",
             &[
-                "core", "files", "bundle", "pack", "rows", "trust", "store", "ledger", "cache", "sandbox", "engine", "hub",
+                "core", "files", "bundle", "pack", "rows", "trust", "store", "ledger", "cache", "sandbox", "engine",
+                "hub",
             ],
         ),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),

@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use freehold_engine::Instructions;
 use freehold_trust::TokenUri;
 
-pub(crate) use audit::{ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments};
+pub(crate) use audit::{
+    ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, PackArguments, PackEntries,
+    PackExtra, VerifyArguments,
+};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};

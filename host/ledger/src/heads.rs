@@ -70,11 +70,7 @@ impl Heads {
 
     /// The tree head that is kept with its cosignatures. A log whose trust root asks for witnesses has one; which of its entries
     /// came later, its size says.
-    fn check_witnessed(
-        &self,
-        kept: Option<&[u8]>,
-        history: &impl History,
-    ) -> Result<Option<Checkpoint>, LedgerError> {
+    fn check_witnessed(&self, kept: Option<&[u8]>, history: &impl History) -> Result<Option<Checkpoint>, LedgerError> {
         let held = kept.map(|kept| self.hold(kept, history)).transpose()?;
         if let (Some(kept), Some(held)) = (kept, &held)
             && (*kept != held.note || held.cosignatures.is_empty())

@@ -44,7 +44,11 @@ impl Ledger {
                 continue;
             }
             let kept = self.read_kept()?.filter(|kept| self.heads.open(kept).is_ok_and(|of| of == head));
-            return self.heads.joined(&[Some(note), kept].into_iter().flatten().collect::<Vec<_>>(), head, state.newest);
+            return self.heads.joined(
+                &[Some(note), kept].into_iter().flatten().collect::<Vec<_>>(),
+                head,
+                state.newest,
+            );
         }
     }
 

@@ -52,8 +52,7 @@ impl Place {
             "ledger/witnessed" => Self::Witnessed,
             "ledger/witnessed.consistency" => Self::Consistency,
             _ => {
-                let between =
-                    |start: &str, end: &str| name.strip_prefix(start)?.strip_suffix(end)?.parse::<u64>().ok();
+                let between = |start: &str, end: &str| name.strip_prefix(start)?.strip_suffix(end)?.parse::<u64>().ok();
                 if let Some(version) = between("trust/", ".root.json") {
                     Self::Root(version)
                 } else if let Some(index) = between("ledger/", ".tlog-proof") {

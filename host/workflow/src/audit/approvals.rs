@@ -161,7 +161,10 @@ pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
         match read(past, index, entry) {
             Ok(_) => verified += 1,
             Err(error) => {
-                findings.push(Finding { what: format!("ledger entry {} (approval)", past.number(index)), problem: error.to_string() });
+                findings.push(Finding {
+                    what: format!("ledger entry {} (approval)", past.number(index)),
+                    problem: error.to_string(),
+                });
             }
         }
     }

@@ -57,9 +57,9 @@ pub fn draft(home: &Home, run: &str, options: &Options) -> Result<Draft, Workflo
     let extract = extract(home, run, options.entries)?;
     let roots = roots_of(home, &extract)?;
     let past = past_of(home, &extract, &roots)?;
-    let chosen = contents(&past, run)?.into_iter().filter(|(_, extra)| {
-        extra.as_ref().is_none_or(|extra| options.with.contains(&extra.kind))
-    });
+    let chosen = contents(&past, run)?
+        .into_iter()
+        .filter(|(_, extra)| extra.as_ref().is_none_or(|extra| options.with.contains(&extra.kind)));
     let store = home.store()?;
     let (mut blobs, mut held) = (BTreeMap::new(), 0);
     for (digest, _) in chosen {

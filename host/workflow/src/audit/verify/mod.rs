@@ -12,9 +12,9 @@ use freehold_store::{Blobs, Store};
 use freehold_trust::{PublicKey, Statement, VerifiedRoot};
 use serde::Serialize;
 
+use super::pack::{Extra, concerns};
 use super::past::Past;
 use super::preregistered::{Bar, preregistered};
-use super::pack::{Extra, concerns};
 use super::{CheckpointView, approvals, no_run, root_for, run_names};
 use crate::{Home, WorkflowError, aliases, trust};
 
@@ -141,11 +141,7 @@ fn verify_once(home: &Home, request: &Request) -> Result<Verification, WorkflowE
 }
 
 /// The trust roots, of which the first has to be signed by the key that was given.
-fn verify_roots(
-    signed: &[(VerifiedRoot, Vec<u8>)],
-    request: &Request,
-    found: &mut Verification,
-) -> Vec<VerifiedRoot> {
+fn verify_roots(signed: &[(VerifiedRoot, Vec<u8>)], request: &Request, found: &mut Verification) -> Vec<VerifiedRoot> {
     found.trust_roots = signed.len();
     if let Some(key) = &request.root_key {
         let first = signed.first();
