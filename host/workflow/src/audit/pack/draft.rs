@@ -63,6 +63,7 @@ pub fn draft(home: &Home, run: &str, options: &Options) -> Result<Draft, Workflo
     let store = home.store()?;
     let (mut blobs, mut held) = (BTreeMap::new(), 0);
     for (digest, _) in chosen {
+        store.verify(&digest)?;
         let bytes = store.reader(&digest)?.bytes();
         held += if bytes > HELD_BYTES_MAX { 0 } else { bytes };
         blobs.insert(digest, bytes);

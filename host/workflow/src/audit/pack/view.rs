@@ -30,7 +30,7 @@ pub struct PackView {
     pub whole: bool,
     /// The keys that may sign trust roots, by the first of them.
     pub root_keys: Vec<String>,
-    /// Whether one of those is the key that was asked for. If none was, the trust root is the pack's own word.
+    /// Whether a key was given that has to have signed that root. If none was, the trust root is the pack's own word.
     pub root_key_given: bool,
     /// The newest trust root.
     pub trust_root: u64,
