@@ -56,8 +56,8 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["wasmparser"]), ["freehold-component", "freehold-sandbox"]);
     assert_eq!(naming(&["hf-hub", "ureq"]), ["freehold-hub"]);
     assert_eq!(naming(&["rusqlite"]), ["freehold-index"]);
-    assert_eq!(naming(&["tar"]), ["freehold-bundle"]);
-    assert_eq!(naming(&["flate2"]), ["freehold-bundle", "freehold-rows"]);
+    assert_eq!(naming(&["tar"]), ["freehold-archive"]);
+    assert_eq!(naming(&["flate2"]), ["freehold-archive", "freehold-rows"]);
     assert_eq!(naming(&["parquet", "arrow-array", "arrow-ipc", "ruzstd", "snap", "lz4_flex"]), ["freehold-rows"]);
     assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
 }
@@ -92,7 +92,9 @@ fn arrows_point_one_way() {
         ("freehold-core", &[][..]),
         ("freehold-files", &[]),
         // Bytes in, parts out: what is a stranger's is parsed by a crate that can do nothing with it.
-        ("freehold-bundle", &[]),
+        ("freehold-archive", &[]),
+        ("freehold-bundle", &["archive"]),
+        ("freehold-pack", &["core", "archive"]),
         ("freehold-trust", &["core"]),
         ("freehold-rows", &["core"]),
         ("freehold-store", &["core", "files"]),
@@ -112,8 +114,8 @@ fn arrows_point_one_way() {
         (
             "freehold-workflow",
             &[
-                "core", "files", "bundle", "rows", "trust", "store", "ledger", "index", "cache", "sandbox", "engine",
-                "hub",
+                "core", "files", "bundle", "pack", "rows", "trust", "store", "ledger", "index", "cache", "sandbox",
+                "engine", "hub",
             ],
         ),
         ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
@@ -140,7 +142,9 @@ fn libraries_touch_neither_ambient_files_nor_the_environment() {
     for library in [
         "core",
         "files",
+        "archive",
         "bundle",
+        "pack",
         "rows",
         "trust",
         "store",

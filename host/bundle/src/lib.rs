@@ -1,7 +1,7 @@
 //! A signed plugin in one file, to be handed over. Bytes become parts and parts bytes: nothing is verified or compiled here,
 //! and no file is opened.
 //!
-//! A bundle is one gzip member around a POSIX tar archive (ustar) of two or three regular files, in this order:
+//! A bundle is a canonical archive ([`freehold_archive`]) of two or three files, in this order:
 //!
 //! ```text
 //! manifest.dsse.json   the signed manifest
@@ -9,12 +9,10 @@
 //! yank.dsse.json       the publisher's newest word on the version, if there is one
 //! ```
 //!
-//! Each header is the one that [`write`] makes for that name and size, byte for byte: mode 0644, owner 0, time 0. So the same
-//! plugin gives the same archive, and [`read`] takes no archive in which another program could see something else. Which plugin
-//! it is stands in the signed manifest, and nowhere else.
+//! So the same plugin gives the same archive, and [`read`] takes no archive in which another program could see something else.
+//! Which plugin it is stands in the signed manifest, and nowhere else.
 
 mod error;
-mod header;
 mod read;
 mod write;
 

@@ -3,6 +3,7 @@ use std::io::{Read as _, Write as _};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use freehold_archive::ArchiveError;
 
 use super::*;
 
@@ -72,7 +73,7 @@ fn sizes_are_allowed_up_to_their_limit_and_no_further() {
         (Limits { yank_bytes: 0, ..LIMITS }, YANK_FILE, 500, 0),
     ] {
         let error = read(&bundle, &limits).unwrap_err();
-        assert_eq!(error, BundleError::TooLarge { file, bytes, limit });
+        assert_eq!(error, ArchiveError::TooLarge { file: file.into(), bytes, limit }.into());
     }
 }
 
@@ -82,14 +83,14 @@ fn whatever_is_cut_off_is_refused() {
         let bundle = write(&parts(yank)).unwrap();
         for length in 0..bundle.len() {
             let error = read(&bundle[..length], &LIMITS).unwrap_err();
-            let expected = if length == 0 { BundleError::Empty } else { BundleError::CutOff };
-            assert_eq!(error, expected, "{length} of {} bytes", bundle.len());
+            let expected = if length == 0 { ArchiveError::Empty } else { ArchiveError::CutOff };
+            assert_eq!(error, expected.into(), "{length} of {} bytes", bundle.len());
         }
         // The archive alone, in gzip that is whole.
         let archive = archive(&bundle);
         for length in 0..archive.len() {
             let error = read(&compressed(&archive[..length]), &LIMITS).unwrap_err();
-            assert_eq!(error, BundleError::CutOff, "{length} of {} bytes", archive.len());
+            assert_eq!(error, ArchiveError::CutOff.into(), "{length} of {} bytes", archive.len());
         }
     }
 }
@@ -149,15 +150,17 @@ fn a_field_that_no_bundle_has_is_named() {
         block.copy_from_slice(header.as_bytes());
         changed[..512].copy_from_slice(&block);
         let error = read(&compressed(&changed), &LIMITS).unwrap_err();
-        assert_eq!(error, BundleError::NotCanonical { file: MANIFEST_FILE, field });
+        assert_eq!(error, ArchiveError::NotCanonical { file: MANIFEST_FILE.into(), field }.into());
     }
 }
 
 #[test]
 fn every_error_has_a_remedy() {
-    let large = BundleError::TooLarge { file: COMPONENT_FILE, bytes: 9, limit: 8 };
+    let large = ArchiveError::TooLarge { file: COMPONENT_FILE.into(), bytes: 9, limit: 8 };
+    let large = BundleError::from(large);
     assert!(large.remedy().contains("component_bytes"));
-    for error in [BundleError::Empty, BundleError::NotGzip, BundleError::Trailing, BundleError::Foreign("x".into())] {
+    let archive = [ArchiveError::Empty, ArchiveError::NotGzip, ArchiveError::Trailing].map(BundleError::from);
+    for error in archive.into_iter().chain([BundleError::Foreign("x".into())]) {
         assert!(error.remedy().contains("freehold plugin pack"), "{error}");
     }
 }

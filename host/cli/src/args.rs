@@ -12,7 +12,8 @@ use freehold_engine::Instructions;
 use freehold_trust::TokenUri;
 
 pub(crate) use audit::{
-    ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, ProfileArguments, Which,
+    ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, PackArguments, PackEntries,
+    PackExtra, ProfileArguments, VerifyArguments, Which,
 };
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;

@@ -21,19 +21,24 @@ pub struct Facts {
 }
 
 impl Index {
-    /// Adds the entries that follow those which were read, all or none. Each has what its statement says: nothing if it is of no
-    /// phase or if it could not be read. `root` is the root of the tree with them.
-    pub fn add(&mut self, entries: &[(Entry, Option<Facts>)], root: [u8; 32]) -> Result<(), IndexError> {
-        let Position { size, mut newest_root, .. } = self.position()?;
+    /// Adds entries that come after those which were read, all or none. Each has its number and what its statement says: nothing
+    /// if it is of no phase or if it could not be read. `size` is the size of the tree with them, `root` its root.
+    pub fn add(
+        &mut self,
+        entries: &[(u64, Entry, Option<Facts>)],
+        size: u64,
+        root: [u8; 32],
+    ) -> Result<(), IndexError> {
+        let Position { mut newest_root, .. } = self.position()?;
         self.db.execute_batch("BEGIN")?;
         let added = (|| {
-            for ((entry, facts), at) in entries.iter().zip(size..) {
+            for (at, entry, facts) in entries {
                 if let Subject::TrustRoot { version } = entry.subject {
                     newest_root = newest_root.max(version);
                 }
-                self.add_entry(at, &entry.subject, facts.as_ref())?;
+                self.add_entry(*at, &entry.subject, facts.as_ref())?;
             }
-            self.set_position(Position { size: size + entries.len() as u64, root, newest_root })
+            self.set_position(Position { size, root, newest_root })
         })();
         self.db.execute_batch(if added.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         added

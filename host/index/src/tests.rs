@@ -30,6 +30,10 @@ fn plugin(name: &str) -> Mark {
     Mark::of(MarkKind::Plugin, name)
 }
 
+fn numbered(first: u64, entries: &[(Entry, Option<Facts>)]) -> Vec<(u64, Entry, Option<Facts>)> {
+    (first..).zip(entries).map(|(number, (entry, facts))| (number, entry.clone(), facts.clone())).collect()
+}
+
 /// Four runs: `a-1` used p and was promoted, `b-1` used p and q and was denied, `a-2` has no decision, `c-1` cannot be read.
 fn filled() -> Index {
     let mut index = Index::new(NOTHING).unwrap();
@@ -44,10 +48,10 @@ fn filled() -> Index {
         (phase("a-2", Phase::Resolve), facts(50, &[plugin("q")], None)),
         (entry(Subject::Approval { run: "a-1".into(), adapter: Digest::of(b"a"), approver: "k".into() }), None),
     ];
-    index.add(&entries, [1; 32]).unwrap();
+    index.add(&numbered(0, &entries), 9, [1; 32]).unwrap();
     let more =
         [(phase("c-1", Phase::Resolve), None), (moved("n@staging", "a-1"), None), (moved("m@production", "b-1"), None)];
-    index.add(&more, [2; 32]).unwrap();
+    index.add(&numbered(9, &more), 12, [2; 32]).unwrap();
     index
 }
 
@@ -112,7 +116,7 @@ fn a_kept_index_answers_the_same_and_goes_on() {
     let bytes = filled().to_bytes().unwrap();
     let mut again = Index::from_bytes(&bytes).unwrap();
     assert_eq!(names(&again, &Wanted::default()), names(&filled(), &Wanted::default()));
-    again.add(&[(phase("d-1", Phase::Resolve), facts(60, &[], None))], [3; 32]).unwrap();
+    again.add(&[(12, phase("d-1", Phase::Resolve), facts(60, &[], None))], 13, [3; 32]).unwrap();
     assert_eq!(again.phases("d-1").unwrap(), [12]);
     assert_eq!(again.position().unwrap().size, 13);
 }
@@ -134,9 +138,9 @@ fn bytes_that_are_no_index_are_an_error() {
 #[test]
 fn what_was_not_added_whole_was_not_added() {
     let mut index = filled();
-    let twice = [(phase("e-1", Phase::Resolve), None), (entry(Subject::TrustRoot { version: 3 }), None)];
+    let twice = [(12, phase("e-1", Phase::Resolve), None), (13, entry(Subject::TrustRoot { version: 3 }), None)];
     index.db.execute_batch("DROP TABLE trust_root").unwrap();
-    assert!(index.add(&twice, [9; 32]).is_err());
+    assert!(index.add(&twice, 14, [9; 32]).is_err());
     assert_eq!(index.phases("e-1").unwrap(), [0; 0]);
     assert_eq!(index.position().unwrap().size, 12);
 }

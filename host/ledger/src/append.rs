@@ -76,11 +76,11 @@ impl Appender<'_> {
     fn commit(&self, entries: &[Entry], records: &[Vec<u8>]) -> Result<(), LedgerError> {
         let ledger = self.ledger;
         let State { edge: old, newest, .. } = ledger.current()?;
-        let newest = match &ledger.signers {
+        let newest = match &ledger.heads.signers {
             Signers::Key(_) => 1,
             Signers::Roots(_) => newest.max(newest_root(entries)),
         };
-        let quorum = ledger.signers.over(newest, entries.last())?;
+        let quorum = ledger.heads.signers.over(newest, entries.last())?;
         let mut edge = old.clone();
         let mut files = add(&mut edge, records)?;
         let head = TreeHead { size: edge.size(), root: edge.root()? };

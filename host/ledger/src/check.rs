@@ -10,10 +10,10 @@ use tlog_tiles::Tile;
 
 use crate::append::TOGETHER_MAX;
 use crate::hashes::Hashes;
-use crate::signers::newest_root;
+use crate::history::Whole;
 use crate::tiles::{self, HEIGHT};
 use crate::tree_head::{self, TreeHead};
-use crate::witnessed::{self, Checkpoint};
+use crate::witnessed::Checkpoint;
 use crate::{Ledger, LedgerError};
 
 /// Something that is wrong with the log.
@@ -87,50 +87,13 @@ impl Ledger {
         let entries = (problems.len() == unreadable).then_some(entries);
         let mut check = Check { head, entries: None, problems, witnessed: None, copies: Vec::new() };
         if let Some(entries) = entries {
-            self.check_heads(&note, &entries, &hashes, copies, &mut check);
+            let history = Whole { entries: &entries, hashes: &hashes };
+            let held = self.heads.check(&note, self.read_kept(), &history, copies);
+            (check.witnessed, check.copies) = (held.witnessed, held.copies);
+            check.problems.extend(held.problems);
             check.entries = Some(entries);
         }
         Ok(check)
-    }
-
-    /// Whether those signed who had to: the tree head, the newest that was cosigned, and those from elsewhere.
-    fn check_heads(&self, note: &[u8], entries: &[Entry], hashes: &Hashes, copies: &[Copied], check: &mut Check) {
-        let mut found = |file: &str, error: LedgerError| {
-            check.problems.push(Problem { file: file.into(), problem: error.to_string() });
-        };
-        match self.judge(note, entries) {
-            Ok(()) => match self.check_witnessed(entries, hashes) {
-                Ok(witnessed) => check.witnessed = witnessed,
-                Err(error) => found(witnessed::FILE, error),
-            },
-            // Who has to cosign is said by whom it is said who has to sign.
-            Err(error) => found(tree_head::FILE, error),
-        }
-        for copy in copies {
-            match self.hold(&copy.note, entries, hashes) {
-                Ok(copy) => check.copies.push(copy),
-                Err(error) => found(&copy.name, error),
-            }
-        }
-    }
-
-    /// The tree head that is kept with its cosignatures. A log whose trust root asks for witnesses has one; which of its entries
-    /// came later, its size says.
-    fn check_witnessed(&self, entries: &[Entry], hashes: &Hashes) -> Result<Option<Checkpoint>, LedgerError> {
-        let kept = self.read_kept()?;
-        let held = kept.as_ref().map(|kept| self.hold(kept, entries, hashes)).transpose()?;
-        if let (Some(kept), Some(held)) = (&kept, &held)
-            && (*kept != held.note || held.cosignatures.is_empty())
-        {
-            let problem = "has signatures that nobody made who may cosign it".into();
-            return Err(LedgerError::Malformed { file: witnessed::FILE.into(), problem });
-        }
-        let version = newest_root(entries);
-        let needed = self.signers.root(version)?.map_or(0, |root| root.witness_quorum());
-        if needed > 0 && held.as_ref().is_none_or(|held| held.quorum == 0) {
-            return Err(LedgerError::Unwitnessed { root: version, needed });
-        }
-        Ok(held)
     }
 
     /// The bundle whose entries do not fit the hash tiles beside them, as far as that can be told.

@@ -7,8 +7,11 @@
 mod append;
 mod check;
 mod edge;
+mod extract;
 mod group;
 mod hashes;
+mod heads;
+mod history;
 mod proofs;
 mod reading;
 mod signers;
@@ -25,13 +28,15 @@ use freehold_files::FileError;
 use freehold_trust::{NoteError, PublicKey, SecretKey};
 
 use hashes::Hashes;
+use heads::Heads;
 use signers::{Quorum, Signers, newest_root};
 use state::State;
 
 pub use append::Appender;
 pub use check::{Check, Copied, Problem};
+pub use extract::{Extract, Extracted};
 pub use group::Group;
-pub use proofs::{ProofError, verify_consistency, verify_inclusion};
+pub use proofs::{EntryProof, ProofError, verify_consistency, verify_inclusion};
 pub use reading::Reading;
 pub use signers::RootSource;
 pub use tlog_tiles::{EMPTY_HASH, Hash};
@@ -86,6 +91,15 @@ pub enum LedgerError {
     /// A tree head covers other entries than the log has.
     #[error("fork: the first {0} entries of the ledger are not those that the checkpoint covers")]
     Fork(u64),
+    /// A tree head covers entries of which it is not known what they were.
+    #[error("the checkpoint covers the first {0} entries, and nothing here shows what they were")]
+    Unproven(u64),
+    /// An entry is needed that was left out.
+    #[error("entry {0} was left out; when it was written has to be known")]
+    LeftOut(u64),
+    /// A proof does not hold or cannot be read.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// The trust root names no witnesses.
     #[error("trust root {0} names no witnesses")]
     NoWitnesses(u64),
@@ -126,8 +140,7 @@ pub enum LedgerError {
 #[derive(Debug)]
 pub struct Ledger {
     dir: Dir,
-    origin: String,
-    signers: Signers,
+    heads: Heads,
     /// What is known of the tree head that was judged last, so that a writer need not read everything for each entry.
     state: Mutex<Option<State>>,
 }
@@ -138,13 +151,15 @@ const ATTEMPTS: usize = 5;
 impl Ledger {
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by `key`.
     pub fn open(dir: Dir, origin: &str, key: PublicKey) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Key(key), state: Mutex::default() }
+        let heads = Heads { origin: origin.into(), signers: Signers::Key(key) };
+        Self { dir, heads, state: Mutex::default() }
     }
 
     /// The log in `dir`, whose tree heads carry the name `origin` and are signed by the keys of role log, as the trust roots
     /// that the log names change them.
     pub fn open_under(dir: Dir, origin: &str, roots: impl RootSource + 'static) -> Self {
-        Self { dir, origin: origin.into(), signers: Signers::Roots(Box::new(roots)), state: Mutex::default() }
+        let heads = Heads { origin: origin.into(), signers: Signers::Roots(Box::new(roots)) };
+        Self { dir, heads, state: Mutex::default() }
     }
 
     /// Begins a log where there is none: a signed tree head over no entries. A log that is there stays as it is.
@@ -153,7 +168,7 @@ impl Ledger {
         let tiles = freehold_files::exists(&self.dir, tiles::FOLDER)?;
         match self.tree_head() {
             Err(LedgerError::NoTreeHead) if !tiles => {
-                let note = self.sign_tree_head(TreeHead::empty(), &self.signers.any()?, &[key])?;
+                let note = self.sign_tree_head(TreeHead::empty(), &self.heads.signers.any()?, &[key])?;
                 Ok(freehold_files::write(&self.dir, tree_head::FILE, &note)?)
             }
             other => other.map(|_| ()),
@@ -169,14 +184,8 @@ impl Ledger {
     /// The newest tree head, as it lies there and as [`Ledger::tree_head`] reads it.
     fn read_head(&self) -> Result<(Vec<u8>, TreeHead), LedgerError> {
         let note = self.read_note()?;
-        let head = self.open_head(&note)?;
+        let head = self.heads.open(&note)?;
         Ok((note, head))
-    }
-
-    /// A tree head of this log, signed by a key that was a log's key at some time.
-    fn open_head(&self, note: &[u8]) -> Result<TreeHead, LedgerError> {
-        let any = self.signers.any()?;
-        TreeHead::open(note, &self.origin, &any.keys, any.threshold)
     }
 
     fn read_note(&self) -> Result<Vec<u8>, LedgerError> {
@@ -188,8 +197,8 @@ impl Ledger {
 
     /// A signed tree head. One that nobody would accept is none.
     fn sign_tree_head(&self, head: TreeHead, quorum: &Quorum, keys: &[&SecretKey]) -> Result<Vec<u8>, LedgerError> {
-        let note = head.sign(&self.origin, keys)?;
-        TreeHead::open(&note, &self.origin, &quorum.keys, quorum.threshold)?;
+        let note = head.sign(&self.heads.origin, keys)?;
+        TreeHead::open(&note, &self.heads.origin, &quorum.keys, quorum.threshold)?;
         Ok(note)
     }
 
@@ -216,19 +225,8 @@ impl Ledger {
             });
         }
         let entries = tiles::parse(&records, 0)?;
-        self.judge(note, &entries)?;
+        self.heads.judge(note, (newest_root(&entries), entries.last()))?;
         Ok(entries)
-    }
-
-    /// An error if the tree head in `note` is not signed by those who had to sign one over these entries.
-    fn judge(&self, note: &[u8], entries: &[Entry]) -> Result<(), LedgerError> {
-        self.judge_by(note, newest_root(entries), entries.last())
-    }
-
-    /// As [`Ledger::judge`], over entries of which `newest` is the newest trust root that they name and `last` the last.
-    fn judge_by(&self, note: &[u8], newest: u64, last: Option<&Entry>) -> Result<(), LedgerError> {
-        let quorum = self.signers.over(newest, last)?;
-        TreeHead::open(note, &self.origin, &quorum.keys, quorum.threshold).map(|_| ())
     }
 }
 

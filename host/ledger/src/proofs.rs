@@ -1,14 +1,19 @@
 //! Proofs that an entry is in the log and that one tree is the beginning of another (RFC 6962, sections 2.1.1 and 2.1.2). They are
 //! verified with tree heads alone: no file of the log is needed.
 
+mod text;
+
 use tlog_tiles::{EMPTY_HASH, Hash, RecordProof, TileHashReader, TreeProof};
 
 use crate::tiles::TileFiles;
 use crate::tree_head::SIZE_MAX;
 use crate::{Ledger, LedgerError, TreeHead};
 
+pub use text::EntryProof;
+pub(crate) use text::{hashes_of_lines, lines_of_hashes};
+
 /// More hashes are in no proof over a tree of at most 2^62 entries.
-const HASHES_MAX: usize = 64;
+pub(crate) const HASHES_MAX: usize = 64;
 
 /// A proof does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +26,9 @@ pub enum ProofError {
         /// Entries under the tree head.
         size: u64,
     },
+    /// It is not written as proofs are.
+    #[error("the proof is not written as C2SP tlog-proof has it: {0}")]
+    Text(&'static str),
     /// The one tree is not the beginning of the other.
     #[error("the proof does not show the tree of {old} entries to be the beginning of that of {new}")]
     Consistency {

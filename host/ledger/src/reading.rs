@@ -36,7 +36,7 @@ impl Reading {
             0 => None,
             size => self.entries_at(&[size - 1])?.pop().map(|(_, entry)| entry),
         };
-        self.ledger.judge_by(&self.note, newest, last.as_ref())
+        self.ledger.heads.judge(&self.note, (newest, last.as_ref()))
     }
 
     /// The root of the tree of the first `size` entries.

@@ -34,7 +34,7 @@ impl Ledger {
             Some(known) if known.head.size < head.size && head.size - known.head.size <= CATCH_UP_MAX => {
                 self.catch_up(known, &note, head)?
             }
-            _ if self.signers.is_key() => State { head, newest: 1, edge: Edge::read(&self.dir, head)? },
+            _ if self.heads.signers.is_key() => State { head, newest: 1, edge: Edge::read(&self.dir, head)? },
             _ => {
                 let newest = newest_root(&self.entries_under(&note, head)?);
                 State { head, newest, edge: Edge::read(&self.dir, head)? }
@@ -58,12 +58,12 @@ impl Ledger {
             });
         }
         edge.trim();
-        if self.signers.is_key() {
+        if self.heads.signers.is_key() {
             return Ok(State { head, newest, edge });
         }
         let entries = tiles::parse(&records, known.head.size)?;
         let newest = newest.max(newest_root(&entries));
-        self.judge_by(note, newest, entries.last())?;
+        self.heads.judge(note, (newest, entries.last()))?;
         Ok(State { head, newest, edge })
     }
 }

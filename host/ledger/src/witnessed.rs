@@ -1,11 +1,10 @@
 //! Tree heads that come from elsewhere: copies that someone kept, and those that witnesses cosigned. Each is held against the
 //! entries; the newest that enough witnesses cosigned is kept beside the log.
 
-use freehold_core::record::Entry;
 use freehold_trust::Cosignature;
 
 use crate::hashes::Hashes;
-use crate::signers::newest_root;
+use crate::history::{History as _, Whole};
 use crate::{Ledger, LedgerError, TreeHead, tiles};
 
 /// The newest tree head that witnesses cosigned.
@@ -44,8 +43,12 @@ impl Ledger {
             if state.head != head {
                 continue;
             }
-            let kept = self.read_kept()?.filter(|kept| self.open_head(kept).is_ok_and(|of| of == head));
-            return self.joined(&[Some(note), kept].into_iter().flatten().collect::<Vec<_>>(), head, state.newest);
+            let kept = self.read_kept()?.filter(|kept| self.heads.open(kept).is_ok_and(|of| of == head));
+            return self.heads.joined(
+                &[Some(note), kept].into_iter().flatten().collect::<Vec<_>>(),
+                head,
+                state.newest,
+            );
         }
     }
 
@@ -54,7 +57,8 @@ impl Ledger {
         let Some(kept) = self.read_kept()? else { return Ok(None) };
         let entries = self.entries()?;
         let records = tiles::read_records(&self.dir, 0, entries.len() as u64)?;
-        self.hold(&kept, &entries, &Hashes::of(&records)).map(Some)
+        let history = Whole { entries: &entries, hashes: &Hashes::of(&records) };
+        self.heads.hold(&kept, &history).map(Some)
     }
 
     /// Keeps a tree head that witnesses cosigned. Several notes may bring their cosignatures, all of one tree head. It has to be
@@ -65,24 +69,25 @@ impl Ledger {
         let (note, head) = self.read_head()?;
         let entries = self.entries_under(&note, head)?;
         let hashes = Hashes::of(&tiles::read_records(&self.dir, 0, head.size)?);
+        let history = Whole { entries: &entries, hashes: &hashes };
         let mut notes = notes.to_vec();
         let mut of = head;
         for note in &notes {
-            of = self.hold_head(note, &entries, &hashes)?;
+            of = self.heads.hold_head(note, &history)?;
         }
         if let Some(kept) = self.read_kept()?
-            && let Ok(known) = self.hold_head(&kept, &entries, &hashes)
+            && let Ok(known) = self.heads.hold_head(&kept, &history)
         {
             if known.size > of.size {
                 return Err(LedgerError::Older { kept: known.size, found: of.size });
             }
             notes.extend((known == of).then_some(kept));
         }
-        let version = newest_root(under(&entries, of));
-        if self.signers.root(version)?.is_none_or(|root| root.witness_keys().next().is_none()) {
+        let (version, _) = history.under(of.size)?;
+        if self.heads.signers.root(version)?.is_none_or(|root| root.witness_keys().next().is_none()) {
             return Err(LedgerError::NoWitnesses(version));
         }
-        let mut checkpoint = self.joined(&notes, of, version)?;
+        let mut checkpoint = self.heads.joined(&notes, of, version)?;
         checkpoint.quorum = checkpoint.quorum.max(1);
         checkpoint.has_quorum()?;
         freehold_files::write(&self.dir, FILE, &checkpoint.note)?;
@@ -96,43 +101,4 @@ impl Ledger {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// A tree head from elsewhere, if the log was so and those signed it who had to. Enough witnesses have to have cosigned it.
-    pub(crate) fn hold(&self, note: &[u8], entries: &[Entry], hashes: &Hashes) -> Result<Checkpoint, LedgerError> {
-        let head = self.hold_head(note, entries, hashes)?;
-        let checkpoint = self.joined(&[note.to_vec()], head, newest_root(under(entries, head)))?;
-        checkpoint.has_quorum()?;
-        Ok(checkpoint)
-    }
-
-    fn hold_head(&self, note: &[u8], entries: &[Entry], hashes: &Hashes) -> Result<TreeHead, LedgerError> {
-        let head = self.open_head(note)?;
-        let size = entries.len() as u64;
-        if head.size > size {
-            return Err(LedgerError::Rollback { covered: head.size, size });
-        }
-        if hashes.root_at(head.size)? != head.root {
-            return Err(LedgerError::Fork(head.size));
-        }
-        self.judge(note, under(entries, head))?;
-        Ok(head)
-    }
-
-    /// Notes of one tree head as one, with the cosignatures by the witnesses of trust root `version`.
-    fn joined(&self, notes: &[Vec<u8>], head: TreeHead, version: u64) -> Result<Checkpoint, LedgerError> {
-        let Some(root) = self.signers.root(version)? else {
-            let note = notes.first().cloned().unwrap_or_default();
-            return Ok(Checkpoint { head, note, cosignatures: Vec::new(), quorum: 0, trust_root: version });
-        };
-        let notes: Vec<&[u8]> = notes.iter().map(Vec::as_slice).collect();
-        let note = root.join_notes(&notes, &self.origin, &self.signers.over(version, None)?.keys)?;
-        let (cosignatures, quorum) = (root.cosignatures(&note)?, root.witness_quorum());
-        Ok(Checkpoint { head, note, cosignatures, quorum, trust_root: version })
-    }
-}
-
-/// The entries under a tree head that covers no more than there are.
-fn under(entries: &[Entry], head: TreeHead) -> &[Entry] {
-    let size = usize::try_from(head.size).unwrap_or(entries.len());
-    entries.get(..size).unwrap_or(entries)
 }

@@ -90,17 +90,21 @@ impl Store {
 
     /// The artifact whose manifest has this digest.
     pub fn artifact(&self, digest: &Digest) -> Result<Artifact, StoreError> {
-        let malformed = |problem: String| StoreError::Malformed { file: digest.to_string(), problem };
-        let manifest: ImageManifest =
-            serde_json::from_slice(&self.get(digest)?).map_err(|error| malformed(error.to_string()))?;
-        let mut files = Vec::new();
-        for layer in &manifest.layers {
-            let name = layer.annotations.get(TITLE).ok_or_else(|| malformed("a layer has no title".into()))?;
-            files.push((name.clone(), layer.digest));
-        }
-        let (kind, annotations) = (manifest.artifact_type, manifest.annotations);
-        Ok(Artifact { digest: *digest, kind, files, annotations })
+        parse(digest, &self.get(digest)?)
     }
+}
+
+/// The artifact of a manifest.
+pub(crate) fn parse(digest: &Digest, bytes: &[u8]) -> Result<Artifact, StoreError> {
+    let malformed = |problem: String| StoreError::Malformed { file: digest.to_string(), problem };
+    let manifest: ImageManifest = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    let mut files = Vec::new();
+    for layer in &manifest.layers {
+        let name = layer.annotations.get(TITLE).ok_or_else(|| malformed("a layer has no title".into()))?;
+        files.push((name.clone(), layer.digest));
+    }
+    let (kind, annotations) = (manifest.artifact_type, manifest.annotations);
+    Ok(Artifact { digest: *digest, kind, files, annotations })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod artifact;
 mod blob;
 mod index;
+mod source;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use freehold_files::FileError;
 
 pub use artifact::{Artifact, Descriptor};
 pub use blob::{BlobReader, BlobWriter};
+pub use source::Blobs;
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum StoreError {
     /// A blob is not there.
     #[error("blob {0} is not in the store")]
     Missing(Digest),
+    /// What was taken out of a store does not hold a blob.
+    #[error("blob {0} was left out")]
+    LeftOut(Digest),
     /// A blob's bytes are not those of its digest.
     #[error("blob {expected} was changed: its bytes now have the digest {found}")]
     Corrupt {

@@ -11,6 +11,7 @@ use freehold_files::FileError;
 use freehold_hub::HubError;
 use freehold_index::IndexError;
 use freehold_ledger::LedgerError;
+use freehold_pack::PackError;
 use freehold_rows::TableError;
 use freehold_sandbox::SandboxError;
 use freehold_store::StoreError;
@@ -142,13 +143,13 @@ pub enum WorkflowError {
         /// Its version.
         version: u64,
         /// The entry.
-        index: usize,
+        index: u64,
     },
     /// The ledger names trust roots out of order.
     #[error("ledger entry {index} names trust root {found}, expected was {expected}")]
     RootOrder {
         /// The entry.
-        index: usize,
+        index: u64,
         /// What it names.
         found: u64,
         /// What it should.
@@ -240,6 +241,9 @@ pub enum WorkflowError {
     /// A file is no bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A file is no pack.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// A yank cannot be trusted.
     #[error(transparent)]
     Yank(#[from] YankError),

@@ -4,7 +4,7 @@ use cap_std::fs::Dir;
 use freehold_files::FileError;
 use freehold_ledger::Ledger;
 use freehold_store::Store;
-use freehold_trust::{PublicKey, Role, RootError};
+use freehold_trust::{PublicKey, Role, RootError, VerifiedRoot};
 
 use crate::WorkflowError;
 use crate::trust::TrustFolder;
@@ -74,9 +74,8 @@ impl Home {
     /// The ledger, read with the log's keys in the trust roots. It keeps the name that its first key gave it.
     pub fn ledger(&self) -> Result<Ledger, WorkflowError> {
         let roots = TrustFolder::of(self)?;
-        let first = roots.read()?.into_iter().next().and_then(|(root, _)| root.keys_of(Role::Log).into_values().next());
-        let first = first.ok_or(RootError::MissingRole(Role::Log))?;
-        Ok(Ledger::open_under(self.folder(LEDGER)?, &origin(&first), roots))
+        let signed: Vec<VerifiedRoot> = roots.read()?.into_iter().map(|(root, _)| root).collect();
+        Ok(Ledger::open_under(self.folder(LEDGER)?, &origin_of(&signed)?, roots))
     }
 
     /// Before the first trust root is there, and never after it: a ledger that is gone later is a loss.
@@ -97,4 +96,10 @@ impl Home {
 /// is rotated.
 pub(crate) fn origin(key: &PublicKey) -> String {
     format!("freehold-log/{}", key.id().short())
+}
+
+/// The log's name under these trust roots, oldest first.
+pub(crate) fn origin_of(roots: &[VerifiedRoot]) -> Result<String, RootError> {
+    let first = roots.first().and_then(|root| root.keys_of(Role::Log).into_values().next());
+    Ok(origin(&first.ok_or(RootError::MissingRole(Role::Log))?))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_ledger::{Appender, Ledger};
-use freehold_store::Store;
+use freehold_store::{Blobs, Store};
 use freehold_trust::{KeyId, ResourceDescriptor, Role, Statement, VerifiedRoot};
 use jiff::Timestamp;
 
@@ -98,7 +98,7 @@ impl Recorder {
 /// The record of a phase behind a ledger entry, judged with the trust root that it names: a key that was rotated out or revoked
 /// later does not undo what was recorded before.
 pub(crate) fn read_phase(
-    store: &Store,
+    store: &dyn Blobs,
     roots: &[VerifiedRoot],
     statement: &Digest,
 ) -> Result<PhaseRecord, WorkflowError> {
@@ -107,7 +107,7 @@ pub(crate) fn read_phase(
 
 /// As [`read_phase`], with the recorders who signed it.
 pub(crate) fn read_signed_phase(
-    store: &Store,
+    store: &dyn Blobs,
     roots: &[VerifiedRoot],
     statement: &Digest,
 ) -> Result<(PhaseRecord, BTreeSet<KeyId>), WorkflowError> {

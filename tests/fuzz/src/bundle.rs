@@ -43,20 +43,20 @@ fn look(bundle: &[u8]) {
     assert_eq!(archive(bundle), archive(&written));
 }
 
-fn archive(bundle: &[u8]) -> Vec<u8> {
+pub(crate) fn archive(bundle: &[u8]) -> Vec<u8> {
     let mut archive = Vec::new();
     GzDecoder::new(bundle).take(ARCHIVE_BYTES_MAX).read_to_end(&mut archive).expect("it was just read");
     archive
 }
 
-fn compressed(archive: &[u8]) -> Vec<u8> {
+pub(crate) fn compressed(archive: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(archive).expect("memory");
     gzip.finish().expect("memory")
 }
 
 /// The archive with the checksum of each header that is found on the way from size to size.
-fn summed(archive: &[u8]) -> Vec<u8> {
+pub(crate) fn summed(archive: &[u8]) -> Vec<u8> {
     let (mut archive, mut at) = (archive.to_vec(), 0_usize);
     while let Some(header) = archive.get_mut(at..at.saturating_add(BLOCK)) {
         if header.iter().all(|byte| *byte == 0) {

@@ -21,15 +21,19 @@ mod checkpoint;
 mod component;
 mod document;
 mod host;
+mod key_file;
 mod keys;
 mod ledger;
 mod manifest;
 mod outcome;
+mod pack;
 mod parquet;
 mod parts;
+mod proof;
 mod root;
 mod root_changes;
 mod seeds;
+mod statement;
 mod tables;
 mod yank;
 
@@ -40,13 +44,17 @@ pub use bundle::run as bundle;
 pub use checkpoint::run as checkpoint;
 pub use component::run as component;
 pub use document::{plugin_source, recipe};
+pub use key_file::run as key_file;
 pub use ledger::run as ledger;
 pub use manifest::run as manifest;
 pub use outcome::run as outcome;
+pub use pack::run as pack;
 pub use parquet::run as parquet;
+pub use proof::run as proof;
 pub use root::run as root;
 pub use root_changes::run as root_changes;
 pub use seeds::{Seed, seeds};
+pub use statement::run as statement;
 pub use yank::run as yank;
 
 /// Something that reads what others made.
@@ -59,7 +67,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "plugin_source", run: plugin_source },
     Target { name: "recipe", run: recipe },
     Target { name: "manifest", run: manifest },
@@ -74,4 +82,8 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "checkpoint", run: checkpoint },
     Target { name: "parquet", run: parquet },
     Target { name: "arrow", run: arrow },
+    Target { name: "pack", run: pack },
+    Target { name: "proof", run: proof },
+    Target { name: "key_file", run: key_file },
+    Target { name: "statement", run: statement },
 ];

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use freehold_core::digest::Digest;
 use freehold_core::manifest::{Manifest, PluginSource};
 use freehold_core::toml_text;
-use freehold_trust::{PublisherRule, Role, SecretKey, TrustRoot, Validity, Yank, sign_plugin, sign_yank};
+use freehold_ledger::EntryProof;
+use freehold_pack::{Blob, Pack, Witnessed};
+use freehold_trust::{
+    PublisherRule, ResourceDescriptor, Role, SecretKey, Statement, TrustRoot, Validity, Yank, sign_plugin, sign_yank,
+};
 
 use crate::checkpoint::{PROOF, SIGNED as SIGNED_TEXT, cosigned};
 use crate::keys::{PUBLISHER, REVOKED_COMPONENT, at, keys, root};
@@ -29,6 +33,9 @@ pub fn seeds(sources: &BTreeMap<String, String>) -> Vec<Seed> {
     seeds.extend(logs());
     seeds.extend(checkpoints());
     seeds.extend(bundles());
+    seeds.extend(packs());
+    seeds.extend(key_files());
+    seeds.extend(statements());
     seeds
 }
 
@@ -98,6 +105,58 @@ fn bundles() -> Vec<Seed> {
         }
     }
     seeds
+}
+
+/// A pack, and the proof of one of its entries. Its tree head is nobody's.
+fn packs() -> Vec<Seed> {
+    use std::io::Read as _;
+    let checkpoint = b"fuzz-log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".to_vec();
+    let hashes = vec![freehold_ledger::Hash([7; 32])];
+    let proof = EntryProof { index: 3, record: b"{}".to_vec(), hashes, checkpoint: checkpoint.clone() }.to_bytes();
+    let blobs = [b"one".to_vec(), b"two".to_vec()].map(|bytes| (Digest::of(&bytes), Blob::from(bytes)));
+    let witnessed = Witnessed { checkpoint: checkpoint.clone(), consistency: Vec::new() };
+    let (roots, proofs) = (vec![b"{}".to_vec()], BTreeMap::from([(3, proof.clone())]));
+    let pack = Pack { run: "a-1".into(), roots, checkpoint, witnessed: Some(witnessed), proofs, blobs: blobs.into() };
+    let bytes = freehold_pack::write(&pack, &(), Vec::new()).expect("it is written to memory");
+    let mut archive = Vec::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut archive).expect("it was just written");
+    let seed = |kind: u8, bytes: &[u8]| ("pack", format!("whole-{kind}"), [&[kind], bytes].concat());
+    vec![
+        seed(0, &bytes),
+        seed(1, &archive),
+        seed(2, &archive),
+        ("proof", "entry".into(), proof),
+        ("proof", "other".into(), b"c2sp.org/tlog-proof@v1\nindex 0\n\n".to_vec()),
+    ]
+}
+
+fn key_files() -> Vec<Seed> {
+    let public = keys()[0].public().to_pem().expect("a key has a PEM form");
+    let secret = keys()[0].to_pem().expect("a key has a PEM form").as_bytes().to_vec();
+    let uri = b"pkcs11:token=company;object=log;type=private".to_vec();
+    // The point that is given with the curve (SEC 2, 2.4.2), as a public key.
+    let p256 = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n6zOg9KE5RdiYwpZP\
+                40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n";
+    let sealed =
+        b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\n-----END AGE ENCRYPTED FILE-----\n";
+    [
+        ("public.pem", public.into_bytes()),
+        ("secret.pem", secret),
+        ("p256.pem", p256.as_bytes().to_vec()),
+        ("token.uri", uri),
+        ("sealed.age", sealed.to_vec()),
+    ]
+    .map(|(name, bytes)| ("key_file", name.into(), bytes))
+    .into()
+}
+
+fn statements() -> Vec<Seed> {
+    let subject = vec![ResourceDescriptor::new("adapter", Digest::of(b"adapter"))];
+    let predicate = serde_json::json!({ "run": "a-1", "record": Digest::of(b"record"), "note": null, "trust_root": 1 });
+    let statement = Statement::new(subject, "urn:freehold:approval:v1", predicate);
+    let payload = serde_json::to_vec(&statement).expect("a statement has a JSON form");
+    let envelope = statement.sign(&keys()[0]).expect("a key signs").to_bytes();
+    vec![("statement", "approval.json".into(), payload), ("statement", "approval.dsse.json".into(), envelope)]
 }
 
 fn logs() -> Vec<Seed> {

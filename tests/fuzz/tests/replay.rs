@@ -65,7 +65,11 @@ targets!(
     ledger,
     checkpoint,
     parquet,
-    arrow
+    arrow,
+    pack,
+    proof,
+    key_file,
+    statement
 );
 
 #[test]

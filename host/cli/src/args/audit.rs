@@ -64,27 +64,13 @@ pub(crate) enum AuditCommand {
         #[arg(long = "asset", value_name = "FILE")]
         assets: Vec<PathBuf>,
     },
-    /// Verify trust roots, ledger, statements and blobs, offline
-    Verify {
-        /// Verify the statements of this run only; files are always verified
-        run: Option<String>,
-        /// A public key in PEM that has to have signed the first trust root, as you were told by other means
-        #[arg(long, value_name = "FILE")]
-        root_key: Option<PathBuf>,
-        /// A checkpoint of this ledger that you kept: what it covers has to be there still. May be repeated
-        #[arg(long = "checkpoint", value_name = "FILE")]
-        checkpoints: Vec<PathBuf>,
-        /// Also show that what policies were asked with at the end was in the ledger before anything was measured
-        #[arg(long)]
-        preregistered: bool,
-        /// Nothing here ever uses a network; for scripts that want it said
-        #[arg(long)]
-        offline: bool,
-    },
-    /// Write what a run left in a format of other tools, to stdout or to a file
+    /// Verify trust roots, ledger, statements and blobs, offline; or a pack, for which no home is needed
+    Verify(VerifyArguments),
+    /// Write what a run left in one file, to stdout or to a file: for a stranger (pack), or in a format of other tools
     ///
     /// Records are verified while they are read, and a document says nothing that is not in them. What is signed is signed with
-    /// a P-256 key (`freehold key new NAME --p256`): those tools know no Ed25519, and nothing here trusts that key.
+    /// a P-256 key (`freehold key new NAME --p256`): those tools know no Ed25519, and nothing here trusts that key. A pack is
+    /// not signed as a whole: all in it that counts is signed already.
     Export {
         /// The run
         run: String,
@@ -97,6 +83,8 @@ pub(crate) enum AuditCommand {
         /// The file to write, whole or not at all; stdout if not said
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        pack: PackArguments,
     },
     /// Hold frameworks such as the EU AI Act against a run: what its records answer, and what is missing
     ///
@@ -134,6 +122,57 @@ pub(crate) struct ProfileArguments {
     /// List the kinds of evidence that a profile can name
     #[arg(long, conflicts_with = "run")]
     pub(crate) vocabulary: bool,
+}
+
+/// `freehold audit verify`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// A run, whose statements alone are looked at beside all files; or a pack, a file whose path has a `.` or a `/`, as no
+    /// name of a run has
+    #[arg(value_name = "RUN|PACK")]
+    pub(crate) what: Option<String>,
+    /// A public key in PEM that has to have signed the first trust root, as you were told by other means. Without it, whose
+    /// trust root it is is the word of the home or pack
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key: Option<PathBuf>,
+    /// A checkpoint of this ledger that you kept: what it covers has to be there still. May be repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    pub(crate) checkpoints: Vec<PathBuf>,
+    /// Also show that what policies were asked with at the end was in the ledger before anything was measured
+    #[arg(long)]
+    pub(crate) preregistered: bool,
+    /// Nothing here ever uses a network; for scripts that want it said
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// What a pack is to hold.
+#[derive(Debug, Args)]
+pub(crate) struct PackArguments {
+    /// Only for a pack: what it is to hold besides. What is left out is still named by its digest
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) with: Vec<PackExtra>,
+    /// Only for a pack: the entries of the ledger that it is to hold; all if they are at most 1024, else those of the run
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(crate) entries: Option<PackEntries>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackExtra {
+    /// The weights of the adapter or model
+    Weights,
+    /// The rows that were trained and measured on, what became of each, tokens and answers
+    Data,
+    /// The components of plugins
+    Plugins,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackEntries {
+    /// Every entry: shows that no other concerns the run, and names every run of the home
+    All,
+    /// Those that concern the run: others stay untold, and so does whether there are others
+    Run,
 }
 
 /// `freehold approve`
@@ -234,9 +273,11 @@ fn parse_plugin(text: &str) -> Result<NamedPlugin, String> {
     Ok((name.parse().map_err(|error: freehold_core::name::NameError| error.to_string())?, version))
 }
 
-/// Formats of other tools.
+/// Formats of what leaves the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
+    /// One file that a machine with nothing but this command and your public root key verifies: `freehold audit verify FILE`
+    Pack,
     /// SLSA provenance of the adapter in a Sigstore bundle
     Sigstore,
     /// The verdicts as a SLSA verification summary in a Sigstore bundle
@@ -255,6 +296,7 @@ impl ExportFormat {
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Pack => "pack",
             Self::Sigstore => "sigstore",
             Self::Vsa => "vsa",
             Self::Oms => "oms",
@@ -266,6 +308,6 @@ impl ExportFormat {
 
     /// Whether its documents are JSON.
     pub(crate) fn is_json(self) -> bool {
-        !matches!(self, Self::Csv | Self::Html)
+        !matches!(self, Self::Csv | Self::Html | Self::Pack)
     }
 }

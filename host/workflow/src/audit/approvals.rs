@@ -148,14 +148,14 @@ pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, Work
 }
 
 /// How many approvals in the ledger hold, and what is wrong with the others.
-pub(super) fn check(past: &Past, entries: &[Entry], only: Option<&str>) -> (usize, Vec<Finding>) {
+pub(super) fn check(past: &Past, only: Option<&str>) -> (usize, Vec<Finding>) {
     let (mut verified, mut findings) = (0, Vec::new());
-    for (entry, index) in entries.iter().zip(0..) {
+    for (index, entry) in past.entries() {
         let Subject::Approval { run, .. } = &entry.subject else { continue };
         if only.is_some_and(|only| only != run) {
             continue;
         }
-        match read(past, index, entry) {
+        match read(past, *index, entry) {
             Ok(_) => verified += 1,
             Err(error) => {
                 findings.push(Finding { what: format!("ledger entry {index} (approval)"), problem: error.to_string() });

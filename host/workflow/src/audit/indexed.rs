@@ -112,8 +112,8 @@ fn catch_up(
     while read < size {
         let end = size.min(read + PIECE);
         let places: Vec<u64> = (read..end).collect();
-        let entries = reading.entries_at(&places)?.into_iter().map(|(_, entry)| entry).collect();
-        index.add(&with_facts(entries, statements), reading.root_at(end)?.0)?;
+        let entries = with_facts(reading.entries_at(&places)?, statements);
+        index.add(&entries, end, reading.root_at(end)?.0)?;
         progress(end, size);
         read = end;
     }
@@ -122,16 +122,17 @@ fn catch_up(
 }
 
 /// Each entry with what its statement says. Signatures are most of the work, and threads share it.
-fn with_facts(entries: Vec<Entry>, statements: (&Store, &[VerifiedRoot])) -> Vec<(Entry, Option<Facts>)> {
+fn with_facts(entries: Vec<(u64, Entry)>, statements: (&Store, &[VerifiedRoot])) -> Vec<(u64, Entry, Option<Facts>)> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let read = |entry: &Entry| facts(entry, statements).ok().flatten();
+    let read = |(_, entry): &(u64, Entry)| facts(entry, statements).ok().flatten();
     let facts: Vec<Option<Facts>> = std::thread::scope(|scope| {
         let parts = entries.chunks(entries.len().div_ceil(threads).max(1));
         let parts: Vec<_> = parts.map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())).collect();
         // A thread that panicked leaves its part unread.
         parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
     });
-    entries.into_iter().zip(facts.into_iter().chain(std::iter::repeat(None))).collect()
+    let facts = facts.into_iter().chain(std::iter::repeat(None));
+    entries.into_iter().zip(facts).map(|((number, entry), facts)| (number, entry, facts)).collect()
 }
 
 /// What the statement of an entry says, if it is of a phase.

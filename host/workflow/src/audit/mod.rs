@@ -11,6 +11,7 @@ mod impact;
 mod indexed;
 mod list;
 mod log;
+mod pack;
 mod past;
 mod preregistered;
 mod profile;
@@ -27,7 +28,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::run::RunReport;
-use crate::statements::read_phase;
 use crate::{Home, WorkflowError};
 
 use past::{Past, PastPhase};
@@ -41,6 +41,7 @@ pub use history::{Reign, history};
 pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
+pub use pack::{Draft, EntryChoice, Extra, LeftOut, Options, PackView, draft};
 pub use preregistered::Bar;
 pub use profile::{
     EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,
@@ -48,7 +49,7 @@ pub use profile::{
 };
 pub use replay::{Replay, Replayed, replay};
 pub use time::Moment;
-pub use verify::{Finding, Request, Verification, verify};
+pub use verify::{Finding, Request, Verification, VerifiedPack, verify, verify_pack};
 
 /// A ledger entry of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,18 +82,13 @@ fn root_for(roots: &[VerifiedRoot], version: u64) -> Option<&VerifiedRoot> {
     roots.iter().find(|root| root.version == version)
 }
 
-/// The record of a phase, verified with the keys of the trust root that it names.
-fn phase_record(home: &Home, roots: &[VerifiedRoot], statement: &Digest) -> Result<PhaseRecord, WorkflowError> {
-    read_phase(&home.store()?, roots, statement)
-}
-
 fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {
     Ok(home.trust_roots()?.into_iter().map(|(root, _)| root).collect())
 }
 
-pub(crate) fn run_names(entries: &[Entry]) -> Vec<&str> {
+pub(crate) fn run_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
-    let runs = entries.iter().filter_map(|entry| match &entry.subject {
+    let runs = entries.into_iter().filter_map(|entry| match &entry.subject {
         Subject::Phase { run, .. } => Some(run.as_str()),
         _ => None,
     });

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::Evidence;
@@ -12,7 +11,7 @@ use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::Stage;
 use freehold_index::{Group, Index, Mark, Place, Wanted};
 use freehold_ledger::EMPTY_HASH;
-use freehold_store::{Store, StoreError};
+use freehold_store::{Blobs, StoreError};
 use freehold_trust::{KeyId, VerifiedRoot};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -28,7 +27,7 @@ const PAGE: usize = 64;
 
 /// Everything that was recorded.
 pub(super) struct Past {
-    pub(super) store: Store,
+    pub(super) store: Box<dyn Blobs>,
     pub(super) roots: Vec<VerifiedRoot>,
     log: Log,
     index: Index,
@@ -52,7 +51,7 @@ pub(super) struct PastPhase {
 pub(super) struct PastRun<'p> {
     pub(super) name: &'p str,
     pub(super) phases: BTreeMap<Phase, PastPhase>,
-    store: &'p Store,
+    store: &'p dyn Blobs,
 }
 
 impl Past {
@@ -60,20 +59,51 @@ impl Past {
     pub(super) fn open(home: &Home) -> Result<Self, WorkflowError> {
         let (store, roots) = (home.store()?, super::roots(home)?);
         let (reading, index) = indexed::open(home, &store, &roots)?;
-        Ok(Self { store, roots, log: Log::Read(reading), index, aliases: OnceCell::new() })
+        Ok(Self { store: Box::new(store), roots, log: Log::Read(reading), index, aliases: OnceCell::new() })
     }
 
     /// What these entries, which somebody verified, say was recorded.
-    pub(super) fn of(store: Store, roots: Vec<VerifiedRoot>, entries: Arc<[Entry]>) -> Result<Self, WorkflowError> {
+    pub(super) fn of(
+        store: impl Blobs + 'static,
+        roots: Vec<VerifiedRoot>,
+        entries: Vec<Entry>,
+    ) -> Result<Self, WorkflowError> {
+        Self::of_some(store, roots, (0..).zip(entries))
+    }
+
+    /// The same of some entries of a ledger, in their order, each with its number in it.
+    pub(super) fn of_some(
+        store: impl Blobs + 'static,
+        roots: Vec<VerifiedRoot>,
+        entries: impl IntoIterator<Item = (u64, Entry)>,
+    ) -> Result<Self, WorkflowError> {
+        let entries: Vec<(u64, Entry)> = entries.into_iter().collect();
         let mut index = Index::new(EMPTY_HASH.0)?;
         // What statements say is not known yet, so that every run may be what is looked for.
-        let unread: Vec<_> = entries.iter().map(|entry| (entry.clone(), None)).collect();
-        index.add(&unread, EMPTY_HASH.0)?;
-        Ok(Self { store, roots, log: Log::Whole(entries), index, aliases: OnceCell::new() })
+        let unread: Vec<_> = entries.iter().map(|(number, entry)| (*number, entry.clone(), None)).collect();
+        let size = entries.last().map_or(0, |(number, _)| number + 1);
+        index.add(&unread, size, EMPTY_HASH.0)?;
+        Ok(Self { store: Box::new(store), roots, log: Log::Whole(entries), index, aliases: OnceCell::new() })
+    }
+
+    /// Every entry with its number, where somebody read all of them; none where they are read when they are asked for.
+    pub(super) fn entries(&self) -> &[(u64, Entry)] {
+        match &self.log {
+            Log::Whole(entries) => entries,
+            Log::Read(_) => &[],
+        }
+    }
+
+    /// How many entries the ledger has, as far as is known.
+    pub(super) fn size(&self) -> u64 {
+        match &self.log {
+            Log::Whole(entries) => entries.last().map_or(0, |(number, _)| number + 1),
+            Log::Read(reading) => reading.head().size,
+        }
     }
 
     /// The store, and the trust roots.
-    pub(super) fn into_parts(self) -> (Store, Vec<VerifiedRoot>) {
+    pub(super) fn into_parts(self) -> (Box<dyn Blobs>, Vec<VerifiedRoot>) {
         (self.store, self.roots)
     }
 
@@ -123,12 +153,12 @@ impl Past {
         let mut phases = BTreeMap::new();
         for (index, phase, entry) in self.phase_entries(name)? {
             if wanted.contains(&phase) {
-                let (record, signers) = read_signed_phase(&self.store, &self.roots, &entry.statement)?;
+                let (record, signers) = read_signed_phase(&*self.store, &self.roots, &entry.statement)?;
                 let (entered, statement) = (entry.time, entry.statement);
                 phases.insert(phase, PastPhase { index, entered, statement, record, signers });
             }
         }
-        Ok(PastRun { name, phases, store: &self.store })
+        Ok(PastRun { name, phases, store: &*self.store })
     }
 
     /// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.

@@ -8,8 +8,10 @@ impl WorkflowError {
         match self {
             Self::Resolution(error) => error.exit_code(),
             Self::Document(error) => error.exit_code(),
-            Self::Bundle(BundleError::TooLarge { .. }) => ExitCode::Broken,
+            Self::Bundle(error) if error.is_too_large() => ExitCode::Broken,
+            Self::Pack(error) if error.is_unreadable() => ExitCode::Broken,
             Self::Bundle(_)
+            | Self::Pack(_)
             | Self::Plugin(_)
             | Self::Yank(_)
             | Self::Root(_)
@@ -33,6 +35,9 @@ impl WorkflowError {
                 | LedgerError::MissingRoot(_)
                 | LedgerError::Rollback { .. }
                 | LedgerError::Fork(_)
+                | LedgerError::Unproven(_)
+                | LedgerError::LeftOut(_)
+                | LedgerError::Proof(_)
                 | LedgerError::Quorum { .. }
                 | LedgerError::Unwitnessed { .. },
             ) => ExitCode::Unverified,
@@ -78,6 +83,7 @@ impl WorkflowError {
             Self::Recipe { error: RecipeError::Toml(error), .. } | Self::Toml { error, .. } => error.remedy.clone()?,
             Self::Plugin(error) => error.remedy(),
             Self::Bundle(error) => error.remedy(),
+            Self::Pack(error) => error.remedy().into(),
             Self::Yank(error) | Self::Wording(error) => error.remedy(),
             Self::Resolution(error) => error.remedy(),
             Self::Document(error) => error.remedy()?,

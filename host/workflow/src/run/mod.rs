@@ -50,6 +50,7 @@ pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
     ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
 };
+pub(crate) use tokenise::TOKENS;
 pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, read as trained};
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 

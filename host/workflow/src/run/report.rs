@@ -9,7 +9,7 @@ use freehold_core::name::Alias;
 use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
-use freehold_store::Store;
+use freehold_store::Blobs;
 use serde::Serialize;
 
 use super::journal::Journal;
@@ -175,7 +175,7 @@ pub(crate) fn of_records<'a>(
     run: &str,
     records: impl Iterator<Item = &'a PhaseRecord>,
     (statement, record): (Digest, &PhaseRecord),
-    store: &Store,
+    store: &dyn Blobs,
 ) -> Result<RunReport, WorkflowError> {
     let detail = provenance::read(record)?;
     let promoted = detail.decision == Decision::Promoted;
@@ -215,7 +215,7 @@ pub(crate) struct PhaseReports {
 /// What the phases of a run say, in the order of the phases.
 pub(crate) fn of_phases<'a>(
     records: impl Iterator<Item = &'a PhaseRecord>,
-    store: &Store,
+    store: &dyn Blobs,
 ) -> Result<PhaseReports, WorkflowError> {
     let (mut reports, mut tokenised) = (PhaseReports::default(), None);
     for record in records {

@@ -3,7 +3,7 @@
 
 use freehold_core::record::PhaseRecord;
 use freehold_engine::Packing;
-use freehold_store::{Store, StoreError};
+use freehold_store::{Blobs, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::journal::output_of;
@@ -137,7 +137,7 @@ impl Validation {
 }
 
 /// The validation that a phase tokenise left behind; records of earlier versions have none.
-pub(super) fn read(record: &PhaseRecord, store: &Store) -> Result<Option<Validation>, WorkflowError> {
+pub(super) fn read(record: &PhaseRecord, store: &dyn Blobs) -> Result<Option<Validation>, WorkflowError> {
     let Ok(digest) = output_of(record, VALIDATION) else { return Ok(None) };
     match store.get(&digest) {
         Ok(bytes) => Validation::from_bytes(&bytes).map(Some),

@@ -44,13 +44,26 @@ impl TrustFolder {
                 Err(error) if error.is_not_found() && !roots.is_empty() => return Ok(roots),
                 Err(error) => return Err(error.into()),
             };
-            let root = match roots.last() {
-                None => VerifiedRoot::first(&bytes)?,
-                Some((before, _)) => before.next(&bytes)?,
-            };
-            roots.push((root, bytes));
+            roots.push((following(roots.last().map(|(root, _)| root), &bytes)?, bytes));
         }
     }
+}
+
+/// The trust root in `bytes`, which is the first or follows another.
+fn following(before: Option<&VerifiedRoot>, bytes: &[u8]) -> Result<VerifiedRoot, WorkflowError> {
+    Ok(match before {
+        None => VerifiedRoot::first(bytes)?,
+        Some(before) => before.next(bytes)?,
+    })
+}
+
+/// A chain of signed trust roots, oldest first; each verified against the one before.
+pub(crate) fn chain(signed: Vec<Vec<u8>>) -> Result<Vec<(VerifiedRoot, Vec<u8>)>, WorkflowError> {
+    let mut roots: Vec<(VerifiedRoot, Vec<u8>)> = Vec::new();
+    for bytes in signed {
+        roots.push((following(roots.last().map(|(root, _)| root), &bytes)?, bytes));
+    }
+    Ok(roots)
 }
 
 impl RootSource for TrustFolder {
@@ -72,11 +85,14 @@ pub(crate) struct RootProblem {
 
 /// Compares the folder of trust roots with the ledger. The ledger names each version once, in order, by the digest of its file.
 /// Roots that the ledger does not have yet come last.
-pub(crate) fn compare(roots: &[(VerifiedRoot, Vec<u8>)], entries: &[Entry]) -> Vec<RootProblem> {
+pub(crate) fn compare<'a>(
+    roots: &[(VerifiedRoot, Vec<u8>)],
+    entries: impl IntoIterator<Item = (u64, &'a Entry)>,
+) -> Vec<RootProblem> {
     let mut problems = Vec::new();
     let mut found = |version, error| problems.push(RootProblem { version, error });
     let mut entered = 0;
-    for (index, entry) in entries.iter().enumerate() {
+    for (index, entry) in entries {
         let Subject::TrustRoot { version } = entry.subject else { continue };
         if version != entered + 1 {
             found(version, WorkflowError::RootOrder { index, found: version, expected: entered + 1 });
@@ -149,7 +165,7 @@ impl Home {
         let entries = self.ledger()?.entries()?;
         let mut roots = self.trust_roots()?;
         let mut entered = true;
-        for problem in compare(&roots, &entries) {
+        for problem in compare(&roots, (0..).zip(&entries)) {
             match problem.error {
                 WorkflowError::RootNotEntered(_) => entered = false,
                 error => return Err(error),

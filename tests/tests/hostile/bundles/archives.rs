@@ -162,7 +162,7 @@ fn names_that_lead_out_or_are_not_what_they_seem() {
         ("a name from right to left", "component.wasm\u{202e}".as_bytes(), "`component.wasm\\xe2\\x80\\xae`, a file"),
         ("a name that is no UTF-8", b"\xff\xfe", "`\\xff\\xfe`, a file"),
         ("no name", b"", "``, a file"),
-        ("another name behind a NUL", b"component.wasm\0.exe", "`component.wasm` with a `name` that no bundle has"),
+        ("another name behind a NUL", b"component.wasm\0.exe", "`component.wasm` with a `name` that it must not have"),
         ("a compiled component", b"component.cwasm", "`component.cwasm`, a file"),
     ] {
         attacks.push(attack(attempt, archive.clone().file(name, &parts.component).end(), says));
@@ -285,12 +285,12 @@ fn sizes_that_lie() {
             Archive::default()
                 .changed(MANIFEST_FILE, &manifest, |header| header.set_size(manifest.len() as u64 - 1))
                 .end(),
-            if manifest.len() % 512 == 1 { "wrong checksum" } else { "with a `padding` that no bundle has" },
+            if manifest.len() % 512 == 1 { "wrong checksum" } else { "with a `padding` that it must not have" },
         ),
         attack("nothing, with data behind", sized(0).end(), "the header of entry 3 has a wrong checksum"),
-        attack("a size that is no number", written(b"99999999999").end(), "with a `size` that no bundle has"),
-        attack("a size below zero", written(b"-1\0\0\0\0\0\0\0\0\0").end(), "with a `size` that no bundle has"),
-        attack("a size in another form", written(&binary(length)).end(), "with a `size` that no bundle has"),
+        attack("a size that is no number", written(b"99999999999").end(), "with a `size` that it must not have"),
+        attack("a size below zero", written(b"-1\0\0\0\0\0\0\0\0\0").end(), "with a `size` that it must not have"),
+        attack("a size in another form", written(&binary(length)).end(), "with a `size` that it must not have"),
         attack("a size without zeros", written(format!("{length:o}\0\0\0\0\0\0\0").as_bytes()).end(), "with a `size`"),
         large("8 GiB", sized((8 << 30) - 1)),
         large("16 EiB in binary", written(&binary(u64::MAX))),
@@ -321,7 +321,7 @@ fn what_could_be_hidden_in_a_header() {
     let header = archive.0.len();
     damaged.0[header + 200] ^= 1;
     operator.defend(vec![
-        named("a program for its owner", 100, b"0004755", "with a `mode` that no bundle has"),
+        named("a program for its owner", 100, b"0004755", "with a `mode` that it must not have"),
         named("an owner", 108, b"0001750", "with a `uid`"),
         named("a group", 116, b"0001750", "with a `gid`"),
         named("a time", 136, b"14777777777", "with a `mtime`"),

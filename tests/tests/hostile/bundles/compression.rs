@@ -164,7 +164,7 @@ fn files_that_are_no_bundle_cut_off_or_damaged() {
         changed
     };
     let cut = |length: usize| good[..length].to_vec();
-    let (length, no_gzip) = (good.len(), "not a bundle: it does not begin as gzip does");
+    let (length, no_gzip) = (good.len(), "the bundle does not begin as gzip does");
     let named = [&good[..3], &[8], &good[4..10], b"evil\x1b[2J\0", &good[10..]].concat();
     operator.defend(vec![
         attack("an empty file", vec![], "the bundle is empty"),
@@ -174,8 +174,8 @@ fn files_that_are_no_bundle_cut_off_or_damaged() {
         attack("a zip archive", b"PK\x03\x04\x14\0\0\0\x08\0".repeat(100), no_gzip),
         attack("zstd", [&[0x28, 0xb5, 0x2f, 0xfd][..], &good].concat(), no_gzip),
         attack("a method that gzip has not", changed(2, 1), no_gzip),
-        attack("a file name in gzip's header", named, "the gzip header carries optional fields"),
-        attack("reserved bits in gzip's header", changed(3, 0x80), "the gzip header carries optional fields"),
+        attack("a file name in gzip's header", named, "carries optional fields in its gzip header"),
+        attack("reserved bits in gzip's header", changed(3, 0x80), "carries optional fields in its gzip header"),
         attack("gzip's magic bytes alone", cut(2), "the bundle was cut off"),
         attack("gzip's header alone", cut(10), "the bundle was cut off"),
         attack("half of it", cut(length / 2), "the bundle was cut off"),

@@ -254,7 +254,7 @@ fn components_larger_than_their_manifest_or_the_host_allows() {
     operator.defend(vec![limited("larger than it says", small(size - 1), "has a component of more than")]);
     operator.project.write("home/host.toml", &format!("[plugins.limits]\ncomponent_bytes = {}\n", size - 1));
     let good = bundle(&operator.parts());
-    operator.refuse(limited("larger than the host allows", good.clone(), "`component.wasm` in the bundle has"));
+    operator.refuse(limited("larger than the host allows", good.clone(), "holds `component.wasm` with"));
     operator.project.write("home/host.toml", &format!("[plugins.limits]\ncomponent_bytes = {size}\n"));
     operator.add(&good).expect(0);
 }

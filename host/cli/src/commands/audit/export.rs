@@ -9,7 +9,7 @@ use freehold_workflow::{ExitCode, Home};
 use serde_json::json;
 
 use super::super::write_file;
-use crate::args::ExportFormat;
+use crate::args::{ExportFormat, PackArguments};
 use crate::failure::Failure;
 use crate::page::{Terminal, pairs, unwritten};
 
@@ -19,10 +19,11 @@ pub(super) struct Request {
     pub(super) format: ExportFormat,
     pub(super) key: Option<String>,
     pub(super) out: Option<PathBuf>,
+    pub(super) pack: PackArguments,
 }
 
 pub(super) fn run(home: &Home, request: &Request, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let Request { run, format, key, out } = request;
+    let Request { run, format, key, out, pack } = request;
     if terminal.json && out.is_none() && !format.is_json() {
         let message = format!("`--format {}` is no JSON", format.name());
         return Err(Failure::new(
@@ -31,7 +32,14 @@ pub(super) fn run(home: &Home, request: &Request, terminal: &Terminal) -> Result
             "leave out `--json`, or give the document a file: `--out FILE`",
         ));
     }
-    let document = audit::export(home, run, (*format).into(), key.as_deref())?;
+    let Some(document) = document_format(*format) else {
+        return super::pack::export(home, run, pack, out.as_deref(), terminal);
+    };
+    if !pack.with.is_empty() || pack.entries.is_some() {
+        let message = "`--with` and `--entries` are for `--format pack`";
+        return Err(Failure::new(ExitCode::Usage, message, "leave them out: other formats have one form"));
+    }
+    let document = audit::export(home, run, document, key.as_deref())?;
     match out {
         Some(path) => to_file(&document, *format, path, terminal)?,
         // The bytes as they are: a signature covers them, and what they hold is escaped as their format says.
@@ -65,15 +73,15 @@ fn to_file(document: &Document, format: ExportFormat, path: &Path, terminal: &Te
     Ok(())
 }
 
-impl From<ExportFormat> for Format {
-    fn from(format: ExportFormat) -> Self {
-        match format {
-            ExportFormat::Sigstore => Self::Sigstore,
-            ExportFormat::Vsa => Self::Vsa,
-            ExportFormat::Oms => Self::Oms,
-            ExportFormat::Cyclonedx => Self::CycloneDx,
-            ExportFormat::Csv => Self::Csv,
-            ExportFormat::Html => Self::Html,
-        }
-    }
+/// The format of a document; a pack is none, it is written piece by piece.
+fn document_format(format: ExportFormat) -> Option<Format> {
+    Some(match format {
+        ExportFormat::Pack => return None,
+        ExportFormat::Sigstore => Format::Sigstore,
+        ExportFormat::Vsa => Format::Vsa,
+        ExportFormat::Oms => Format::Oms,
+        ExportFormat::Cyclonedx => Format::CycloneDx,
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::Html => Format::Html,
+    })
 }

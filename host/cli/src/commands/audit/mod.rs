@@ -1,6 +1,7 @@
 //! `freehold audit`
 
 mod export;
+mod pack;
 mod profile;
 mod questions;
 
@@ -14,7 +15,7 @@ use freehold_workflow::audit::{
 use freehold_workflow::{ExitCode, Home, WorkflowError};
 
 use super::{Place, read_file, report, trust};
-use crate::args::{AuditCommand, Decided, ImpactCommand, ListArguments, Which};
+use crate::args::{AuditCommand, Decided, ImpactCommand, ListArguments, VerifyArguments, Which};
 use crate::failure::Failure;
 use crate::page::{Terminal, headline, pairs, say, table};
 use crate::progress::bar;
@@ -27,6 +28,11 @@ const ASSET_BYTES_MAX: u64 = 64 << 20;
 const NOTE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let command = match command {
+        // Who gets a pack has no home.
+        AuditCommand::Verify(arguments) if pack::is_meant(&arguments) => return pack::verify(&arguments, terminal),
+        other => other,
+    };
     let home = place.open()?;
     match command {
         AuditCommand::List(arguments) => {
@@ -71,16 +77,13 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             terminal.print(&replay, questions::replay);
             Ok(if replay.same { ExitCode::Done } else { ExitCode::Unverified })
         }
-        AuditCommand::Verify { run, root_key, checkpoints, preregistered, offline: _ } => {
-            let root_key = root_key.map(|path| trust::read_public_key(&path)).transpose()?;
-            let read = |path: PathBuf| Ok((path.display().to_string(), read_file(&path, NOTE_BYTES_MAX)?));
-            let checkpoints = checkpoints.into_iter().map(read).collect::<Result<_, Failure>>()?;
-            let verification = audit::verify(&home, &Request { root_key, run, checkpoints, preregistered })?;
+        AuditCommand::Verify(arguments) => {
+            let verification = audit::verify(&home, &request(&arguments)?)?;
             terminal.print(&verification, verified);
             Ok(if verification.findings.is_empty() { ExitCode::Done } else { ExitCode::Unverified })
         }
-        AuditCommand::Export { run, format, key, out } => {
-            export::run(&home, &export::Request { run, format, key, out }, terminal)
+        AuditCommand::Export { run, format, key, out, pack } => {
+            export::run(&home, &export::Request { run, format, key, out, pack }, terminal)
         }
         AuditCommand::Profile(arguments) => profile::run(&home, arguments, terminal),
         AuditCommand::Checkpoint { witnessed } => {
@@ -101,6 +104,15 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             Ok(ExitCode::Done)
         }
     }
+}
+
+/// What is to be verified, with the files that the command line names.
+fn request(arguments: &VerifyArguments) -> Result<Request, Failure> {
+    let VerifyArguments { what, root_key, checkpoints, preregistered, offline: _ } = arguments;
+    let root_key = root_key.as_deref().map(trust::read_public_key).transpose()?;
+    let read = |path: &PathBuf| Ok((path.display().to_string(), read_file(path, NOTE_BYTES_MAX)?));
+    let checkpoints = checkpoints.iter().map(read).collect::<Result<_, Failure>>()?;
+    Ok(Request { root_key, run: what.clone(), checkpoints, preregistered: *preregistered })
 }
 
 /// Who cosigned a checkpoint, and when by their own word.
@@ -202,8 +214,7 @@ fn show(view: &RunView) {
 }
 
 fn verified(verification: &Verification) {
-    let Verification { trust_roots, entries, statements, blobs, runs, seen, findings, .. } = verification;
-    let Verification { witnessed, checkpoints, bars, .. } = verification;
+    let Verification { trust_roots, entries, statements, blobs, runs, seen, .. } = verification;
     pairs(&[
         ("trust roots", trust_roots.to_string()),
         ("ledger entries", entries.to_string()),
@@ -212,8 +223,14 @@ fn verified(verification: &Verification) {
         ("runs", runs.to_string()),
         ("plugins seen", seen.to_string()),
     ]);
+    checked(verification, *entries as u64);
+}
+
+/// What tree heads, bars and findings there are, of a ledger of so many entries.
+fn checked(verification: &Verification, size: u64) {
+    let Verification { witnessed, checkpoints, bars, findings, .. } = verification;
     if let Some(checkpoint) = witnessed {
-        let (later, asked) = (*entries as u64 - checkpoint.size, checkpoint.quorum);
+        let (later, asked) = (size.saturating_sub(checkpoint.size), checkpoint.quorum);
         let cosigned = format!("{} entries by {}; {asked} asked for", checkpoint.size, signers(checkpoint));
         pairs(&[("cosigned", cosigned), ("not cosigned", format!("the last {later} entries"))]);
     }

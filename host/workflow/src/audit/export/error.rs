@@ -24,6 +24,16 @@ pub enum DocumentError {
     /// The run was denied before anything was trained.
     #[error("run `{0}` has no adapter: it was denied before it trained")]
     NoAdapter(String),
+    /// What the home has of a run does not verify.
+    #[error("run `{run}` does not verify: {what}: {problem}")]
+    Unsound {
+        /// The run.
+        run: String,
+        /// The first thing that is wrong.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A folder cannot be signed.
     #[error("the folder cannot be signed: {0}")]
     Folder(String),
@@ -40,6 +50,7 @@ impl DocumentError {
             Self::WhichKey(_) => "name one with `--key NAME`".into(),
             Self::Unfinished { .. } => "run its recipe again: it goes on after its last finished phase".into(),
             Self::NoAdapter(_) => "`--format vsa` and `--format csv` say what was decided, and why".into(),
+            Self::Unsound { .. } => "`freehold audit verify` names everything that is wrong".into(),
             Self::Folder(_) => return None,
         })
     }
@@ -48,6 +59,7 @@ impl DocumentError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Folder(_) => ExitCode::Broken,
+            Self::Unsound { .. } => ExitCode::Unverified,
             _ => ExitCode::Usage,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use freehold_core::digest::Digest;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Phase, PhaseRecord};
-use freehold_store::Store;
+use freehold_store::Blobs;
 use freehold_trust::VerifiedRoot;
 
 use super::DocumentError;
@@ -19,7 +19,7 @@ pub(super) struct FinishedRun {
     pub(super) phases: BTreeMap<Phase, (Digest, PhaseRecord)>,
     pub(super) report: RunReport,
     pub(super) recipe: Recipe,
-    pub(super) store: Store,
+    pub(super) store: Box<dyn Blobs>,
     pub(super) roots: Vec<VerifiedRoot>,
 }
 

@@ -1,23 +1,49 @@
 //! An alias moves once for a run, to the adapter of that run, from what the run was compared with.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
-use freehold_core::record::{Entry, Phase, Subject};
+use freehold_core::record::{Entry, Phase};
 use freehold_core::verdict::Decision;
 
 use super::{Books, Verification};
-use crate::aliases::{self, AliasMove};
+use crate::aliases::{AliasMove, AliasState};
 use crate::statements::{ALIAS_TYPE, read_phase};
+
+/// What aliases named, as one entry after the other moves them.
+#[derive(Default)]
+pub(super) struct Named<'e> {
+    now: BTreeMap<&'e Alias, AliasState>,
+    ever: BTreeSet<(&'e Alias, &'e str)>,
+}
+
+/// How things stood before a move.
+pub(super) struct Before {
+    /// What the alias named.
+    previous: Option<AliasState>,
+    /// Whether it had moved for this run already.
+    moved: bool,
+}
+
+impl<'e> Named<'e> {
+    /// Notes a move; gives how things stood before it.
+    pub(super) fn moved(&mut self, alias: &'e Alias, adapter: &Digest, run: &'e str) -> Before {
+        let previous = self.now.insert(alias, AliasState { adapter: *adapter, run: run.into() });
+        Before { previous, moved: !self.ever.insert((alias, run)) }
+    }
+}
 
 impl Books<'_> {
     pub(super) fn verify_alias(
         &self,
-        index: usize,
+        (number, entry): (u64, &Entry),
         (alias, adapter, run): (&Alias, &Digest, &str),
+        before: &Before,
         found: &mut Verification,
     ) {
-        let what = format!("ledger entry {index} (alias {alias})");
-        let statement = match self.recorded(index) {
+        let what = format!("ledger entry {number} (alias {alias})");
+        let statement = match self.recorded(number, entry) {
             Ok(statement) => statement,
             Err(problem) => return found.found(what, problem),
         };
@@ -34,13 +60,9 @@ impl Books<'_> {
             &what,
             "its statement says something else",
         );
-        let before = &self.entries[..index];
-        let previous = aliases::after(before).remove(&alias.to_string());
-        found.require(moved.previous == previous, &what, "does not follow what the alias named before it");
-        let again =
-            |entry: &Entry| matches!(&entry.subject, Subject::Alias { alias: a, run: r, .. } if a == alias && r == run);
-        found.require(!before.iter().any(again), &what, format!("moves the alias for {run} a second time"));
-        self.verify_decided(&what, before, &moved, adapter, found);
+        found.require(moved.previous == before.previous, &what, "does not follow what the alias named before it");
+        found.require(!before.moved, &what, format!("moves the alias for {run} a second time"));
+        self.verify_decided(&what, number, &moved, adapter, found);
         if let Err(error) = self.store.artifact(adapter) {
             found.found(what, error.to_string());
         }
@@ -48,19 +70,11 @@ impl Books<'_> {
 
     /// The record that a move rests on is of its run, promotes this adapter under this alias, and was made when the alias
     /// still named what the run was compared with.
-    fn verify_decided(
-        &self,
-        what: &str,
-        before: &[Entry],
-        moved: &AliasMove,
-        adapter: &Digest,
-        found: &mut Verification,
-    ) {
+    fn verify_decided(&self, what: &str, number: u64, moved: &AliasMove, adapter: &Digest, found: &mut Verification) {
+        let phases = self.past.phase_entries(&moved.run).unwrap_or_default();
         let statement_of = |wanted: Phase| {
-            before.iter().find_map(|entry| match &entry.subject {
-                Subject::Phase { run, phase, .. } if *run == moved.run && *phase == wanted => Some(entry.statement),
-                _ => None,
-            })
+            let mut before = phases.iter().filter(|(place, ..)| *place < number);
+            before.find_map(|(_, phase, entry)| (*phase == wanted).then_some(entry.statement))
         };
         if statement_of(Phase::Record) != Some(moved.record) {
             return found

@@ -7,8 +7,9 @@ use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::{ResourceDescriptor, Statement};
 
-use super::{Books, Verification, phase_record};
+use super::{Books, Verification};
 use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE};
+use crate::statements::read_phase;
 
 type Records = BTreeMap<Phase, (Digest, PhaseRecord)>;
 
@@ -26,20 +27,17 @@ impl Books<'_> {
     pub(super) fn verify_run(&self, run: &str, found: &mut Verification) {
         let mut records = Records::new();
         let mut last: Option<Phase> = None;
-        for (index, entry) in self.entries.iter().enumerate() {
-            let Subject::Phase { run: name, phase, .. } = &entry.subject else { continue };
-            if name != run {
-                continue;
-            }
+        let Some(entries) = found.check(run, self.past.phase_entries(run)) else { return };
+        for (number, phase, entry) in entries {
             let what = format!("{run}, phase {phase}");
-            let in_order = last.is_none_or(|last| last < *phase) && (last.is_some() || *phase == Phase::Resolve);
+            let in_order = last.is_none_or(|last| last < phase) && (last.is_some() || phase == Phase::Resolve);
             found.require(in_order, &what, "is out of order in the ledger");
-            last = Some(*phase);
-            let read = phase_record(self.home, self.roots, &entry.statement);
+            last = Some(phase);
+            let read = read_phase(self.store, self.roots, &entry.statement);
             let Some(record) = found.check(&what, read) else { continue };
             found.statements += 1;
-            self.verify_phase(&what, index, entry, &record, found);
-            records.insert(*phase, (entry.statement, record));
+            self.verify_phase(&what, number, &entry, &record, found);
+            records.insert(phase, (entry.statement, record));
         }
         if let Some((_, record)) = records.get(&Phase::Record) {
             self.verify_decision(&records, record, found);
@@ -47,14 +45,16 @@ impl Books<'_> {
     }
 
     /// A statement says what its entry says, and everything that it says is kept is there.
-    fn verify_phase(&self, what: &str, index: usize, entry: &Entry, record: &PhaseRecord, found: &mut Verification) {
+    fn verify_phase(&self, what: &str, number: u64, entry: &Entry, record: &PhaseRecord, found: &mut Verification) {
         let subject = Subject::Phase { run: record.run.clone(), key: record.key, phase: record.phase };
         found.require(entry.subject == subject, what, "its statement says something else than its ledger entry");
         let version = record.trust_root;
-        let known = self.root_before(version, index).is_some();
+        let known = self.has_root_before(version, number);
         found.require(known, what, format!("names the trust root {version}, which the ledger does not have before it"));
         for material in record.inputs.iter().chain(&record.outputs).filter(|material| material.kept) {
-            if let Some(problem) = self.absent(&material.digest) {
+            if !self.may_be_left_out(&material.name)
+                && let Some(problem) = self.absent(&material.digest)
+            {
                 found.found(what, format!("`{}` ({}) {problem}", material.name, material.digest));
             }
         }

@@ -2,7 +2,7 @@
 
 use tar::{EntryType, Header};
 
-use crate::{BundleError, Part};
+use crate::ArchiveError;
 
 /// Size of a block of the archive, in bytes.
 pub(crate) const BLOCK: usize = 512;
@@ -32,10 +32,10 @@ const FIELDS: [(&str, usize); 17] = [
 const SHOWN_BYTES: usize = 100;
 
 /// The one header that a file of this name and size has.
-pub(crate) fn canonical(file: &str, bytes: u64) -> Header {
+pub(crate) fn canonical(file: &[u8], bytes: u64) -> Header {
     let mut header = Header::new_ustar();
-    for (place, byte) in header.as_mut_bytes().iter_mut().zip(file.bytes()) {
-        *place = byte;
+    for (place, byte) in header.as_mut_bytes().iter_mut().zip(file) {
+        *place = *byte;
     }
     header.set_entry_type(EntryType::Regular);
     header.set_mode(0o644);
@@ -52,42 +52,30 @@ pub(crate) fn padding(bytes: u64) -> usize {
     (BLOCK - (bytes % BLOCK as u64) as usize) % BLOCK
 }
 
-/// The size of the file whose header is `block`, if it is `expected` and within `limit`. `entry` counts from 1; without
-/// `expected`, no file may follow any more.
-pub(crate) fn size(
-    block: &[u8; BLOCK],
-    entry: usize,
-    (expected, limit): (Option<Part>, u64),
-) -> Result<u64, BundleError> {
-    let header = Header::from_byte_slice(block);
+/// An error unless the header has its own checksum and is that of a regular file. `entry` counts from 1.
+pub(crate) fn check(header: &Header, entry: usize) -> Result<(), ArchiveError> {
     let mut summed = header.clone();
     summed.set_cksum();
     match (header.cksum(), summed.cksum()) {
         (Ok(said), Ok(found)) if said == found => {}
-        _ => return Err(BundleError::HeaderChecksum { entry }),
+        _ => return Err(ArchiveError::HeaderChecksum { entry }),
     }
+    match header.entry_type() {
+        EntryType::Regular => Ok(()),
+        other => Err(ArchiveError::Kind { name: shown(&header.path_bytes()), kind: kind(other) }),
+    }
+}
+
+/// The size that a header says, if it is within `limit` and the header is the one that a file of this name and size has.
+pub(crate) fn size(header: &Header, limit: u64) -> Result<u64, ArchiveError> {
     let name = header.path_bytes();
-    if !matches!(header.entry_type(), EntryType::Regular) {
-        return Err(BundleError::Kind { name: shown(&name), kind: kind(header.entry_type()) });
-    }
-    let part = Part::ALL.into_iter().find(|part| part.file().as_bytes() == &*name);
-    let part = part.ok_or_else(|| BundleError::Foreign(shown(&name)))?;
-    let file = part.file();
-    if Some(part) != expected {
-        // Every part before the expected one was there.
-        return Err(match expected {
-            Some(expected) if (part as usize) > (expected as usize) => {
-                BundleError::Order { found: file, expected: expected.file() }
-            }
-            _ => BundleError::Duplicate(file),
-        });
-    }
-    let bytes = header.entry_size().map_err(|_| BundleError::NotCanonical { file, field: "size" })?;
+    let not = |field| ArchiveError::NotCanonical { file: shown(&name), field };
+    let bytes = header.entry_size().map_err(|_| not("size"))?;
     if bytes > limit {
-        return Err(BundleError::TooLarge { file, bytes, limit });
+        return Err(ArchiveError::TooLarge { file: shown(&name), bytes, limit });
     }
-    match differing(block, canonical(file, bytes).as_bytes()) {
-        Some(field) => Err(BundleError::NotCanonical { file, field }),
+    match differing(header.as_bytes(), canonical(&name, bytes).as_bytes()) {
+        Some(field) => Err(not(field)),
         None => Ok(bytes),
     }
 }
@@ -102,7 +90,7 @@ fn differing(found: &[u8; BLOCK], expected: &[u8; BLOCK]) -> Option<&'static str
 }
 
 /// A stranger's name, without what a terminal would act on.
-fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     let cut = name.get(..SHOWN_BYTES).unwrap_or(name);
     cut.escape_ascii().to_string()
 }
