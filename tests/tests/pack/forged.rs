@@ -71,7 +71,11 @@ fn whatever_was_done_to_a_part_is_found() {
         ("no entry of a phase", changed(&parts, |pack| drop(pack.proofs.remove(&train))), "without phase train"),
         ("the last entry left out", changed(&parts, |pack| drop(pack.proofs.remove(&last))), "was left out"),
         ("the first trust root's entry left out", changed(&parts, |pack| drop(pack.proofs.remove(&0))), "trust root"),
-        ("an approval left out, its statement left", changed(&parts, |pack| drop(pack.proofs.remove(&approval))), ""),
+        (
+            "an approval left out, its statement left",
+            changed(&parts, |pack| drop(pack.proofs.remove(&approval))),
+            "nothing in the pack names it",
+        ),
         ("no entry at all", changed(&parts, |pack| pack.proofs.clear()), "was left out"),
         ("an edited entry", edited(train, "\"train\"", "\"admit\""), "does not lead from entry"),
         (
