@@ -52,7 +52,8 @@ fn whatever_is_cut_off_or_flipped_is_refused_or_means_nothing() {
 #[test]
 fn each_file_has_its_place_and_one_name() {
     let description: (&str, &[u8]) = ("pack.json", b"{\"format\":\"freehold-pack/1\",\"run\":\"a-1\"}");
-    let (root, head): ((&str, &[u8]), (&str, &[u8])) = (("trust/1.root.json", b"{}"), ("ledger/checkpoint", b""));
+    let root: (&str, &[u8]) = ("trust/1.root.json", b"{}");
+    let head: (&str, &[u8]) = ("ledger/checkpoint", b"");
     assert!(read(&files(&[description, root, head])[..]).is_ok());
     for (attack, archive, says) in [
         ("nothing", vec![], "holds no `pack.json`"),
