@@ -5,11 +5,15 @@
 //! brought from elsewhere is named in the log and made anew. Files appear whole, so that hosts may share the folder; two that
 //! make the same thing write the same name. A cache that cannot be read or written is no reason to fail.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
 use freehold_trust::{MacKey, TAG_BYTES};
+
+/// What nobody has touched for so long, and nobody has locked, is not being written any more.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A folder of files, and the secret that tells which of them are this host's.
 #[derive(Clone)]
@@ -77,6 +81,10 @@ impl Cache {
         if let Err(error) = freehold_files::write_secret(dir, file, &[&tag[..], content].concat()) {
             tracing::warn!("{}: {error}; it will be {} next time", kind.name, kind.remedy);
         }
+        // What killed writers have left.
+        if let Some(folder) = Path::new(file).parent() {
+            freehold_files::remove_unfinished(dir, folder, ABANDONED);
+        }
     }
 
     /// Notes that a file is of use, for [`Cache::trim`].
@@ -96,7 +104,7 @@ impl Cache {
             .collect();
         files.sort();
         for (_, name) in files.iter().take(files.len().saturating_sub(files_max)) {
-            let _ = dir.remove_file(std::path::Path::new(folder).join(name));
+            let _ = dir.remove_file(Path::new(folder).join(name));
         }
     }
 }

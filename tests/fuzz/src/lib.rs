@@ -25,6 +25,7 @@ mod key_file;
 mod keys;
 mod ledger;
 mod manifest;
+mod model;
 mod outcome;
 mod pack;
 mod parquet;
@@ -47,6 +48,7 @@ pub use document::{plugin_source, recipe};
 pub use key_file::run as key_file;
 pub use ledger::run as ledger;
 pub use manifest::run as manifest;
+pub use model::run as model;
 pub use outcome::run as outcome;
 pub use pack::run as pack;
 pub use parquet::run as parquet;
@@ -67,7 +69,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target { name: "plugin_source", run: plugin_source },
     Target { name: "recipe", run: recipe },
     Target { name: "manifest", run: manifest },
@@ -86,4 +88,5 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "proof", run: proof },
     Target { name: "key_file", run: key_file },
     Target { name: "statement", run: statement },
+    Target { name: "model", run: model },
 ];

@@ -15,6 +15,7 @@ use crate::checkpoint::{PROOF, SIGNED as SIGNED_TEXT, cosigned};
 use crate::keys::{PUBLISHER, REVOKED_COMPONENT, at, keys, root};
 use crate::ledger::{FILES, SIGNED, with_log};
 use crate::manifest::COMPONENT;
+use crate::model::{FILES as MODEL, LENGTH_BYTES};
 
 /// An input of the target that is named first, under a name of its own.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -36,6 +37,7 @@ pub fn seeds(sources: &BTreeMap<String, String>) -> Vec<Seed> {
     seeds.extend(packs());
     seeds.extend(key_files());
     seeds.extend(statements());
+    seeds.extend(models());
     seeds
 }
 
@@ -148,6 +150,17 @@ fn key_files() -> Vec<Seed> {
     ]
     .map(|(name, bytes)| ("key_file", name.into(), bytes))
     .into()
+}
+
+/// The files of a small model; of files of tensors, the heads.
+fn models() -> Vec<Seed> {
+    let seed = |(which, (name, bytes)): (u8, &(&str, &[u8]))| {
+        let length = bytes.first_chunk::<LENGTH_BYTES>().map_or(0, |length| u64::from_le_bytes(*length));
+        let is_tensors = name.ends_with(".safetensors");
+        let bytes = if is_tensors { &bytes[LENGTH_BYTES..LENGTH_BYTES + length as usize] } else { bytes };
+        ("model", (*name).to_owned(), [&[which], bytes].concat())
+    };
+    (0..).zip(&MODEL).map(seed).collect()
 }
 
 fn statements() -> Vec<Seed> {

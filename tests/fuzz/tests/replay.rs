@@ -69,7 +69,8 @@ targets!(
     pack,
     proof,
     key_file,
-    statement
+    statement,
+    model
 );
 
 #[test]
