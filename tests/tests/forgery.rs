@@ -121,6 +121,23 @@ fn an_alias_that_a_denied_run_moves() {
 }
 
 #[test]
+fn an_alias_that_goes_back_to_what_it_never_named() {
+    let insider = Insider::after_two_runs();
+    let back = |predicate: &mut Value| predicate["rollback"] = json!(true);
+    insider.move_alias("other-1", insider.adapter_of("other-1"), back);
+    let refused = ["goes back to other-1, which the alias never named", "does not promote this adapter to it"];
+    insider.verify().expect(4).says(&refused);
+}
+
+#[test]
+fn an_alias_that_goes_back_to_another_adapter_than_it_named() {
+    let insider = Insider::after_two_runs();
+    let back = |predicate: &mut Value| predicate["rollback"] = json!(true);
+    insider.move_alias("desk-1", Digest::of(b"another"), back);
+    insider.verify().expect(4).says(&["does not promote this adapter to it"]);
+}
+
+#[test]
 fn an_alias_that_rests_on_the_record_of_another_run() {
     let insider = Insider::after_two_runs();
     let record = insider.phase_entry("desk-1", Phase::Record).statement;

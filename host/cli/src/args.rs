@@ -8,6 +8,7 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use freehold_core::name::Alias;
 use freehold_engine::Instructions;
 use freehold_trust::TokenUri;
 
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
+    /// Take an alias back to what it named before
+    Rollback(RollbackArguments),
     /// Approve what a run made, with a key in role approver
     Approve(ApproveArguments),
     /// Answer an auditor's questions from the records of runs, verify and export them
@@ -130,6 +133,19 @@ pub(crate) struct RunArguments {
     /// Let the recipe name paths below this folder as well; may be repeated
     #[arg(long = "root", value_name = "FOLDER")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold rollback`
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The alias
+    pub(crate) alias: Alias,
+    /// The run whose adapter it is to name again; what it named before the promotion that is undone if not said
+    #[arg(long, value_name = "RUN")]
+    pub(crate) to: Option<String>,
+    /// Why; it goes into the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -31,7 +31,16 @@ pub(crate) struct AliasMove {
     pub(crate) previous: Option<AliasState>,
     /// Version of the trust root that was in force.
     pub(crate) trust_root: u64,
+    /// Whether it goes back to what it named before. Else it is the promotion of the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rollback: bool,
+    /// Why, if somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
+
+/// Held while it is decided what an alias is to name.
+pub(crate) const LOCK: &str = "aliases";
 
 /// What a run asks for when it was decided to promote it.
 pub(crate) struct Promotion<'a> {
@@ -74,11 +83,20 @@ pub(crate) fn promote(recorder: &Recorder, alias: &Alias, promotion: &Promotion<
         return Err(WorkflowError::Superseded { alias: alias.to_string(), run: run.into() });
     }
     let trust_root = recorder.root.version;
-    let predicate = AliasMove { alias: alias.clone(), run: run.into(), record, previous, trust_root };
-    let predicate = serde_json::to_value(predicate).map_err(malformed("statement of an alias"))?;
+    let predicate = AliasMove {
+        alias: alias.clone(),
+        run: run.into(),
+        record,
+        previous,
+        trust_root,
+        rollback: false,
+        reason: None,
+    };
     let subject = ResourceDescriptor::new(alias.to_string(), adapter);
+    let entered = Subject::Alias { alias: alias.clone(), adapter, run: run.into() };
+    let predicate = serde_json::to_value(predicate).map_err(malformed("statement of an alias"))?;
     let statement = recorder.keep(&Statement::new(vec![subject], ALIAS_TYPE, predicate))?;
-    recorder.enter(&appender, Subject::Alias { alias: alias.clone(), adapter, run: run.into() }, statement)?;
+    recorder.enter(&appender, entered, statement)?;
     drop(appender);
     follow(recorder)
 }

@@ -163,6 +163,14 @@ pub enum WorkflowError {
         /// The run.
         run: String,
     },
+    /// An alias cannot go back.
+    #[error("`{alias}` does not go back: {problem}")]
+    Rollback {
+        /// The alias.
+        alias: String,
+        /// Why not.
+        problem: String,
+    },
     /// There is no home.
     #[error("`{0}` is not a Freehold home")]
     NoHome(String),

@@ -20,6 +20,7 @@ mod project;
 mod publish;
 mod resample;
 mod resolution;
+mod rollback;
 mod run;
 mod seen;
 mod statements;
@@ -46,6 +47,7 @@ pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};
 pub use publish::{Publication, Signing, publish};
 pub use resolution::{Choice, ResolutionError, Wanted};
+pub use rollback::{Rollback, rollback};
 pub use run::{
     Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
     Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check,

@@ -83,15 +83,14 @@ impl Recorder {
         Ok(statement)
     }
 
-    /// Enters a statement into the ledger.
+    /// Enters a statement into the ledger; gives the number of the entry.
     pub(crate) fn enter(
         &self,
         appender: &Appender<'_>,
         subject: Subject,
         statement: Digest,
-    ) -> Result<(), WorkflowError> {
-        appender.append(&Entry { subject, statement, time: Timestamp::now() })?;
-        Ok(())
+    ) -> Result<u64, WorkflowError> {
+        Ok(appender.append(&Entry { subject, statement, time: Timestamp::now() })?)
     }
 }
 

@@ -14,6 +14,7 @@ mod plugin;
 mod pulled;
 mod report;
 mod reproduce;
+mod rollback;
 mod run;
 mod trust;
 
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
+        Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }

@@ -1,13 +1,18 @@
 //! What an alias named, and when.
 
+use std::collections::HashSet;
+
 use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
 use freehold_core::record::Subject;
+use freehold_trust::Statement;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::past::Past;
 use super::time::Moment;
+use crate::aliases::AliasMove;
+use crate::statements::malformed;
 use crate::{Home, WorkflowError};
 
 /// A time in which an alias named an adapter.
@@ -25,6 +30,10 @@ pub struct Reign {
     pub entry: u64,
     /// The statement that says why.
     pub statement: Digest,
+    /// Whether the alias went back to it; else its run was promoted.
+    pub rollback: bool,
+    /// Why it went back, if somebody said so.
+    pub reason: Option<String>,
 }
 
 /// What an alias named: all of it, oldest first, or only what it named at a moment or on a day.
@@ -41,14 +50,27 @@ pub fn history(home: &Home, alias: &Alias, at: Option<Moment>) -> Result<Vec<Rei
 }
 
 pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, WorkflowError> {
-    let mut reigns: Vec<Reign> = Vec::new();
+    let (mut reigns, mut known) = (Vec::<Reign>::new(), HashSet::new());
     for (index, entry) in past.moves_of(wanted)? {
         let Subject::Alias { adapter, run, .. } = entry.subject else { continue };
         if let Some(last) = reigns.last_mut() {
             last.until = Some(entry.time);
         }
         let (from, statement) = (entry.time, entry.statement);
-        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement });
+        // A run is promoted to an alias once.
+        let rollback = !known.insert(run.clone());
+        let reason = if rollback { reason(past, &statement, from)? } else { None };
+        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement, rollback, reason });
     }
     Ok(reigns)
+}
+
+/// What the statement of a move says why.
+fn reason(past: &Past, statement: &Digest, entered: Timestamp) -> Result<Option<String>, WorkflowError> {
+    let named = |read: &Statement| Some((read.predicate["trust_root"].as_u64()?, entered));
+    let read = Statement::recorded(&past.store.get(statement)?, &past.roots, named)
+        .map_err(|source| WorkflowError::Statement { statement: statement.to_string(), source })?;
+    let moved: AliasMove =
+        serde_json::from_value(read.predicate).map_err(malformed(format!("statement {statement}")))?;
+    Ok(moved.reason)
 }

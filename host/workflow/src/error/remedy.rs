@@ -51,6 +51,7 @@ impl WorkflowError {
             | Self::NoModel { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }
+            | Self::Rollback { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)
@@ -145,6 +146,9 @@ impl WorkflowError {
             }
             Self::Ledger(LedgerError::TreeHead(_)) => {
                 "restore the folders `trust` and `ledger` from one copy: the log keys in the one sign the other".into()
+            }
+            Self::Rollback { alias, .. } => {
+                format!("`freehold audit history {alias}` shows what it named; `--to RUN` names one of them")
             }
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {

@@ -123,7 +123,7 @@ fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Jou
 /// The decision is recorded, then the alias moves. No other run decides meanwhile, so that what the record says of production
 /// is so when the alias moves.
 fn decide(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
-    let _deciding = home.lock("aliases")?;
+    let _deciding = home.lock(aliases::LOCK)?;
     journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
     let Some(promote) = &project.recipe.promote else { return Ok(()) };
     let record = provenance::read(journal.record(Phase::Record)?)?;

@@ -190,9 +190,15 @@ pub(super) fn history(reigns: &[Reign]) {
     }
     let row = |reign: &Reign| {
         let until = reign.until.map_or_else(|| "now".into(), minute);
-        vec![minute(reign.from), until, reign.run.clone(), reign.adapter.short(), reign.entry.to_string()]
+        let because = match (&reign.reason, reign.rollback) {
+            (Some(reason), _) => format!("went back: {reason}"),
+            (None, true) => "went back".into(),
+            (None, false) => "promoted".into(),
+        };
+        let (adapter, entry) = (reign.adapter.short(), reign.entry.to_string());
+        vec![minute(reign.from), until, reign.run.clone(), adapter, entry, because]
     };
-    table(&["From (UTC)", "Until", "Run", "Adapter", "Entry"], reigns.iter().map(row).collect());
+    table(&["From (UTC)", "Until", "Run", "Adapter", "Entry", "Because"], reigns.iter().map(row).collect());
 }
 
 pub(super) fn replay(replay: &Replay) {

@@ -1,4 +1,5 @@
-//! An alias moves once for a run, to the adapter of that run, from what the run was compared with.
+//! An alias moves once for the promotion of a run, to the adapter of that run, from what the run was compared with; and back to it
+//! as often as somebody says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +62,10 @@ impl Books<'_> {
             "its statement says something else",
         );
         found.require(moved.previous == before.previous, &what, "does not follow what the alias named before it");
-        found.require(!before.moved, &what, format!("moves the alias for {run} a second time"));
+        match moved.rollback {
+            true => found.require(before.moved, &what, format!("goes back to {run}, which the alias never named")),
+            false => found.require(!before.moved, &what, format!("moves the alias for {run} a second time")),
+        }
         self.verify_decided(&what, number, &moved, adapter, found);
         if let Err(error) = self.store.artifact(adapter) {
             found.found(what, error.to_string());
@@ -87,6 +91,10 @@ impl Books<'_> {
                 && detail.adapter == Some(*adapter)
                 && detail.alias.as_ref() == Some(&moved.alias);
             found.require(promotes, what, format!("the record of {} does not promote this adapter to it", moved.run));
+        }
+        // What goes back was compared with what the alias named when it was promoted.
+        if moved.rollback {
+            return;
         }
         let evaluated = statement_of(Phase::Evaluate).and_then(|digest| read(&digest));
         if let Some(detail) = evaluated.and_then(|record| crate::run::evaluated(&record).ok()) {
