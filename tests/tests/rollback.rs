@@ -1,7 +1,5 @@
 //! An alias goes back to what it named before, and the ledger says so.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use freehold_tests::{Project, Recipe};
 use serde_json::{Value, json};
 

@@ -261,11 +261,8 @@ fn a_reading_finds_what_was_changed_in_what_it_reads() {
         let path = folder.path().join(file);
         let bytes = std::fs::read(&path).unwrap();
         let reading = || open(folder.path(), &key).reading().unwrap();
-        let mut changed = bytes.clone();
         // The same entry and its hash lie at other places in the two kinds of file.
-        for at in 0..changed.len() {
-            changed[at] ^= 1;
-        }
+        let changed: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
         std::fs::write(&path, &changed).unwrap();
         assert!(reading().entries_at(&[index]).is_err(), "{file}");
         std::fs::write(&path, &bytes).unwrap();

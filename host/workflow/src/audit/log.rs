@@ -10,7 +10,7 @@ pub(super) enum Log {
     /// Somebody read and verified them, each with its number in the ledger, in order.
     Whole(Vec<(u64, Entry)>),
     /// The log under a tree head that was judged.
-    Read(Reading),
+    Read(Box<Reading>),
 }
 
 impl Log {

@@ -59,7 +59,7 @@ impl Past {
     pub(super) fn open(home: &Home) -> Result<Self, WorkflowError> {
         let (store, roots) = (home.store()?, super::roots(home)?);
         let (reading, index) = indexed::open(home, &store, &roots)?;
-        Ok(Self { store: Box::new(store), roots, log: Log::Read(reading), index, aliases: OnceCell::new() })
+        Ok(Self { store: Box::new(store), roots, log: Log::Read(Box::new(reading)), index, aliases: OnceCell::new() })
     }
 
     /// What these entries, which somebody verified, say was recorded.
