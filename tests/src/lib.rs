@@ -138,6 +138,18 @@ impl Project {
         project
     }
 
+    /// The same after three runs: `desk-1`, which was promoted; `abroad-1`, which was denied before it trained; and `desk-2` with
+    /// another bar, which is in production.
+    pub fn with_runs() -> Self {
+        let project = Self::new();
+        drop(project.run_recipe(&Recipe::default()).expect(0));
+        let data = Recipe::default().data.replacen("residency = \"eu\"", "residency = \"us\"", 1);
+        drop(project.run_recipe(&Recipe { name: "abroad".into(), data, ..Recipe::default() }).expect(3));
+        let policies = Recipe::default().policies.replace("minimum_rows = 10", "minimum_rows = 11");
+        drop(project.run_recipe(&Recipe { policies, ..Recipe::default() }).expect(0));
+        project
+    }
+
     /// A copy of the folder as it is now.
     pub fn fork(&self) -> Self {
         let copy = Self { folder: tempfile::tempdir().unwrap() };

@@ -7,17 +7,6 @@ use std::path::PathBuf;
 use freehold_tests::{Project, Recipe};
 use serde_json::Value;
 
-/// Two promoted runs, the second with another bar, and between them one that was denied.
-fn project() -> Project {
-    let project = Project::new();
-    drop(project.run_recipe(&Recipe::default()).expect(0));
-    let data = Recipe::default().data.replacen("residency = \"eu\"", "residency = \"us\"", 1);
-    drop(project.run_recipe(&Recipe { name: "abroad".into(), data, ..Recipe::default() }).expect(3));
-    let policies = Recipe::default().policies.replace("minimum_rows = 10", "minimum_rows = 11");
-    drop(project.run_recipe(&Recipe { policies, ..Recipe::default() }).expect(0));
-    project
-}
-
 fn file(project: &Project) -> PathBuf {
     project.path().join("home/cache/index/records.sqlite")
 }
@@ -51,7 +40,7 @@ fn statement(project: &Project, run: &str, phase: &str) -> PathBuf {
 
 #[test]
 fn answers_are_the_same_whatever_becomes_of_the_index() {
-    let project = project();
+    let project = Project::with_runs();
     let older = {
         json(&project, &["list"]);
         std::fs::read(file(&project)).unwrap()
@@ -96,7 +85,7 @@ fn answers_are_the_same_whatever_becomes_of_the_index() {
 
 #[test]
 fn a_record_that_was_changed_is_not_hidden_by_the_index() {
-    let project = project();
+    let project = Project::with_runs();
     let expected = json(&project, &["list"]);
     for (run, phase) in [("desk-1", "record"), ("abroad-1", "resolve")] {
         let path = statement(&project, run, phase);

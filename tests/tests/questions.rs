@@ -7,17 +7,6 @@ use std::path::Path;
 use freehold_tests::{Project, Recipe};
 use serde_json::{Value, json};
 
-/// A promoted run, one that was denied before it trained, and one with another bar.
-fn project() -> Project {
-    let project = Project::new();
-    drop(project.run_recipe(&Recipe::default()).expect(0));
-    let data = Recipe::default().data.replacen("residency = \"eu\"", "residency = \"us\"", 1);
-    drop(project.run_recipe(&Recipe { name: "abroad".into(), data, ..Recipe::default() }).expect(3));
-    let policies = Recipe::default().policies.replace("minimum_rows = 10", "minimum_rows = 11");
-    drop(project.run_recipe(&Recipe { policies, ..Recipe::default() }).expect(0));
-    project
-}
-
 fn json(project: &Project, arguments: &[&str]) -> Value {
     json_with(project, 0, arguments)
 }
@@ -37,7 +26,7 @@ fn key(project: &Project, name: &str) -> String {
 
 #[test]
 fn runs_are_listed_and_told_apart() {
-    let project = project();
+    let project = Project::with_runs();
     let list = |arguments: &[&str]| names(&json(&project, &[&["audit", "list"], arguments].concat()), "run");
     assert_eq!(list(&[]), ["desk-2", "abroad-1", "desk-1"]);
     assert_eq!(list(&["--limit", "1"]), ["desk-2"]);
@@ -96,7 +85,7 @@ fn runs_are_listed_and_told_apart() {
 
 #[test]
 fn what_a_suspect_touched_is_found_with_what_of_it_is_in_production() {
-    let project = project();
+    let project = Project::with_runs();
     let impact = |arguments: &[&str]| json(&project, &[&["audit", "impact"], arguments].concat());
     let touched = impact(&["plugin", "freehold/redact-pii"]);
     // What is in production first, then the newest.
@@ -175,7 +164,7 @@ fn approvals_are_of_people_in_the_role_and_each_key_counts_once() {
 
 #[test]
 fn bars_were_in_the_ledger_before_the_results() {
-    let project = project();
+    let project = Project::with_runs();
     let verified = json(&project, &["audit", "verify", "--offline", "--preregistered"]);
     let bars = verified["bars"].as_array().unwrap();
     // The run that was denied before it trained was measured against none.
@@ -189,7 +178,7 @@ fn bars_were_in_the_ledger_before_the_results() {
 
 #[test]
 fn values_and_verdicts_come_again_and_so_do_the_bits() {
-    let project = project();
+    let project = Project::with_runs();
     for (run, asked) in [("desk-1", 5), ("abroad-1", 2), ("desk-2", 5)] {
         let replay = json(&project, &["audit", "replay", run]);
         assert_eq!((&replay["same"], replay["replayed"].as_array().unwrap().len()), (&json!(true), asked), "{run}");
