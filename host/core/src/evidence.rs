@@ -1,5 +1,6 @@
 //! What policies judge. The same shapes as the contract's `policy` interface.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Stage;
@@ -51,7 +52,7 @@ pub struct Subject {
 }
 
 /// A value with its confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct Estimate {
     /// The value on all rows.
     pub value: f64,

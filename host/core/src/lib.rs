@@ -12,5 +12,6 @@ pub mod name;
 pub mod printable;
 pub mod recipe;
 pub mod record;
+pub mod schema;
 pub mod toml_text;
 pub mod verdict;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something that is limited. Each has an error of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKind {
     /// Instructions, in wasmtime's units of fuel, of one instance in a run; what the host does in calls from the plugin counts
@@ -231,7 +232,7 @@ impl Limits {
 }
 
 /// How much of a limit was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Used {
     /// How much: a total, or the largest call, as the kind says.
     pub used: u64,
@@ -240,7 +241,7 @@ pub struct Used {
 }
 
 /// What a plugin used, of what it was allowed. A kind that was not looked at is not there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 #[serde(transparent)]
 pub struct Usage(BTreeMap<LimitKind, Used>);
 

@@ -1,9 +1,13 @@
 //! Names of plugins, patterns that a publisher may sign, and aliases of adapters.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::schema;
 
 /// A text is not a name of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +171,20 @@ macro_rules! as_text {
 }
 
 as_text!(PluginName, NamePattern, Alias);
+
+impl JsonSchema for Alias {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Alias".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::text("an alias", "^[a-z0-9-]+@[a-z0-9-]+$")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,15 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::name::Alias;
+use crate::schema::Time;
 
 /// The phases of a run, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Names become digests.
@@ -65,7 +67,7 @@ impl fmt::Display for Phase {
 }
 
 /// Something that a phase read or wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Material {
     /// What it is, such as `data/tickets-eu` or `adapter`.
     pub name: String,
@@ -88,7 +90,7 @@ impl Material {
 }
 
 /// The predicate of a phase's statement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct PhaseRecord {
     /// The run.
     pub run: String,
@@ -105,8 +107,10 @@ pub struct PhaseRecord {
     /// What happened: each phase has its own shape.
     pub detail: serde_json::Value,
     /// When it began.
+    #[schemars(with = "Time")]
     pub started: Timestamp,
     /// When it ended.
+    #[schemars(with = "Time")]
     pub finished: Timestamp,
 }
 

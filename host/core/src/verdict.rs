@@ -1,9 +1,10 @@
 //! Verdict: one policy's answer. Decision: the run's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When policies are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Before any data is touched.
@@ -23,7 +24,7 @@ impl Stage {
 }
 
 /// What a policy says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Nothing speaks against it.
@@ -46,7 +47,7 @@ impl Outcome {
 }
 
 /// One policy's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Verdict {
     /// What it says.
     pub outcome: Outcome,
@@ -66,7 +67,7 @@ impl Verdict {
 }
 
 /// The run's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// The adapter may be used under its alias.

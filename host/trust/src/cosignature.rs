@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use freehold_core::schema::Time;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use signed_note::{Note, Signature, VerifierList, is_key_name_valid};
@@ -17,13 +19,15 @@ const ALGORITHM: u8 = 0x04;
 const SECONDS_BYTES: usize = 8;
 
 /// A witness signed a note.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cosignature {
     /// The name of the witness.
     pub witness: String,
     /// Its key.
+    #[schemars(with = "String")]
     pub key: KeyId,
     /// When, by its own word.
+    #[schemars(with = "Time")]
     pub time: Timestamp,
 }
 

@@ -6,13 +6,14 @@ use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
 use freehold_core::record::{Entry, Subject};
 use freehold_trust::{ResourceDescriptor, Statement};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::WorkflowError;
 use crate::statements::{ALIAS_TYPE, Recorder, malformed};
 
 /// Where an alias points.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct AliasState {
     /// The adapter's manifest.
     pub adapter: Digest,

@@ -4,6 +4,7 @@
 use freehold_core::name::Alias;
 use freehold_core::record::{Entry, Phase, Subject};
 use freehold_trust::{ResourceDescriptor, Statement};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::aliases::{self, AliasMove, AliasState};
@@ -11,7 +12,7 @@ use crate::statements::{ALIAS_TYPE, Recorder, malformed, phases_of};
 use crate::{Home, WorkflowError, audit};
 
 /// An alias that went back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rollback {
     /// The alias.
     pub alias: Alias,

@@ -48,6 +48,11 @@ pub(crate) enum AuditCommand {
     /// It is made and brought up to date by itself, is no part of the evidence and says only where to look: what is shown is
     /// read from the ledger and the store, and verified. One that was changed is not used.
     Index,
+    /// Print the JSON Schema (2020-12) of what a question answers with `--json`; without a question, list them
+    Schema {
+        /// The question, such as list, show or verify
+        question: Option<String>,
+    },
     /// Say what an alias named, and when
     History {
         /// The alias

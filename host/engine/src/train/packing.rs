@@ -1,6 +1,7 @@
 //! How a training packs its examples, counted before it begins.
 
 use freehold_core::recipe::TrainSettings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{self, Size};
@@ -30,7 +31,7 @@ impl PackingSettings {
 }
 
 /// The steps of a whole training. It depends on examples and settings alone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct Packing {
     /// How often the data is seen.
     pub epochs: f64,

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, Subject};
+use freehold_core::schema::Time;
 use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::past::Past;
@@ -29,11 +31,12 @@ pub(crate) struct ApprovalStatement {
 }
 
 /// An approval that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Approval {
     /// Id of the approver's key.
     pub approver: String,
     /// When it was entered.
+    #[schemars(with = "Time")]
     pub time: Timestamp,
     /// What the approver says.
     pub note: Option<String>,
@@ -57,7 +60,7 @@ pub struct Quorum {
 }
 
 /// The approvals of a model, and whether they are enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Approvals {
     /// The run that made the model.
     pub run: String,

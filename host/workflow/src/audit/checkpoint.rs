@@ -1,12 +1,13 @@
 //! Signed tree heads that leave the home, and those that come back cosigned.
 
 use freehold_trust::Cosignature;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Home, WorkflowError};
 
 /// A signed tree head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckpointView {
     /// How many entries it covers.
     pub size: u64,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use freehold_core::record::Phase;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::statements::malformed;
 use crate::{Home, WorkflowError, run};
 
 /// Something that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// What kind of thing: `base`, `data`, `plugin`, `asset`, `setting`, `metric`, `verdict`, `signer`, `decision`, `trust-root`.
     pub kind: &'static str,
@@ -24,7 +25,7 @@ pub struct Change {
 }
 
 /// Two runs side by side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RunDiff {
     /// The first.
     pub before: String,

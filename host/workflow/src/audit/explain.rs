@@ -6,9 +6,11 @@ use freehold_core::digest::Digest;
 use freehold_core::lock::LockedPlugin;
 use freehold_core::recipe::{DataSettings, Recipe};
 use freehold_core::record::Phase;
+use freehold_core::schema::Time;
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{Approval, approvals_of};
@@ -18,7 +20,7 @@ use crate::run::{self, MetricReport, PolicyReport, ResolveDetail};
 use crate::{Home, WorkflowError};
 
 /// The base model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExplainedBase {
     /// Its name in the recipe.
     pub name: String,
@@ -31,7 +33,7 @@ pub struct ExplainedBase {
 }
 
 /// A dataset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExplainedData {
     /// Its name.
     pub name: String,
@@ -46,7 +48,7 @@ pub struct ExplainedData {
 }
 
 /// A plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExplainedPlugin {
     /// Its name.
     pub name: String,
@@ -67,26 +69,30 @@ pub struct ExplainedPlugin {
 }
 
 /// A time in which the model had an alias.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Use {
     /// The alias.
     pub alias: String,
     /// From when.
+    #[schemars(with = "Time")]
     pub from: Timestamp,
     /// Up to when; `None` while it lasts.
+    #[schemars(with = "Option<Time>")]
     pub until: Option<Timestamp>,
 }
 
 /// All that an auditor asks about a model first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Explanation {
     /// The run that made it.
     pub run: String,
     /// The adapter.
     pub adapter: Option<Digest>,
     /// When the run began.
+    #[schemars(with = "Time")]
     pub started: Timestamp,
     /// When its last phase ended.
+    #[schemars(with = "Time")]
     pub finished: Timestamp,
     /// The trust root by which it is judged.
     pub trust_root: u64,

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
 use freehold_core::record::Subject;
+use freehold_core::schema::Time;
 use freehold_trust::Statement;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::past::Past;
@@ -16,15 +18,17 @@ use crate::statements::malformed;
 use crate::{Home, WorkflowError};
 
 /// A time in which an alias named an adapter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reign {
     /// The adapter.
     pub adapter: Digest,
     /// The run that made it.
     pub run: String,
     /// From when.
+    #[schemars(with = "Time")]
     pub from: Timestamp,
     /// Up to when; `None` while it lasts.
+    #[schemars(with = "Option<Time>")]
     pub until: Option<Timestamp>,
     /// The ledger's entry that began it.
     pub entry: u64,

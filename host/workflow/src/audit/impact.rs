@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use freehold_core::digest::Digest;
 use freehold_core::name::PluginName;
 use freehold_core::record::{Material, Phase, PhaseRecord};
+use freehold_core::schema::Time;
 use freehold_core::verdict::Decision;
 use freehold_index::{Group, Mark, MarkKind, Wanted};
 use freehold_trust::KeyId;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use semver::Version;
 use serde::Serialize;
 
@@ -30,11 +32,12 @@ pub enum Suspect {
 }
 
 /// A run that a suspect touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Touched {
     /// The run.
     pub run: String,
     /// When it began.
+    #[schemars(with = "Time")]
     pub started: Timestamp,
     /// How it was touched.
     pub through: Vec<String>,

@@ -16,6 +16,7 @@ use freehold_index::{Facts, Index, Mark, MarkKind};
 use freehold_ledger::{EMPTY_HASH, Reading};
 use freehold_store::Store;
 use freehold_trust::{KeyId, VerifiedRoot};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::run::{self, ADAPTER, output_of};
@@ -38,7 +39,7 @@ const MANY: u64 = 50_000;
 const KEPT_PART: u64 = 1000;
 
 /// An index that was made anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reindexed {
     /// Entries of the ledger.
     pub entries: u64,

@@ -3,9 +3,11 @@
 use freehold_core::digest::Digest;
 use freehold_core::name::PluginName;
 use freehold_core::record::Phase;
+use freehold_core::schema::Time;
 use freehold_core::verdict::Decision;
 use freehold_index::{Group, Mark, MarkKind, Wanted};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use semver::Version;
 use serde::Serialize;
 
@@ -14,11 +16,12 @@ use super::time::Moment;
 use crate::{Home, WorkflowError, run};
 
 /// A run in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunSummary {
     /// The run.
     pub run: String,
     /// When its first phase began.
+    #[schemars(with = "Time")]
     pub started: Timestamp,
     /// The last phase that is done.
     pub phase: Phase,

@@ -16,6 +16,7 @@ mod past;
 mod preregistered;
 mod profile;
 mod replay;
+mod schema;
 mod time;
 mod verify;
 
@@ -23,8 +24,10 @@ use std::collections::HashSet;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, PhaseRecord, Subject};
+use freehold_core::schema::Time;
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::run::RunReport;
@@ -48,11 +51,12 @@ pub use profile::{
     profiles,
 };
 pub use replay::{Replay, Replayed, replay};
+pub use schema::{answers, schema};
 pub use time::Moment;
 pub use verify::{Finding, Request, Verification, VerifiedPack, verify, verify_pack};
 
 /// A ledger entry of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct EntryView {
     /// Its number in the ledger.
     pub index: u64,
@@ -61,11 +65,12 @@ pub struct EntryView {
     /// Digest of the statement.
     pub statement: Digest,
     /// When it was written.
+    #[schemars(with = "Time")]
     pub time: Timestamp,
 }
 
 /// A run in full.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunView {
     /// In short.
     pub summary: RunSummary,

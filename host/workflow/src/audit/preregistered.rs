@@ -6,8 +6,10 @@
 
 use freehold_core::recipe::{PolicySettings, Recipe};
 use freehold_core::record::Phase;
+use freehold_core::schema::Time;
 use freehold_core::verdict::Stage;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::past::{Past, PastPhase, PastRun};
@@ -16,7 +18,7 @@ use crate::WorkflowError;
 use crate::run::{self, JudgedPolicy, ResolveDetail};
 
 /// A bar that a run had to pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Bar {
     /// The run.
     pub run: String,
@@ -29,10 +31,12 @@ pub struct Bar {
     /// The ledger's entry that has the recipe with it.
     pub set: u64,
     /// When that was entered.
+    #[schemars(with = "Time")]
     pub set_at: Timestamp,
     /// The ledger's entry that has what was measured.
     pub measured: u64,
     /// When that was entered.
+    #[schemars(with = "Time")]
     pub measured_at: Timestamp,
 }
 

@@ -11,6 +11,7 @@ use freehold_core::record::Phase;
 use freehold_core::verdict::Stage;
 use freehold_sandbox::{Grants, Plugin, Sandbox};
 use freehold_trust::{Encounter, verify_plugin};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::past::{Past, PastRun};
@@ -20,7 +21,7 @@ use crate::statements::malformed;
 use crate::{Home, WorkflowError};
 
 /// Something that was computed again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Replayed {
     /// What: `metric`, `policy at admit`, `policy at promote`, or `evidence`: that policies were shown what was measured.
     pub kind: String,
@@ -37,7 +38,7 @@ pub struct Replayed {
 }
 
 /// A run that was replayed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Replay {
     /// The run.
     pub run: String,

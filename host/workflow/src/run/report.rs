@@ -10,6 +10,7 @@ use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::{Decision, Stage, Verdict};
 use freehold_store::Blobs;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::journal::Journal;
@@ -18,7 +19,7 @@ use super::{evaluate, judge, provenance, resolve, tokenise, train, transform};
 use crate::{Home, WorkflowError};
 
 /// A dataset that was read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DatasetReport {
     /// Its name.
     pub dataset: String,
@@ -33,7 +34,7 @@ pub struct DatasetReport {
 }
 
 /// What a transform did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PluginReport {
     /// The plugin.
     pub plugin: String,
@@ -54,7 +55,7 @@ pub struct PluginReport {
 }
 
 /// One metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct MetricReport {
     /// Its name.
     pub metric: String,
@@ -79,7 +80,7 @@ pub struct MetricReport {
 }
 
 /// One policy.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PolicyReport {
     /// The plugin.
     pub plugin: String,
@@ -94,7 +95,7 @@ pub struct PolicyReport {
 }
 
 /// Training in short.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TrainingReport {
     /// Examples.
     pub examples: usize,
@@ -128,7 +129,7 @@ pub struct TrainingReport {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunReport {
     /// The run.
     pub run: String,

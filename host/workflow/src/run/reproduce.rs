@@ -7,6 +7,7 @@ use freehold_core::lock::Lockfile;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::journal::{Carrier, Done, output_of};
@@ -22,7 +23,7 @@ use crate::{Files, Home, Project, WorkflowError};
 const FOLDER: &str = "reproduce";
 
 /// An output that was made again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remade {
     /// The phase.
     pub phase: Phase,
@@ -35,7 +36,7 @@ pub struct Remade {
 }
 
 /// A run that was made again, as far as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reproduction {
     /// The run.
     pub run: String,

@@ -4,6 +4,7 @@
 use freehold_core::record::PhaseRecord;
 use freehold_engine::Packing;
 use freehold_store::{Blobs, StoreError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::journal::output_of;
@@ -24,7 +25,7 @@ pub(super) use settings::CountSettings;
 pub(super) const VALIDATION: &str = "validation";
 
 /// What is about to be trained on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct Validation {
     /// The rows that are learned.
     pub train: SplitCounts,
@@ -39,7 +40,7 @@ pub struct Validation {
 }
 
 /// A split, counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct SplitCounts {
     /// Rows that came out of the transforms.
     pub rows: u64,
@@ -67,7 +68,7 @@ pub struct SplitCounts {
 }
 
 /// Examples that are longer than they may be. None is cut: a run with some stops before it trains.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct TooLong {
     /// Tokens that are allowed: `max_length` of what is learned; of the prompts of held-out rows, as many as leave the model
     /// `max_new_tokens` to answer in.
@@ -81,7 +82,7 @@ pub struct TooLong {
 }
 
 /// Some rows of a split.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Rows {
     /// How many.
     pub rows: u64,
@@ -90,7 +91,7 @@ pub struct Rows {
 }
 
 /// A row, and where it comes from. Rows are counted from 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct NamedRow {
     /// Its place among the rows that came out of the transforms.
     pub row: u64,
@@ -103,7 +104,7 @@ pub struct NamedRow {
 }
 
 /// Where a row comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Origin {
     /// The dataset.
     pub dataset: String,

@@ -4,6 +4,7 @@ mod export;
 mod pack;
 mod profile;
 mod questions;
+mod schema;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
     let command = match command {
         // Who gets a pack has no home.
         AuditCommand::Verify(arguments) if pack::is_meant(&arguments) => return pack::verify(&arguments, terminal),
+        AuditCommand::Schema { question } => return schema::run(question.as_deref(), terminal),
         other => other,
     };
     let home = place.open()?;
@@ -67,6 +69,7 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
             Ok(ExitCode::Done)
         }
         AuditCommand::Index => index(&home, terminal),
+        AuditCommand::Schema { question } => schema::run(question.as_deref(), terminal),
         AuditCommand::History { alias, at } => {
             terminal.print(&audit::history(&home, &alias, at)?, |reigns| questions::history(reigns));
             Ok(ExitCode::Done)

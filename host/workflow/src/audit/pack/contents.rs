@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Subject};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::WorkflowError;
@@ -11,7 +12,7 @@ use crate::audit::past::Past;
 use crate::run::{ADAPTER, PREDICTIONS, TOKENS};
 
 /// What a pack may leave out: it is large, or not for every reader. Its digest is in the statements all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Extra {
     /// The weights of the adapter or model.
@@ -46,7 +47,7 @@ impl Extra {
 }
 
 /// Something that a pack does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeftOut {
     /// What kind of thing it is.
     pub kind: Extra,

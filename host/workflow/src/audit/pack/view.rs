@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use freehold_core::schema::Time;
 use freehold_ledger::Extracted;
 use freehold_trust::{Role, VerifiedRoot};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::contents::{LeftOut, contents};
@@ -14,7 +16,7 @@ use crate::audit::past::Past;
 use crate::run::RunReport;
 
 /// What a pack says. It is to be believed as far as nothing was found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PackView {
     /// The run.
     pub run: String,
@@ -23,6 +25,7 @@ pub struct PackView {
     /// The root hash of the ledger then, in lowercase hexadecimal digits.
     pub root: String,
     /// When the last of these entries was written.
+    #[schemars(with = "Option<Time>")]
     pub entered: Option<Timestamp>,
     /// How many entries the pack holds.
     pub entries: usize,

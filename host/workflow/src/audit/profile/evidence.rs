@@ -1,12 +1,13 @@
 //! The kinds of evidence that records can hold: the vocabulary of profiles. It is closed, so that a profile can ask for nothing
 //! that nobody looks for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! vocabulary {
     ($($variant:ident = $name:literal: $meaning:literal,)*) => {
         /// A kind of evidence.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, Deserialize)]
         pub enum EvidenceKind {
             $(#[doc = $meaning] #[serde(rename = $name)] $variant,)*
         }

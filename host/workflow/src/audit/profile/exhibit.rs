@@ -4,6 +4,7 @@
 use freehold_core::record::Phase;
 use freehold_core::verdict::Stage;
 use freehold_trust::Role;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::EvidenceKind;
@@ -12,7 +13,7 @@ use crate::audit::{Approval, ExplainedData, ExplainedPlugin};
 use crate::run::{PREDICTIONS, PROVENANCE};
 
 /// Whether evidence is in the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// It is.
@@ -24,7 +25,7 @@ pub enum Standing {
 }
 
 /// What the records hold of a kind of evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exhibit {
     /// The kind.
     pub evidence: EvidenceKind,

@@ -6,6 +6,7 @@ mod evidence;
 mod exhibit;
 mod file;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dossier::Dossier;
@@ -38,7 +39,7 @@ pub enum ProfileChoice {
 }
 
 /// A profile in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProfileSummary {
     /// Its name.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct ProfileSummary {
 }
 
 /// What becomes of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemState {
     /// All the evidence that it names is in the records.
@@ -92,7 +93,7 @@ impl ItemState {
 }
 
 /// An item of a framework, held against a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ItemReport {
     /// Its number in the framework.
     pub id: String,
@@ -107,7 +108,7 @@ pub struct ItemReport {
 }
 
 /// A framework, held against a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProfileReport {
     /// The run.
     pub run: String,

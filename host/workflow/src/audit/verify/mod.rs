@@ -10,6 +10,7 @@ use freehold_core::record::{Entry, Subject};
 use freehold_ledger::{Copied, TreeHead};
 use freehold_store::{Blobs, Store};
 use freehold_trust::{PublicKey, Statement, VerifiedRoot};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::pack::{Extra, concerns};
@@ -27,7 +28,7 @@ pub use pack::{VerifiedPack, verify_pack};
 const ATTEMPTS: usize = 5;
 
 /// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The file, statement or entry.
     pub what: String,
@@ -49,7 +50,7 @@ pub struct Request {
 }
 
 /// What was verified, and what was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verification {
     /// Trust roots.
     pub trust_roots: usize,

@@ -10,6 +10,7 @@ use freehold_ledger::{Extract, Extracted};
 use freehold_pack::{Blob, Pack};
 use freehold_store::{Blobs, StoreError};
 use freehold_trust::VerifiedRoot;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Extent, Request, Verification, copies, found_in_ledger, verify_records, verify_roots};
@@ -19,7 +20,7 @@ use crate::audit::{CheckpointView, run_names};
 use crate::{WorkflowError, trust};
 
 /// A pack that was verified.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct VerifiedPack {
     /// What it says; `None` if it cannot be read so far.
     pub pack: Option<PackView>,

@@ -1,9 +1,10 @@
 //! How long examples are: quantiles, and a histogram with two bins from each power of two to the next.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Lengths in tokens. All zero if there are none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Lengths {
     /// The shortest.
     pub min: u64,
@@ -18,7 +19,7 @@ pub struct Lengths {
 }
 
 /// Examples of about one length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Bin {
     /// Tokens of the shortest that belongs here: a power of two, one and a half times that, or 0.
     pub from: u64,
