@@ -37,7 +37,11 @@ pub(crate) fn measure(program: &Path, project: &Path, runs: u64) -> Result<Measu
         (format!("{name}@{RARE_VERSION}"), history::file(runs / 2).to_string(), history::adapter(runs / 3).to_string());
     let publisher = plugin["signer"].as_str().ok_or("the plugin has no signer")?.to_owned();
     let last = history::name(runs - 1);
-    let questions: [&[&str]; 10] = [
+    let pack = ["audit", "export", &last, "--format", "pack", "--out", "run.pack"];
+    if !freehold(program, project, &pack).stdout(Stdio::null()).status()?.success() {
+        return Err(format!("{pack:?} failed").into());
+    }
+    let questions: [&[&str]; 11] = [
         &["list"],
         &["list", "--verdict", "denied", "--model", "desk07"],
         &["list", "--plugin", &rare],
@@ -47,6 +51,7 @@ pub(crate) fn measure(program: &Path, project: &Path, runs: u64) -> Result<Measu
         &["impact", "data", &file],
         &["explain", &adapter],
         &["show", &last],
+        &["verify", "./run.pack"],
         &["history", "desk08@production", "--at", "2030-01-01"],
     ];
     let mut question_ms = Vec::new();

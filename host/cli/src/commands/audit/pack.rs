@@ -1,6 +1,6 @@
 //! Packs: the evidence of a run in one file, written by `freehold audit export` and verified by `freehold audit verify`.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, IsTerminal as _, Write};
 use std::path::Path;
 
 use freehold_core::digest::{Digest, Hasher};
@@ -49,6 +49,10 @@ pub(super) fn export(
         PackExtra::Data => Extra::Data,
         PackExtra::Plugins => Extra::Plugins,
     });
+    if out.is_none() && io::stdout().is_terminal() {
+        let remedy = "give it a file: `--out FILE`, or send it on: `| command`";
+        return Err(Failure::new(ExitCode::Usage, "a pack is nothing that a terminal shows", remedy));
+    }
     let draft = audit::draft(home, run, &Options { with: with.collect(), entries })?;
     let Some(path) = out else {
         let mut stdout = io::stdout();
