@@ -25,6 +25,9 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn measure(program: &Path, project: &Path, runs: u64) -> Result<Measured> {
+    // Of the demo's own run: the others keep nothing but statements.
+    let listed = json(program, project, &["audit", "list", "--verdict", "promoted"])?;
+    let demo = listed[0]["run"].as_str().ok_or("the demo was not promoted")?.to_owned();
     let started = Instant::now();
     history::fill(program, project, runs)?;
     let history_s = started.elapsed().as_secs_f64();
@@ -37,7 +40,7 @@ pub(crate) fn measure(program: &Path, project: &Path, runs: u64) -> Result<Measu
         (format!("{name}@{RARE_VERSION}"), history::file(runs / 2).to_string(), history::adapter(runs / 3).to_string());
     let publisher = plugin["signer"].as_str().ok_or("the plugin has no signer")?.to_owned();
     let last = history::name(runs - 1);
-    let pack = ["audit", "export", &last, "--format", "pack", "--out", "run.pack"];
+    let pack = ["audit", "export", &demo, "--format", "pack", "--out", "run.pack"];
     if !freehold(program, project, &pack).stdout(Stdio::null()).status()?.success() {
         return Err(format!("{pack:?} failed").into());
     }
