@@ -22,7 +22,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 fn main() -> std::io::Result<()> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    // As it is said when this runs: a build folder that was moved knows another one.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| std::io::Error::other("not run by cargo"))?;
+    let workspace = Path::new(&manifest).join("../..").canonicalize()?;
     let mut found = Vec::new();
     files(&workspace.join("sdk/src"), &mut found)?;
     files(&workspace.join("wit"), &mut found)?;
