@@ -177,7 +177,7 @@ pub(crate) fn evaluate(
     let mut answers = vec![examiner.answers("base", None, work)?, examiner.answers("adapted", Some(&learned), work)?];
     let production = production(project, resolved, work)?;
     if let Some(production) = production.as_ref().filter(|production| production.measured) {
-        let learned = train::load_learned(work, &production.adapter, &examiner.model)?;
+        let learned = train::load_learned(work.store(), &production.adapter, &examiner.model)?;
         answers.push(examiner.answers("production", Some(&learned), work)?);
     }
     let rows = examiner.questions.len();

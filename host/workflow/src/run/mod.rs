@@ -51,7 +51,7 @@ pub(crate) use resolve::{
     ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
 };
 pub(crate) use tokenise::TOKENS;
-pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, read as trained};
+pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, load_learned, read as trained};
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.

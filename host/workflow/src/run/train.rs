@@ -8,6 +8,7 @@ use freehold_core::digest::Digest;
 use freehold_core::recipe::{Method, Precision};
 use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_engine::{Adapter, Examples, Learned, Model, StepReport, TrainObserver, Trained, Training, WeightType};
+use freehold_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoints::Checkpoints;
@@ -72,13 +73,13 @@ pub(crate) fn load_base(project: &Project, resolved: &Resolved) -> Result<Model,
 }
 
 /// What a training gave, read from its manifest, for the base model `model`.
-pub(crate) fn load_learned(work: &Work<'_>, manifest: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
-    let artifact = work.store().artifact(manifest)?;
+pub(crate) fn load_learned(store: &Store, manifest: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
+    let artifact = store.artifact(manifest)?;
     let file = |name: &str| {
         let found = artifact.files.iter().find(|(file, _)| file == name);
         let problem =
             || WorkflowError::Record { what: format!("adapter {manifest}"), problem: format!("has no file `{name}`") };
-        Ok::<_, WorkflowError>(work.store().get(&found.ok_or_else(problem)?.1)?)
+        Ok::<_, WorkflowError>(store.get(&found.ok_or_else(problem)?.1)?)
     };
     if artifact.files.iter().any(|(name, _)| name == WEIGHTS_FILE) {
         let failed = |source| WorkflowError::Model { model: manifest.to_string(), source };
@@ -90,7 +91,7 @@ pub(crate) fn load_learned(work: &Work<'_>, manifest: &Digest, model: &Model) ->
 /// What this run has learnt.
 pub(crate) fn own_learned(work: &Work<'_>, model: &Model) -> Result<(Digest, Learned), WorkflowError> {
     let manifest = output_of(work.before(Phase::Train)?, ADAPTER)?;
-    Ok((manifest, load_learned(work, &manifest, model)?))
+    Ok((manifest, load_learned(work.store(), &manifest, model)?))
 }
 
 /// How fast this process trains.

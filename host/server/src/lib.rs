@@ -1,0 +1,1 @@
+//! Serves promoted adapters over HTTP, as OpenAI does.
