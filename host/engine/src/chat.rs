@@ -16,12 +16,14 @@ mod json;
 mod python;
 mod render;
 mod source;
+mod stream;
 mod turn;
 
 use encode::Encoder;
 use render::{Rendered, Template};
 use turn::Form;
 
+pub use stream::TextStream;
 pub use turn::EndOfTurn;
 
 /// The role whose words are learnt.
@@ -248,6 +250,11 @@ impl ChatTokenizer {
     /// The tokenizer fails.
     pub fn answer(&self, ids: &[u32]) -> Result<String, ChatError> {
         Ok(self.form.answer(&self.decode(ids)?).to_owned())
+    }
+
+    /// What the template writes before an answer and behind it.
+    fn around(&self) -> (&str, &str) {
+        self.form.around()
     }
 }
 

@@ -6,7 +6,7 @@ use super::GenerateSettings;
 
 /// Chooses tokens for one row. What is drawn is a function of the seed, the row and how many were drawn before.
 #[derive(Debug)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     temperature: f64,
     top_k: usize,
     top_p: f64,
@@ -14,7 +14,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn new(settings: &GenerateSettings, row: usize) -> Self {
+    pub(crate) fn new(settings: &GenerateSettings, row: usize) -> Self {
         Self {
             temperature: settings.temperature,
             top_k: settings.top_k.unwrap_or(usize::MAX),
@@ -27,7 +27,7 @@ impl Sampler {
     ///
     /// As in transformers, logits are divided by the temperature, then the `top_k` highest are kept, then as few of these as
     /// together have the probability `top_p`.
-    pub(super) fn next(&mut self, logits: impl Iterator<Item = f32>) -> Option<u32> {
+    pub(crate) fn next(&mut self, logits: impl Iterator<Item = f32>) -> Option<u32> {
         if self.temperature == 0.0 || self.top_k == 1 {
             return likeliest(logits);
         }

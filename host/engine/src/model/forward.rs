@@ -1,5 +1,6 @@
 //! The forward pass over packed examples.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub(crate) struct Network<'a, T: Real> {
     /// What an adapter adds.
     pub(crate) update: Option<&'a Update>,
     /// DoRA's factors for the update.
-    pub(crate) factors: Option<Factors<T>>,
+    pub(crate) factors: Option<Cow<'a, Factors<T>>>,
     pub(crate) dropout: Option<Dropout>,
     pub(crate) precision: Precision,
     /// Whether a backward pass follows.
