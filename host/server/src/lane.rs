@@ -130,8 +130,7 @@ impl Worker {
 
     /// Frees the rows and places of clients that went away.
     fn forget_gone(&mut self) {
-        let gone: Vec<RowId> =
-            self.rows.iter().filter(|(_, row)| row.answer.is_gone()).map(|(id, _)| *id).collect();
+        let gone: Vec<RowId> = self.rows.iter().filter(|(_, row)| row.answer.is_gone()).map(|(id, _)| *id).collect();
         for id in gone {
             self.batcher.remove(id);
             self.drop_row(id);

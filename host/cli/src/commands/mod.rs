@@ -16,6 +16,7 @@ mod report;
 mod reproduce;
 mod rollback;
 mod run;
+mod serve;
 mod trust;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
+        Command::Serve(arguments) => serve::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }

@@ -65,7 +65,8 @@ impl Parameters {
 
     /// A text, or a list of up to four; none may be empty.
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, ApiError> {
-        let wrong = || ApiError::parameter(name, format!("`{name}` has to be a text or up to 4 of them, none of them empty"));
+        let wrong =
+            || ApiError::parameter(name, format!("`{name}` has to be a text or up to 4 of them, none of them empty"));
         let values = match self.take(name) {
             None => return Ok(Vec::new()),
             Some(Value::Array(values)) => values,
@@ -158,6 +159,9 @@ mod tests {
         assert_eq!(given.seed("seed").unwrap(), Some(u64::MAX));
         given.end().unwrap();
         let left = parameters(json!({"tool": 1})).end().unwrap_err().value();
-        assert_eq!((&left["error"]["param"], &left["error"]["code"]), (&json!("tool"), &json!("unsupported_parameter")));
+        assert_eq!(
+            (&left["error"]["param"], &left["error"]["code"]),
+            (&json!("tool"), &json!("unsupported_parameter"))
+        );
     }
 }

@@ -53,8 +53,8 @@ pub use profile::{
 pub use replay::{Replay, Replayed, replay};
 pub use schema::{answers, schema};
 pub use time::Moment;
-pub(crate) use verify::{Moved, MovedRun, MovedRuns, verify_moved};
 pub use verify::{Finding, Request, Verification, VerifiedPack, verify, verify_pack};
+pub(crate) use verify::{Moved, MovedRun, MovedRuns, verify_moved};
 
 /// A ledger entry of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -74,7 +74,7 @@ impl Capture {
     pub fn open(home: &Home, folders: &Folders, settings: &CaptureSettings) -> Result<Self, WorkflowError> {
         let transforms = Transforms::load(home, folders, settings)?;
         let shelf = Shelf::open(home, (settings.days_max, settings.bytes_max))?;
-        shelf.sweep(settings.bytes_max)?;
+        shelf.sweep()?;
         Ok(Self { transforms, shelf })
     }
 
@@ -83,7 +83,7 @@ impl Capture {
     /// # Errors
     /// A file cannot be removed.
     pub fn sweep(&self) -> Result<(), WorkflowError> {
-        self.shelf.sweep(self.shelf.bytes_max()).map(drop)
+        self.shelf.sweep()
     }
 
     /// Keeps what the transforms let through, on the disk; gives how many rows that are. Where a transform fails on some rows,
@@ -125,7 +125,7 @@ impl Capture {
                 let from = from.ok_or("a row comes from none")?;
                 lines.extend(line(row, from, self.shelf.now()).map_err(|_| "a row cannot be written")?);
                 rows += 1;
-                Ok(())
+                Ok::<(), &'static str>(())
             })?;
         }
         Ok((lines, rows))

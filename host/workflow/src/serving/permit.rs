@@ -111,7 +111,10 @@ mod tests {
         for (run, why) in [
             (MovedRun { findings: vec![found("a"), found("b")], ..run(|_| {}) }, "a: changed"),
             (
-                MovedRun { explained: Err(crate::WorkflowError::NoRun { run: "x".into(), hint: "".into() }), ..run(|_| {}) },
+                MovedRun {
+                    explained: Err(crate::WorkflowError::NoRun { run: "x".into(), hint: "".into() }),
+                    ..run(|_| {})
+                },
                 "no run `x`",
             ),
             (MovedRun { signers: BTreeSet::new(), ..run(|_| {}) }, "nobody signed"),
@@ -119,7 +122,10 @@ mod tests {
             (run(|explained| explained.decision = Some(Decision::Denied)), "not promoted"),
             (run(|explained| explained.adapter = None), "another adapter"),
             (run(|explained| explained.adapter = Some(Digest::of(b"other"))), "another adapter"),
-            (run(|explained| explained.plugins.push(plugin(Some("revoked: stolen")))), "acme/redact 1.0.0, revoked: stolen"),
+            (
+                run(|explained| explained.plugins.push(plugin(Some("revoked: stolen")))),
+                "acme/redact 1.0.0, revoked: stolen",
+            ),
         ] {
             assert!(refused(&run, &root).contains(why), "{why}: {}", refused(&run, &root));
         }

@@ -67,7 +67,7 @@ impl Shelf {
     /// Adds lines, after what is too old or too much was removed.
     pub(super) fn add(&self, lines: &[u8]) -> Result<(), WorkflowError> {
         let room = self.bytes_max.saturating_sub(lines.len() as u64);
-        let volumes = self.sweep(room)?;
+        let volumes = self.shrink(room)?;
         let date = self.now().strftime("%F").to_string();
         let newest = volumes.last().filter(|(volume, _)| volume.date >= date);
         let volume = match newest {
@@ -79,10 +79,16 @@ impl Shelf {
         Ok(())
     }
 
+    /// Removes what is too old, or too much.
+    pub(super) fn sweep(&self) -> Result<(), WorkflowError> {
+        self.shrink(self.bytes_max).map(drop)
+    }
+
     /// Removes files that are too old, and the oldest while all have more than `bytes`; gives those that are left.
-    pub(super) fn sweep(&self, bytes: u64) -> Result<Vec<(Volume, u64)>, WorkflowError> {
+    fn shrink(&self, bytes: u64) -> Result<Vec<(Volume, u64)>, WorkflowError> {
         let days = SignedDuration::from_hours(24).saturating_mul(i32::try_from(self.days_max).unwrap_or(i32::MAX));
-        let oldest = self.now().checked_sub(days).map_or_else(|_| String::new(), |time| time.strftime("%F").to_string());
+        let oldest =
+            self.now().checked_sub(days).map_or_else(|_| String::new(), |time| time.strftime("%F").to_string());
         let mut volumes = self.volumes()?;
         let mut total: u64 = volumes.iter().map(|(_, bytes)| bytes).sum();
         let mut failed = Ok(());
@@ -101,10 +107,6 @@ impl Shelf {
         });
         failed?;
         Ok(volumes)
-    }
-
-    pub(super) fn bytes_max(&self) -> u64 {
-        self.bytes_max
     }
 
     /// All files, the oldest first.
@@ -143,7 +145,9 @@ mod tests {
     #[test]
     fn what_is_too_old_goes_and_nothing_else() {
         let (folder, shelf) = shelf(7, 1 << 20);
-        for name in ["2026-03-02-0001.jsonl", "2026-03-03-0002.jsonl", "2026-03-09-0001.jsonl", "2026-01-01.jsonl", "mine"] {
+        for name in
+            ["2026-03-02-0001.jsonl", "2026-03-03-0002.jsonl", "2026-03-09-0001.jsonl", "2026-01-01.jsonl", "mine"]
+        {
             std::fs::write(folder.path().join(name), "x\n").unwrap();
         }
         shelf.add(b"row\n").unwrap();
@@ -156,7 +160,9 @@ mod tests {
     #[test]
     fn there_is_never_more_than_may_be_kept() {
         let (folder, shelf) = shelf(7, 800);
-        let total = || names(&folder).iter().map(|name| std::fs::metadata(folder.path().join(name)).unwrap().len()).sum::<u64>();
+        let total = || {
+            names(&folder).iter().map(|name| std::fs::metadata(folder.path().join(name)).unwrap().len()).sum::<u64>()
+        };
         for _ in 0..50 {
             shelf.add(&[b'x'; 59].into_iter().chain([b'\n']).collect::<Vec<u8>>()).unwrap();
             assert!(total() <= 800, "{}", total());
