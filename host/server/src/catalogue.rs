@@ -21,6 +21,8 @@ pub(crate) struct Ready {
     pub(crate) tokenizer: Arc<ChatTokenizer>,
     /// Longest prompt and answer together, in tokens.
     pub(crate) positions: usize,
+    /// How many tokens the model knows.
+    pub(crate) vocabulary: usize,
 }
 
 /// A model under a name.
@@ -144,13 +146,14 @@ impl Loader {
                 adapter: Some(Arc::new(adapter)),
                 lane: loaded.lane.clone(),
                 positions: loaded.base.model.max_positions(),
+                vocabulary: loaded.base.model.vocabulary(),
                 tokenizer,
             },
             // It has no weights in common with its base model, so that it has a thread of its own.
             Learned::Model(model) if offered.current => {
-                let positions = model.max_positions();
+                let (positions, vocabulary) = (model.max_positions(), model.vocabulary());
                 let lane = Lane::start((Arc::from(model), tokenizer.clone()), self.limits, self.metrics.clone())?;
-                Ready { adapter: None, lane: Arc::new(lane), tokenizer, positions }
+                Ready { adapter: None, lane: Arc::new(lane), tokenizer, positions, vocabulary }
             }
             Learned::Model(_) => return Err(LoadError::Former),
         };

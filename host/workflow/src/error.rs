@@ -331,6 +331,9 @@ pub enum WorkflowError {
     /// A model cannot be fetched from a hub.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// Traffic cannot be captured so.
+    #[error("`serve.capture`: {0}")]
+    Capture(String),
     /// There is no API key of this name.
     #[error("there is no API key `{0}`")]
     NoApiKey(String),

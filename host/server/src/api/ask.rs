@@ -98,6 +98,9 @@ impl Ask {
         if prompt.ids.is_empty() {
             return Err(ApiError::parameter(self.said.parameter(), "the prompt has no tokens"));
         }
+        if let Some(id) = prompt.ids.iter().find(|id| **id as usize >= ready.vocabulary) {
+            return Err(ApiError::parameter(self.said.parameter(), format!("the model has no token {id}")));
+        }
         Ok(prompt)
     }
 

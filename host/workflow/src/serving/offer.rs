@@ -80,12 +80,12 @@ impl Home {
         // The newest move to an adapter counts, if what it rests on holds.
         for moved in all.moves.iter().rev() {
             let name = moved.adapter.to_string();
-            if !offer.models.contains_key(&name) {
+            let is_refused = offer.refused.iter().any(|refused| refused.model == name && refused.run == moved.run);
+            if !offer.models.contains_key(&name) && !is_refused {
                 offer.take(name, moved, current.contains(&moved.adapter), &all);
             }
         }
         offer.refused.retain(|refused| !offer.models.contains_key(&refused.model));
-        offer.refused.dedup();
         Ok(offer)
     }
 

@@ -1,9 +1,12 @@
 //! The transforms that go over what is captured: found, verified and compiled as those of a run.
 
-use freehold_core::batch::{Batch, Outcome};
+use freehold_core::batch::{Batch, Outcome, shown};
 use freehold_core::manifest::World;
-use freehold_sandbox::{Grants, Plugin, SandboxError};
-use freehold_trust::VerifiedRoot;
+use freehold_core::name::PluginName;
+use freehold_core::recipe::Settings;
+use freehold_rows::MESSAGES;
+use freehold_sandbox::{Grants, Plugin, SandboxError, TransformDescription};
+use freehold_trust::{VerifiedPlugin, VerifiedRoot};
 
 use super::settings::ServedTransform;
 use super::{CaptureSettings, Folders};
@@ -22,15 +25,17 @@ impl Transforms {
             problem: "there is no such folder below those given".into(),
         })?;
         let (catalog, root, sandbox) = (Catalog::new(dir, path), home.trust_root()?, home.sandbox()?);
+        let mut flow = Flow { columns: vec![MESSAGES.into()], is_read: false };
         let load = |transform: &ServedTransform| {
             let (plugin, settings) = verified(home, &catalog, &root, transform)?;
             let plugin = sandbox.load(&plugin)?;
             let grants = Grants::new(plugin.manifest().complete(settings)?, Default::default());
             // What cannot be started fails now, and not when the first row comes.
-            plugin.transform(grants.clone())?.describe()?;
+            flow.through(&transform.plugin, plugin.transform(grants.clone())?.describe()?)?;
             Ok::<_, WorkflowError>((plugin, grants))
         };
-        settings.transform.iter().map(load).collect::<Result<_, _>>().map(Self)
+        let transforms = Self(settings.transform.iter().map(load).collect::<Result<_, _>>()?);
+        if flow.is_read { Ok(transforms) } else { Err(refused(format!("no transform reads the column `{MESSAGES}`"))) }
     }
 
     /// Sends rows through all of them, each on a fresh instance; with the rows that come out, which row each comes from.
@@ -57,12 +62,36 @@ impl Transforms {
     }
 }
 
+fn refused(problem: String) -> WorkflowError {
+    WorkflowError::Capture(problem)
+}
+
+/// The columns that flow from a transform to the next.
+struct Flow {
+    columns: Vec<String>,
+    /// Whether a transform looks at what was said.
+    is_read: bool,
+}
+
+impl Flow {
+    fn through(&mut self, plugin: &PluginName, description: TransformDescription) -> Result<(), WorkflowError> {
+        let TransformDescription { reads, writes, .. } = description;
+        if let Some(missing) = reads.iter().find(|name| !self.columns.contains(name)) {
+            let (missing, found) = (shown(missing), self.columns.join(", "));
+            return Err(refused(format!("`{plugin}` reads the column `{missing}`; there is: {found}")));
+        }
+        self.is_read |= reads.iter().any(|name| name == MESSAGES);
+        self.columns.extend(writes);
+        Ok(())
+    }
+}
+
 fn verified<'s>(
     home: &Home,
     catalog: &Catalog,
     root: &VerifiedRoot,
     transform: &'s ServedTransform,
-) -> Result<(freehold_trust::VerifiedPlugin, &'s freehold_core::recipe::Settings), WorkflowError> {
+) -> Result<(VerifiedPlugin, &'s Settings), WorkflowError> {
     let ServedTransform { plugin: name, version, settings } = transform;
     let wanted = Wanted { plugin: name, range: version, locked: None, strict: false };
     let Choice { version, .. } = catalog.choose(home, root, &wanted)?;
