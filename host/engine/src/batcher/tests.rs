@@ -3,7 +3,7 @@ use freehold_core::recipe::{AdapterSettings, Method};
 use super::*;
 use crate::adapter::Adapter;
 use crate::config::{Biases, Config};
-use crate::generate::{Answer, Ending, GenerateSettings, generate};
+use crate::generate::{Answer, GenerateSettings, generate};
 use crate::model::tests::{config, tiny, with_everything};
 use crate::random::Random;
 use crate::tensor::Tensor;
@@ -108,8 +108,12 @@ fn rows_that_are_removed_leave_room_and_nothing_else() {
     let model = Arc::new(tiny::<f32>(config()));
     let adapters = adapters(&model);
     let mut batcher = Batcher::new(Arc::clone(&model), Precision::F32, 2);
-    let kept = batcher.add(request(4, &adapters)).unwrap();
-    let gone = batcher.add(request(5, &adapters)).unwrap();
+    let long = |index| {
+        let request = request(index, &adapters);
+        Request { settings: GenerateSettings { max_new_tokens: 9, ..request.settings }, ..request }
+    };
+    let kept = batcher.add(long(4)).unwrap();
+    let gone = batcher.add(long(5)).unwrap();
     let error = batcher.add(request(6, &adapters)).unwrap_err();
     assert!(matches!(error, GenerateError::Full { rows: 2 }));
     batcher.step();
