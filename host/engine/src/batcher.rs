@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use freehold_core::recipe::Precision;
+use freehold_kernels::map;
 
 use crate::generate::{GenerateError, check, check_base, check_settings};
 use crate::model::{Model, Part, advance};
@@ -109,14 +110,11 @@ impl Batcher {
         let mut parts: Vec<Part<'_>> = rows.iter_mut().map(|(row, count)| row.part(*count)).collect();
         let logits =
             if parts.is_empty() { None } else { advance(&self.model, kernel_precision(self.precision), &mut parts) };
-        let mut at = 0;
-        for (row, count) in rows {
-            row.saw(count);
-            if let (Some(logits), 0) = (&logits, row.unseen()) {
-                let token = row.sampler.next(logits.token(at));
-                events.push(row.answer(token, &self.model.config.end_ids));
-                at += 1;
-            }
+        rows.iter_mut().for_each(|(row, count)| row.saw(*count));
+        if let Some(logits) = logits {
+            let rows: Vec<_> = rows.into_iter().filter(|(row, _)| row.unseen() == 0).enumerate().collect();
+            let end_ids = &self.model.config.end_ids;
+            events.extend(map(rows, |(token, (row, _))| row.answer(logits.token(token), end_ids)));
         }
         events.sort_by_key(|event| event.row);
         self.take_out(&events);

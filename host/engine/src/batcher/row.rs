@@ -43,7 +43,7 @@ pub(super) struct Row {
     next: Vec<u32>,
     /// How many of these tokens it has seen.
     seen: usize,
-    pub(super) sampler: Sampler,
+    sampler: Sampler,
     settings: GenerateSettings,
     /// Tokens of the answer so far.
     answered: usize,
@@ -76,7 +76,8 @@ impl Row {
     pub(super) fn part(&mut self, count: usize) -> Part<'_> {
         let added = self.adapter.as_ref().map(|served| served.added());
         let ids = &self.next[self.seen..][..count];
-        Part { past: &mut self.past, ids, added, wanted: self.seen + count == self.next.len() }
+        let wanted = self.seen + count == self.next.len();
+        Part { past: &mut self.past, ids, added, answers: self.answered > 0, wanted }
     }
 
     /// Notes that the model has seen so many more tokens.
@@ -84,10 +85,10 @@ impl Row {
         self.seen += count;
     }
 
-    /// Takes the token that follows what the model has seen; none if logits were not finite.
-    pub(super) fn answer(&mut self, token: Option<u32>, end_ids: &[u32]) -> Event {
+    /// Chooses the token that follows what the model has seen.
+    pub(super) fn answer(&mut self, logits: impl Iterator<Item = f32>, end_ids: &[u32]) -> Event {
         let row = self.id;
-        let Some(token) = token else {
+        let Some(token) = self.sampler.next(logits) else {
             return Event { row, token: None, ending: Some(Err(GenerateError::NotFinite { index: 0 })) };
         };
         if end_ids.contains(&token) || self.settings.end_ids.contains(&token) {

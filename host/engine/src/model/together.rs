@@ -18,13 +18,16 @@ pub(crate) struct Part<'a> {
     pub(crate) ids: &'a [u32],
     /// What is added to the model. Parts with the same belong side by side.
     pub(crate) added: Option<Added<'a, f32>>,
+    /// Whether it is a token of an answer.
+    pub(crate) answers: bool,
     /// Whether logits are wanted behind the last token.
     pub(crate) wanted: bool,
 }
 
 /// Logits [V, rows] behind the last tokens of the parts that want them, in order; none if none does.
 ///
-/// What follows the last attention is done for these tokens alone.
+/// What follows the last attention is done for these tokens alone. What a part gets does not depend on the others: so in bf16
+/// a token is never treated by itself, where its sums would have another order than in a panel.
 pub(crate) fn advance(model: &Model, precision: Precision, parts: &mut [Part<'_>]) -> Option<Panels<f32>> {
     let counts: Vec<_> = parts.iter().map(|part| (part.ids.len(), part.added)).collect();
     let network = Network::of_groups(model, precision, counts);
@@ -34,7 +37,8 @@ pub(crate) fn advance(model: &Model, precision: Precision, parts: &mut [Part<'_>
     let counts: Vec<_> = parts.iter().filter(|part| part.wanted).map(|part| (1, part.added)).collect();
     let ends = Network::of_groups(model, precision, counts);
     let mut stream = embed(&model.weights.embedding, &ids);
-    let angles = if let ([_], [part]) = (&ids[..], &*parts) {
+    let by_itself = precision == Precision::F32;
+    let angles = if let ([_], [part], true) = (&ids[..], &*parts, by_itself) {
         stream = stream.take(0);
         model.rope.angles_of(part.past.tokens())
     } else {
@@ -43,7 +47,7 @@ pub(crate) fn advance(model: &Model, precision: Precision, parts: &mut [Part<'_>
     };
     let of_last = |panels: Panels<f32>| match last[..] {
         _ if last.len() == ids.len() => panels,
-        [token] => panels.take(token as usize),
+        [token] if by_itself => panels.take(token as usize),
         _ => gather_tokens(&panels, &last),
     };
     let layers = model.config.layers;
@@ -85,10 +89,11 @@ fn attend(
     for (part, tokens) in parts.iter_mut().zip(tokens) {
         tokens.clone().for_each(|token| part.past.layers[layer].push(k, v, token));
     }
-    let rows = || parts.iter().map(|part| &part.past.layers[layer]).zip(tokens);
-    let single = rows().filter(|(_, tokens)| tokens.len() == 1).map(|(past, tokens)| (tokens.start, past));
-    let mut out = attention_cached(q, &single.collect::<Vec<_>>(), window, shape);
-    for (past, tokens) in rows().filter(|(_, tokens)| tokens.len() > 1) {
+    let rows = |answers| parts.iter().zip(tokens).filter(move |(part, _)| part.answers == answers);
+    let answering: Vec<_> = rows(true).map(|(part, tokens)| (tokens.start, &part.past.layers[layer])).collect();
+    let mut out = attention_cached(q, &answering, window, shape);
+    for (part, tokens) in rows(false) {
+        let past = &part.past.layers[layer];
         attention_to_past((q, tokens.clone(), &mut out), past, window, shape, network.precision);
     }
     out
