@@ -2,20 +2,22 @@
 //!
 //! What [`generate()`](crate::generate()) is for a file of prompts, this is for a server: nobody waits for the longest answer.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use freehold_core::recipe::Precision;
+use freehold_kernels::map;
 
 use crate::generate::{GenerateError, check, check_base, check_settings};
-use crate::model::{self, Model, Network, last_logits};
+use crate::model::{Model, Part, advance};
 use crate::precision::kernel_precision;
 
 mod row;
 mod served;
+mod turns;
 
 use row::Row;
-use served::{Served, ServedAdapters};
+use served::ServedAdapters;
+use turns::turns;
 
 pub use row::{Event, Request, RowId};
 
@@ -91,50 +93,38 @@ impl Batcher {
         self.rows.len() < before
     }
 
-    /// One token for every row that goes on, and the first one for the oldest row that is new: what came, in the order in
-    /// which rows were added. Rows that end are taken out.
+    /// Bytes that the pasts of all rows take now; see [`Model::past_bytes_per_token`].
+    pub fn past_bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.past.bytes()).sum()
+    }
+
+    /// One pass: gives one token for every row whose prompt was seen, in the order in which rows were added, and takes out
+    /// those that end. Of prompts that were not, some tokens are seen, so that nobody waits for a long one; the first token
+    /// comes with the last of them.
     pub fn step(&mut self) -> Vec<Event> {
-        let is_new = |row: &Row| row.past.tokens() == 0;
-        let fresh = self.rows.iter().find(|row| is_new(row)).map(|row| row.id);
-        let mut rows: Vec<&mut Row> =
-            self.rows.iter_mut().filter(|row| !is_new(row) || Some(row.id) == fresh).collect();
-        // Those that go on, by their adapters, then the new one.
-        rows.sort_by_key(|row| (is_new(row), row.adapter.as_ref().map(Arc::as_ptr)));
-        let alike = |a: &&mut Row, b: &&mut Row| {
-            !is_new(b) && a.adapter.as_ref().map(Arc::as_ptr) == b.adapter.as_ref().map(Arc::as_ptr)
-        };
-        let mut events = Vec::with_capacity(rows.len());
-        for rows in rows.chunk_by_mut(alike) {
-            advance(&self.model, self.precision, rows, &mut events);
+        let mut events: Vec<Event> = self.rows.iter().filter_map(Row::ends_at_once).collect();
+        self.take_out(&events);
+        let counts = turns(self.rows.iter().map(Row::unseen));
+        let mut rows: Vec<_> = self.rows.iter_mut().zip(counts).filter(|(_, count)| *count > 0).collect();
+        rows.sort_by_key(|(row, _)| row.adapter.as_ref().map(Arc::as_ptr));
+        let mut parts: Vec<Part<'_>> = rows.iter_mut().map(|(row, count)| row.part(*count)).collect();
+        let logits =
+            if parts.is_empty() { None } else { advance(&self.model, kernel_precision(self.precision), &mut parts) };
+        rows.iter_mut().for_each(|(row, count)| row.saw(*count));
+        if let Some(logits) = logits {
+            let rows: Vec<_> = rows.into_iter().filter(|(row, _)| row.unseen() == 0).enumerate().collect();
+            let end_ids = &self.model.config.end_ids;
+            events.extend(map(rows, |(token, (row, _))| row.answer(logits.token(token), end_ids)));
         }
         events.sort_by_key(|event| event.row);
-        let ended = |row: &Row| events.iter().any(|event| event.row == row.id && event.ending.is_some());
-        self.rows.retain(|row| !ended(row));
+        self.take_out(&events);
         events
     }
-}
 
-/// Shows rows of one adapter their new tokens; gives those that follow.
-fn advance(model: &Model, precision: Precision, rows: &mut [&mut Row], events: &mut Vec<Event>) {
-    let Some(served) = rows.first().map(|row| row.adapter.clone()) else { return };
-    let network = Network {
-        model,
-        weights: &model.weights,
-        rope: &model.rope,
-        update: served.as_ref().map(|served| &served.adapter.update),
-        factors: served.as_ref().map(|served| Cow::Borrowed(&served.factors)),
-        dropout: None,
-        precision: kernel_precision(precision),
-        training: false,
-        all: false,
-    };
-    let next: Vec<Vec<u32>> = rows.iter_mut().map(|row| std::mem::take(&mut row.next)).collect();
-    let next: Vec<&[u32]> = next.iter().map(Vec::as_slice).collect();
-    let mut past: Vec<&mut model::Row> = rows.iter_mut().map(|row| &mut row.past).collect();
-    let logits = last_logits(&network, &mut past, &next);
-    for (token, row) in rows.iter_mut().enumerate() {
-        let next = row.sampler.next(logits.token(token));
-        events.push(row.answer(next, &model.config.end_ids));
+    /// Takes out the rows that end.
+    fn take_out(&mut self, events: &[Event]) {
+        let ended = |row: &Row| events.iter().any(|event| event.row == row.id && event.ending.is_some());
+        self.rows.retain(|row| !ended(row));
     }
 }
 

@@ -325,6 +325,7 @@ fn network<'a>(
         rope: &model.rope,
         update,
         factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
+        groups: Vec::new(),
         dropout: None,
         precision: kernel_precision(precision),
         training: false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::served::Served;
 use crate::adapter::Adapter;
 use crate::generate::{Ending, GenerateError, GenerateSettings, Sampler};
-use crate::model;
+use crate::model::{self, Part};
 
 /// A row of a batcher; no two rows that it ever had are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,9 +39,11 @@ pub(super) struct Row {
     pub(super) id: RowId,
     pub(super) adapter: Option<Arc<Served>>,
     pub(super) past: model::Row,
-    /// Tokens that the model has not seen yet: the prompt, or what is left of it, or the last token of the answer.
-    pub(super) next: Vec<u32>,
-    pub(super) sampler: Sampler,
+    /// What the model sees next: the prompt, then the last token of the answer.
+    next: Vec<u32>,
+    /// How many of these tokens it has seen.
+    seen: usize,
+    sampler: Sampler,
     settings: GenerateSettings,
     /// Tokens of the answer so far.
     answered: usize,
@@ -56,24 +58,43 @@ impl Row {
     ) -> Self {
         let (next, settings) = request;
         let sampler = Sampler::new(&settings, 0);
-        Self { id, adapter, past: model::Row::new(layers), next, sampler, settings, answered: 0 }
+        Self { id, adapter, past: model::Row::new(layers), next, seen: 0, sampler, settings, answered: 0 }
     }
 
-    /// Whether it is to have no token at all.
-    pub(super) fn wants_nothing(&self) -> bool {
-        self.settings.max_new_tokens == 0
+    /// The end of a row that is to have no token at all.
+    pub(super) fn ends_at_once(&self) -> Option<Event> {
+        let length = Event { row: self.id, token: None, ending: Some(Ok(Ending::Length)) };
+        (self.settings.max_new_tokens == 0).then_some(length)
     }
 
-    /// Takes the token that follows what the model has seen; none if logits were not finite.
-    pub(super) fn answer(&mut self, token: Option<u32>, end_ids: &[u32]) -> Event {
+    /// How many tokens the model has not seen yet.
+    pub(super) fn unseen(&self) -> usize {
+        self.next.len() - self.seen
+    }
+
+    /// A pass over the next tokens, so many of those that the model has not seen.
+    pub(super) fn part(&mut self, count: usize) -> Part<'_> {
+        let added = self.adapter.as_ref().map(|served| served.added());
+        let ids = &self.next[self.seen..][..count];
+        let wanted = self.seen + count == self.next.len();
+        Part { past: &mut self.past, ids, added, answers: self.answered > 0, wanted }
+    }
+
+    /// Notes that the model has seen so many more tokens.
+    pub(super) fn saw(&mut self, count: usize) {
+        self.seen += count;
+    }
+
+    /// Chooses the token that follows what the model has seen.
+    pub(super) fn answer(&mut self, logits: impl Iterator<Item = f32>, end_ids: &[u32]) -> Event {
         let row = self.id;
-        let Some(token) = token else {
+        let Some(token) = self.sampler.next(logits) else {
             return Event { row, token: None, ending: Some(Err(GenerateError::NotFinite { index: 0 })) };
         };
         if end_ids.contains(&token) || self.settings.end_ids.contains(&token) {
             return Event { row, token: None, ending: Some(Ok(Ending::EndToken)) };
         }
-        self.next = vec![token];
+        (self.next, self.seen) = (vec![token], 0);
         self.answered += 1;
         let full = self.answered >= self.settings.max_new_tokens;
         Event { row, token: Some(token), ending: full.then_some(Ok(Ending::Length)) }

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use crate::adapter::Adapter;
-use crate::model::Model;
+use crate::model::{Added, Model};
 use crate::update::Factors;
 
 /// An adapter and DoRA's factors, which are computed once.
 #[derive(Debug)]
 pub(super) struct Served {
-    pub(super) adapter: Arc<Adapter>,
-    pub(super) factors: Factors<f32>,
+    adapter: Arc<Adapter>,
+    factors: Factors<f32>,
+}
+
+impl Served {
+    /// What it adds to the model.
+    pub(super) fn added(&self) -> Added<'_, f32> {
+        Added { update: &self.adapter.update, factors: &self.factors }
+    }
 }
 
 /// The adapters that rows have, or that somebody may ask for again.

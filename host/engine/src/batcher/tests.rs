@@ -108,8 +108,12 @@ fn rows_that_are_removed_leave_room_and_nothing_else() {
     let model = Arc::new(tiny::<f32>(config()));
     let adapters = adapters(&model);
     let mut batcher = Batcher::new(Arc::clone(&model), Precision::F32, 2);
-    let kept = batcher.add(request(4, &adapters)).unwrap();
-    let gone = batcher.add(request(5, &adapters)).unwrap();
+    let long = |index| {
+        let request = request(index, &adapters);
+        Request { settings: GenerateSettings { max_new_tokens: 9, ..request.settings }, ..request }
+    };
+    let kept = batcher.add(long(4)).unwrap();
+    let gone = batcher.add(long(5)).unwrap();
     let error = batcher.add(request(6, &adapters)).unwrap_err();
     assert!(matches!(error, GenerateError::Full { rows: 2 }));
     batcher.step();
@@ -119,4 +123,117 @@ fn rows_that_are_removed_leave_room_and_nothing_else() {
         assert!(batcher.step().iter().all(|event| event.row == kept));
     }
     assert!(batcher.step().is_empty());
+}
+
+/// All events of rows that come at once, as tokens and ending of each.
+fn together(model: &Arc<Model>, precision: Precision, requests: &[Request]) -> Vec<(Vec<u32>, Option<Ending>)> {
+    let mut batcher = Batcher::new(Arc::clone(model), precision, requests.len());
+    let rows: Vec<RowId> = requests.iter().map(|request| batcher.add(request.clone()).unwrap()).collect();
+    let mut answers = vec![(Vec::new(), None); rows.len()];
+    while !batcher.is_empty() {
+        for Event { row, token, ending } in batcher.step() {
+            let index = rows.iter().position(|other| *other == row).unwrap();
+            answers[index].0.extend(token);
+            answers[index].1 = ending.and_then(Result::ok);
+        }
+    }
+    answers
+}
+
+#[test]
+fn a_row_whose_logits_are_not_finite_ends_alone() {
+    let model = Arc::new(tiny::<f32>(with_everything()));
+    let mut damaged = Adapter::clone(&adapter(&model, Method::Dora, 2, &ALL));
+    for (_, tensor) in damaged.update.named_mut() {
+        *tensor = Tensor::of(vec![3e38_f32; tensor.len()], tensor.shape());
+    }
+    let adapters = adapters(&model);
+    let mut requests: Vec<Request> = (1..9).map(|index| request(index, &adapters)).collect();
+    let whole = together(&model, Precision::F32, &requests);
+    requests.insert(3, Request { adapter: Some(Arc::new(damaged)), ..requests[3].clone() });
+    let mut batcher = Batcher::new(Arc::clone(&model), Precision::F32, 9);
+    let rows: Vec<RowId> = requests.iter().map(|request| batcher.add(request.clone()).unwrap()).collect();
+    let mut failed = Vec::new();
+    while !batcher.is_empty() {
+        failed.extend(batcher.step().into_iter().filter(|event| matches!(event.ending, Some(Err(_)))));
+    }
+    let [Event { row, token: None, ending: Some(Err(GenerateError::NotFinite { .. })) }] = &failed[..] else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(*row, rows[3]);
+    let mut others = together(&model, Precision::F32, &requests);
+    assert_eq!(others.remove(3), (Vec::new(), None));
+    assert_eq!(others, whole);
+}
+
+/// In bf16 a token by itself is added up in another order than tokens in panels; who else is in the panels does not matter.
+#[test]
+fn in_bf16_a_row_does_not_depend_on_the_others() {
+    for config in families() {
+        let model = Arc::new(tiny::<f32>(config));
+        let adapters = adapters(&model);
+        let request = |index| {
+            let Request { adapter, prompt, settings } = request(index, &adapters);
+            Request {
+                adapter,
+                prompt,
+                settings: GenerateSettings { precision: Precision::Bf16, max_new_tokens: 9, ..settings },
+            }
+        };
+        let requests: Vec<Request> = (0..36).map(request).collect();
+        let all = together(&model, Precision::Bf16, &requests);
+        for index in [0, 7, 20, 35] {
+            let of_one = together(&model, Precision::Bf16, &requests[index..=index]);
+            assert_eq!(of_one[0], all[index], "{index}");
+        }
+    }
+}
+
+#[test]
+fn what_a_row_takes_is_said_and_given_back() {
+    let model = Arc::new(tiny::<f32>(with_everything()));
+    let mut batcher = Batcher::new(Arc::clone(&model), Precision::F32, 2);
+    assert_eq!(batcher.past_bytes(), 0);
+    let settings = GenerateSettings { max_new_tokens: 3, ..GenerateSettings::default() };
+    let row = batcher.add(Request { adapter: None, prompt: vec![3; 60], settings: settings.clone() }).unwrap();
+    batcher.step();
+    // The tokens, up to a panel of them, and an eighth in advance.
+    let least = 60 * model.past_bytes_per_token();
+    assert!((least..=(64 + 8) * model.past_bytes_per_token()).contains(&batcher.past_bytes()), "{least}");
+    batcher.remove(row);
+    assert_eq!(batcher.past_bytes(), 0);
+}
+
+#[test]
+fn requests_that_cannot_be_are_refused() {
+    let model = Arc::new(tiny::<f32>(config()));
+    let mut other = Model::clone(&model);
+    other.origin.digest = freehold_core::digest::Digest::of(b"other");
+    let foreign = adapter(&other, Method::Lora, 2, &ALL);
+    let mut batcher = Batcher::new(Arc::clone(&model), Precision::F32, 1);
+    let settings = || GenerateSettings { max_new_tokens: 5, ..GenerateSettings::default() };
+    let mut add = |adapter, prompt: &[u32], settings| {
+        batcher.add(Request { adapter, prompt: prompt.to_vec(), settings }).unwrap_err()
+    };
+    assert!(matches!(add(None, &[], settings()), GenerateError::Empty { .. }));
+    assert!(matches!(add(None, &[40], settings()), GenerateError::UnknownToken { id: 40, .. }));
+    assert!(matches!(add(None, &[1; 60], settings()), GenerateError::TooLong { length: 60, .. }));
+    let few = GenerateSettings { max_new_tokens: 2, ..settings() };
+    assert!(matches!(add(Some(foreign), &[1], few.clone()), GenerateError::OtherBase { .. }));
+    for (key, settings) in [
+        ("stop", GenerateSettings { stop: vec!["x".into()], ..few.clone() }),
+        ("precision", GenerateSettings { precision: Precision::Bf16, ..few.clone() }),
+        ("temperature", GenerateSettings { temperature: -1.0, ..few.clone() }),
+        ("top_p", GenerateSettings { top_p: 0.0, ..few.clone() }),
+    ] {
+        assert!(
+            matches!(add(None, &[1], settings), GenerateError::Setting { key: found, .. } if found == key),
+            "{key}"
+        );
+    }
+    let nothing = GenerateSettings { max_new_tokens: 0, ..few };
+    let row = batcher.add(Request { adapter: None, prompt: vec![1], settings: nothing }).unwrap();
+    let events = batcher.step();
+    assert!(matches!(&events[..], [Event { row: of, token: None, ending: Some(Ok(Ending::Length)) }] if *of == row));
+    assert!(batcher.is_empty());
 }

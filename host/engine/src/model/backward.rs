@@ -58,6 +58,7 @@ pub(crate) fn loss_and_gradients<T: Real>(
         rope,
         update,
         factors: update.map(|update| Cow::Owned(update.factors(weights))),
+        groups: Vec::new(),
         dropout,
         precision: request.precision,
         training: true,
