@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 use freehold_engine::use_threads;
-use freehold_server::{ServeError, Server, Summary};
+use freehold_server::{ServeError, ServedModel, Server, Summary};
 use freehold_workflow::serving::{ApiKeyEntry, Folders};
 use freehold_workflow::{ExitCode, Home};
 use serde_json::json;
@@ -57,10 +57,14 @@ fn show(summary: &Summary) {
         lines.push(("problem", format!("nothing is served: {problem}")));
     }
     pairs(&lines);
-    if !summary.models.is_empty() {
-        let row =
-            |model: &freehold_server::ServedModel| vec![model.model.clone(), model.run.clone(), model.adapter.short()];
-        table(&["Model", "Run", "Adapter"], summary.models.iter().map(row).collect());
+    let (digests, aliases): (Vec<_>, Vec<_>) =
+        summary.models.iter().partition(|model| model.model == model.adapter.to_string());
+    if !aliases.is_empty() {
+        let row = |model: &&ServedModel| vec![model.model.clone(), model.run.clone(), model.adapter.short()];
+        table(&["Model", "Run", "Adapter"], aliases.iter().map(row).collect());
+    }
+    if !digests.is_empty() {
+        say(&format!("By their digests, which --json lists: {} adapters that an alias names or named", digests.len()));
     }
     for refused in &summary.refused {
         say(&format!("{} of {} is not served: {}", refused.model, refused.run, refused.reason));
