@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["packing", lengths] => packing::measure(lengths.as_ref())?,
         _ => {
             return Err(
-                "train, generate or together SHAPE DTYPE, packing FILE, or loop MODEL ADAPTER QUESTIONS TOKENS".into()
+                "train, generate or together SHAPE DTYPE, packing FILE, or loop MODEL ADAPTER QUESTIONS TOKENS".into(),
             );
         }
     };

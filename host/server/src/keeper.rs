@@ -1,15 +1,16 @@
 //! Follows the home while a server runs: moves of aliases, revocations, API keys. An error takes away what it is about.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use freehold_workflow::Home;
-use freehold_workflow::serving::ApiKeys;
+use freehold_workflow::serving::{ApiKeys, Offer};
 use jiff::Timestamp;
 
-use crate::catalogue::{Catalogue, Loader};
+use crate::catalogue::{Catalogue, Loader, Served};
 use crate::metrics::Metrics;
 
 /// How often the home is looked at.
@@ -42,7 +43,7 @@ impl Current {
     }
 }
 
-/// Looks after what is current.
+/// Looks after what is served.
 pub(crate) struct Keeper {
     home: Home,
     loader: Loader,
@@ -52,10 +53,27 @@ pub(crate) struct Keeper {
     tried: Instant,
 }
 
-/// A keeper at work in a thread of its own, until it is dropped.
+/// Something that is looked at again and again, in a thread of its own, until this is dropped.
 pub(crate) struct Keeping {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Looks after who is let in, beside what is served: loading a large model holds up no revocation.
+///
+/// # Errors
+/// The system gives no thread.
+pub(crate) fn keep_keys(home: Home, current: Arc<Current>) -> std::io::Result<Keeping> {
+    Keeping::start("keys", move || {
+        let keys = match home.api_keys() {
+            Ok(keys) => Some(Arc::new(keys)),
+            Err(error) => {
+                tracing::error!("nobody is let in: {error}");
+                None
+            }
+        };
+        *current.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    })
 }
 
 impl Keeper {
@@ -66,18 +84,37 @@ impl Keeper {
     /// Verifies and loads what is offered, and serves it from now on.
     pub(crate) fn renew(&mut self) {
         self.tried = Instant::now();
+        let before = self.current.catalogue();
         let catalogue = match self.home.offer() {
             Ok(offer) => {
                 self.expires = offer.expires;
+                self.take_away(&offer);
                 self.loader.load(offer)
             }
             Err(error) => Catalogue::none(error.to_string()),
         };
-        self.serve(catalogue);
+        self.serve(&before, catalogue);
     }
 
-    fn serve(&self, catalogue: Catalogue) {
+    /// What may not be served any more goes at once, and does not wait for what is to be loaded.
+    fn take_away(&self, offer: &Offer) {
         let before = self.current.catalogue();
+        let is_refused = |served: &Served| offer.refused.iter().any(|refused| refused.run == served.run);
+        if !before.models.values().any(is_refused) {
+            return;
+        }
+        let models = before.models.iter().filter(|(_, served)| !is_refused(served));
+        let models = models.map(|(name, served)| (name.clone(), served.clone())).collect();
+        self.publish(Catalogue { models, refused: offer.refused.clone(), ..Catalogue::default() });
+    }
+
+    fn publish(&self, catalogue: Catalogue) {
+        let models = i64::try_from(catalogue.models.len()).unwrap_or(i64::MAX);
+        self.metrics.models.store(models, Ordering::Relaxed);
+        *self.current.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+    }
+
+    fn serve(&self, before: &Catalogue, catalogue: Catalogue) {
         if let Some(problem) = &catalogue.problem
             && before.problem.as_ref() != Some(problem)
         {
@@ -91,23 +128,12 @@ impl Keeper {
                 tracing::info!("{name} is what {} made, {}", served.run, served.adapter);
             }
         }
-        let swaps = catalogue.swaps_from(&before);
-        self.metrics.swaps.fetch_add(swaps, std::sync::atomic::Ordering::Relaxed);
-        let models = i64::try_from(catalogue.models.len()).unwrap_or(i64::MAX);
-        self.metrics.models.store(models, std::sync::atomic::Ordering::Relaxed);
-        *self.current.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+        self.metrics.swaps.fetch_add(catalogue.swaps_from(before), Ordering::Relaxed);
+        self.publish(catalogue);
     }
 
     /// Looks at the home once.
     fn look(&mut self) {
-        let keys = match self.home.api_keys() {
-            Ok(keys) => Some(Arc::new(keys)),
-            Err(error) => {
-                tracing::error!("nobody is let in: {error}");
-                None
-            }
-        };
-        *self.current.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         let catalogue = self.current.catalogue();
         let waited = self.tried.elapsed();
         let changed = || {
@@ -129,13 +155,19 @@ impl Keeper {
     /// # Errors
     /// The system gives none.
     pub(crate) fn keep(mut self) -> std::io::Result<Keeping> {
+        Keeping::start("keeper", move || self.look())
+    }
+}
+
+impl Keeping {
+    fn start(name: &str, mut look: impl FnMut() + Send + 'static) -> std::io::Result<Self> {
         let (end, ended): (Sender<()>, Receiver<()>) = channel();
-        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                self.look();
+                look();
             }
         })?;
-        Ok(Keeping { end: Some(end), thread: Some(thread) })
+        Ok(Self { end: Some(end), thread: Some(thread) })
     }
 }
 

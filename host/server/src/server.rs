@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::capture::{Capturing, Sink};
 use crate::catalogue::Loader;
 use crate::error::ServeError;
-use crate::keeper::{Current, Keeper, Keeping};
+use crate::keeper::{Current, Keeper, Keeping, keep_keys};
 use crate::metrics::Metrics;
 use crate::shared::{Ids, Places, Shared};
 use crate::{connection, routes};
@@ -27,7 +27,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared>,
-    keeping: Keeping,
+    keeping: [Keeping; 2],
     capturing: Option<Capturing>,
     signals: [Signal; 2],
 }
@@ -79,6 +79,8 @@ impl Server {
         may_listen(settings.listen, &keys)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            // They tokenise prompts; more would take the processor from the models.
+            .max_blocking_threads(2)
             .thread_name("serve")
             .enable_all()
             .build()
@@ -91,9 +93,12 @@ impl Server {
             runtime.block_on(async { Ok::<_, ServeError>((listen(settings.listen).await?, signals()?)) })?;
         let failed = |source| ServeError::Listen { address: settings.listen, source };
         let address = listener.local_addr().map_err(failed)?;
+        let keys_home = home.reopened()?;
         let mut keeper = Keeper::new(home, loader, current.clone(), metrics.clone());
         keeper.renew();
-        let keeping = keeper.keep().map_err(ServeError::system("start a thread"))?;
+        let failed = ServeError::system("start a thread");
+        let keeping = keeper.keep().and_then(|models| Ok([models, keep_keys(keys_home, current.clone())?]));
+        let keeping = keeping.map_err(failed)?;
         let shared = Arc::new(Shared {
             loopback: address.ip().is_loopback(),
             settings,

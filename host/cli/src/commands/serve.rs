@@ -64,7 +64,7 @@ fn show(summary: &Summary) {
         table(&["Model", "Run", "Adapter"], aliases.iter().map(row).collect());
     }
     if !digests.is_empty() {
-        say(&format!("By their digests, which --json lists: {} adapters that an alias names or named", digests.len()));
+        say(&format!("Adapters that an alias names or named, by their digests: {} (--json lists them)", digests.len()));
     }
     for refused in &summary.refused {
         say(&format!("{} of {} is not served: {}", refused.model, refused.run, refused.reason));
