@@ -15,7 +15,7 @@ use crate::speed::median;
 
 /// Tokens of a prompt, and of an answer.
 const PROMPT: usize = 32;
-const NEW: usize = 32;
+const NEW: usize = 16;
 const ROUNDS: usize = 3;
 
 /// `plain` is [`generate`], one prompt after the other; `together.ROWS.ADAPTERS` a batcher, in which all rows come at once;
@@ -106,21 +106,15 @@ impl Bench {
         for row in 0..8 {
             batcher.add(self.request(row, 4, PROMPT, self.settings(NEW, 0.0)))?;
         }
-        let mut step = || {
+        while batcher.step().len() < 8 {}
+        let step = |batcher: &mut Batcher| {
             let time = Instant::now();
-            let events = batcher.step().len();
-            (events, time.elapsed().as_secs_f64() * 1e3)
+            batcher.step();
+            time.elapsed().as_secs_f64() * 1e3
         };
-        while step().0 < 8 {}
-        let mut before: Vec<f64> = (0..5).map(|_| step().1).collect();
+        let mut before: Vec<f64> = (0..3).map(|_| step(&mut batcher)).collect();
         batcher.add(self.request(8, 4, LONG, self.settings(1, 0.0)))?;
-        let during: Vec<f64> = (0..LONG / 128)
-            .map(|_| {
-                let time = Instant::now();
-                batcher.step();
-                time.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
+        let during: Vec<f64> = (0..LONG / 128).map(|_| step(&mut batcher)).collect();
         Ok((median(&mut before), during.into_iter().fold(0.0, f64::max)))
     }
 }

@@ -11,7 +11,7 @@ use freehold_kernels::{Job, LANES, Operand, Panels, Precision, Real, Side, Start
 
 use super::forward::Network;
 use super::{Linear, Model, Target};
-use crate::ops::{add, scale};
+use crate::ops::add;
 use crate::update::{Factor, Factors, Pair, Update};
 
 /// What is added to the model, with DoRA's factors for it.
@@ -82,26 +82,6 @@ impl<T: Real> Group<'_, T> {
         self.added?.factors.get(layer, target)
     }
 
-    /// `s A x` for the tokens of the group, zero for all others, of each layer that has an update.
-    fn lows(&self, layer: usize, targets: &[Target], x: &Panels<T>) -> Vec<Option<Panels<T>>> {
-        let Some(added) = self.added else { return targets.iter().map(|_| None).collect() };
-        let pairs: Vec<_> = targets.iter().map(|target| self.pair(layer, *target)).collect();
-        let mut lows: Vec<_> = pairs.iter().map(|pair| Some(x.beside((*pair)?.a.matrix().rows()))).collect();
-        let operand = Operand::new(x, Precision::F32);
-        let mut jobs = Vec::with_capacity(targets.len());
-        for (pair, low) in pairs.iter().zip(&mut lows) {
-            if let (Some(pair), Some(low)) = (pair, low) {
-                jobs.push(Job::new(pair.a.matrix(), Side::Plain, &operand, low));
-            }
-        }
-        multiply_all(jobs);
-        for low in lows.iter_mut().flatten() {
-            scale(low, T::real(added.update.scale));
-            keep(low, &self.tokens);
-        }
-        lows
-    }
-
     /// DoRA scales the sum before a bias or the stream is added.
     fn scale(&self, out: &mut Panels<T>, factor: &Factor<T>, begin: &Begin<'_, T>) {
         for (panel, lanes) in lanes_of(&self.tokens) {
@@ -129,13 +109,14 @@ fn lanes_of(tokens: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)
     })
 }
 
-/// Sets all other tokens to zero.
-fn keep<T: Real>(x: &mut Panels<T>, tokens: &Range<usize>) {
+/// Multiplies tokens by a number, and sets all others to zero.
+fn keep<T: Real>(x: &mut Panels<T>, tokens: &Range<usize>, by: T) {
     let mut kept = vec![0..0; x.count()];
     lanes_of(tokens).for_each(|(panel, lanes)| kept[panel] = lanes);
     for (values, lanes) in x.panels_mut().zip(kept) {
         for row in values.chunks_exact_mut(LANES) {
             row[..lanes.start].fill(T::ZERO);
+            row[lanes.clone()].iter_mut().for_each(|value| *value *= by);
             row[lanes.end..].fill(T::ZERO);
         }
     }
@@ -178,7 +159,7 @@ impl<T: Real> Network<'_, T> {
         x: &Panels<T>,
         stream: Option<&Panels<T>>,
     ) -> [Panels<T>; N] {
-        let lows: Vec<_> = self.groups.iter().map(|group| group.lows(layer, &targets, x)).collect();
+        let lows = self.lows_of_groups(layer, &targets, x);
         let begins = targets.map(|target| self.begin(layer, target, x, stream));
         let mut outs = targets.map(|target| x.beside(self.linear_layer(layer, target).weight.matrix().rows()));
         {
@@ -208,6 +189,29 @@ impl<T: Real> Network<'_, T> {
             }
         }
         outs
+    }
+
+    /// By group, `s A x` for its tokens, zero for all others, of each layer that has an update.
+    fn lows_of_groups(&self, layer: usize, targets: &[Target], x: &Panels<T>) -> Vec<Vec<Option<Panels<T>>>> {
+        let low = |pair: &Pair| x.beside(pair.a.matrix().rows());
+        let lows_of =
+            |group: &Group<'_, T>| targets.iter().map(|target| group.pair(layer, *target).map(low)).collect::<Vec<_>>();
+        let mut lows: Vec<_> = self.groups.iter().map(lows_of).collect();
+        let operand = Operand::new(x, Precision::F32);
+        let mut jobs = Vec::new();
+        for (group, lows) in self.groups.iter().zip(&mut lows) {
+            for (target, low) in targets.iter().zip(lows) {
+                if let (Some(pair), Some(low)) = (group.pair(layer, *target), low) {
+                    jobs.push(Job::new(pair.a.matrix(), Side::Plain, &operand, low));
+                }
+            }
+        }
+        multiply_all(jobs);
+        for (group, lows) in self.groups.iter().zip(&mut lows) {
+            let by = group.added.map_or(T::ZERO, |added| T::real(added.update.scale));
+            lows.iter_mut().flatten().for_each(|low| keep(low, &group.tokens, by));
+        }
+        lows
     }
 
     fn linear_layer(&self, layer: usize, target: Target) -> &Linear {
