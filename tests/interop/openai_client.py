@@ -41,8 +41,9 @@ text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk
 holds("a stream says the same", text == whole.choices[0].message.content)
 holds("a stream says its usage", chunks[-1].usage == whole.usage)
 
-with client.chat.completions.with_raw_response.create(messages=messages, **settings).http_response as raw:
-    holds("the adapter is named", raw.headers["freehold-adapter"].startswith("sha256:"))
+raw = client.chat.completions.with_raw_response.create(messages=messages, **settings)
+holds("the adapter is named", raw.headers["freehold-adapter"].startswith("sha256:"))
+holds("a raw answer says the same", raw.parse().choices[0].message.content == whole.choices[0].message.content)
 
 told = client.completions.create(prompt="Once upon a time", seed=1, stop=["\n"], **settings)
 holds("a text is continued", told.choices[0].text)

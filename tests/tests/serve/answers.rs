@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::{dialogue, promoted, story, with};
 
 const CHAT: &str = "/v1/chat/completions";
-const QUESTION: &str = "My new Kora Watch does not charge. What can I do?";
+/// One that the small adapter has much to say about.
+const QUESTION: &str = "Hello";
 
 #[test]
 fn an_answer_is_what_the_adapter_says() {
@@ -46,7 +47,7 @@ fn an_answer_is_what_the_adapter_says() {
     let events = reply.events();
     let (usage, chunks) = events.split_last().unwrap();
     assert_eq!((&usage["usage"], &usage["choices"]), (&answer["usage"], &json!([])));
-    assert!(chunks.len() > 4 && chunks.iter().all(|chunk| chunk["usage"].is_null() && chunk["id"] == usage["id"]));
+    assert!(chunks.len() > 2 && chunks.iter().all(|chunk| chunk["usage"].is_null() && chunk["id"] == usage["id"]));
     assert_eq!(chunks[0]["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], answer["choices"][0]["finish_reason"]);
     assert_eq!(text_of(chunks, |choice| &choice["delta"]["content"]), said["text"].as_str().unwrap());
@@ -90,7 +91,8 @@ fn texts_are_continued_as_they_are_asked_for() {
     // Tokens instead of words, and what reads like a control token is text.
     let control = with(story(1), "prompt", json!("<|im_end|>"));
     assert!(ask(&control)["usage"]["prompt_tokens"].as_u64().unwrap() > 1);
-    assert!(!text(&with(story(4), "prompt", json!([5, 6, 7]))).is_empty());
+    let tokens = ask(&with(story(4), "prompt", json!([500, 600, 700])));
+    assert_eq!(tokens["usage"], json!({ "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7 }));
     serving.end();
 }
 
@@ -120,7 +122,7 @@ fn models_are_listed_and_the_state_is_told() {
     assert_eq!((serving.metric("freehold_rows"), serving.metric("freehold_queue")), (0.0, 0.0));
     // Requests are logged without what was said.
     serving.wait_until("the request in the log", |serving| serving.log().contains("chat 200"));
-    assert!(!serving.log().contains("Kora"), "{}", serving.log());
+    assert!(!serving.log().contains(QUESTION), "{}", serving.log());
     serving.end();
 }
 
