@@ -37,7 +37,7 @@ cargo xtask COMMAND
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   release-contract  freeze wit/ as a new version, and keep plugins built with it (tests/corpus)
-  base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
+  base-models [NAME]  train demo/models/base-1, base-2 and base-3 anew, from scratch (about three quarters of an hour)
 
 Everything is built in the profile `dev`, so that the demo and the tests share their dependencies. What is needed and not
 there (the target wasm32-unknown-unknown) is installed; it is said before what and why.
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         ("corpus", []) => project::write_corpus(),
         ("release-contract", []) => release_contract::run_all(false),
         ("release-contract", [flag]) if flag == "--accept" => release_contract::run_all(true),
-        ("base-models", []) => base_models::run(),
+        ("base-models", names) => base_models::run(names),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

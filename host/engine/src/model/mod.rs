@@ -15,7 +15,7 @@ mod session;
 mod weights;
 
 pub(crate) use backward::{Gradients, LossRequest, Trained, loss_and_gradients};
-pub(crate) use forward::Network;
+pub(crate) use forward::{Network, Packing};
 pub(crate) use linear::Dropout;
 pub(crate) use session::{Row, last_logits, logits, loss};
 pub(crate) use weights::{HEAD, Layer, Linear, Target, Weights};

@@ -128,7 +128,7 @@ fn rehearse(
         let recipe = &project.recipe;
         let model = train::load_base(project, resolved)?;
         let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
-        let training = Training { model: &model, examples: &examples, adapter, train, seed };
+        let training = Training { model: &model, examples: &examples, adapter, train, seed, start: None };
         report.forecast = Some(freehold_engine::forecast(training, held_out)?);
     }
     Ok(())

@@ -172,7 +172,7 @@ fn learn(
     let examples = Examples::from_bytes(&work.output(Phase::Tokenise, TOKENS)?)?;
     let measure = Measure::of(project, resolved, model, work)?;
     let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
-    let training = Training { model, examples: examples.as_slice(), adapter, train, seed };
+    let training = Training { model, examples: examples.as_slice(), adapter, train, seed, start: None };
     let (step, last) = checkpoints.last()?.unzip();
     let metrics = Metrics::open(home, work.run, step.unwrap_or(0), train.early_stopping.as_ref())?;
     let pace = Pace { started: Instant::now(), before: None };
