@@ -20,11 +20,8 @@ fn write_documents(path: &Path, edition: Edition) -> Result<(), Failure> {
 }
 
 /// The models in the order in which they are made, with what each is trained on and goes on from.
-const MODELS: [(&str, Edition, Option<&str>); 3] = [
-    ("base-1", Edition::First, None),
-    ("base-2", Edition::Second, Some("base-1")),
-    ("base-3", Edition::Second, None),
-];
+const MODELS: [(&str, Edition, Option<&str>); 3] =
+    [("base-1", Edition::First, None), ("base-2", Edition::Second, Some("base-1")), ("base-3", Edition::Second, None)];
 
 /// Trains the models of these names; all if there are none.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {

@@ -22,7 +22,9 @@ pub(super) fn input_of(target: Target) -> usize {
 pub(super) struct Activations {
     /// Of attention's projections, of its output, of the feed-forward part, of its last layer.
     pub(super) inputs: [Tensor; 4],
-    /// By [`Target`]; without biases and rotation where these come later.
+    /// By [`Target`]; without biases and rotation where these come later. Gate and up share the feed-forward part's features: what
+    /// comes out of a layer that widens the stream lies in a subspace that an update may leave, so that a third of the rows
+    /// each are gates, ups and what is made of both.
     pub(super) outputs: [Tensor; 7],
 }
 
@@ -80,6 +82,7 @@ impl<'m> Pass<'m> {
             added.values_mut().iter_mut().zip(before.values()).for_each(|(after, before)| *after -= before);
             at_places(&added)
         };
+        let wide = mixed([&trace.gate, &trace.up, &down_input].map(at_places));
         Activations {
             inputs: [&attention_input, &trace.attended.values, &feed_input, &down_input].map(at_places),
             outputs: [
@@ -87,12 +90,19 @@ impl<'m> Pass<'m> {
                 at_places(&k),
                 at_places(&v),
                 added(&trace.middle, &trace.input),
-                at_places(&trace.gate),
-                at_places(&trace.up),
+                wide.clone(),
+                wide,
                 added(&self.stream, &trace.middle),
             ],
         }
     }
+}
+
+/// Every third row of each.
+fn mixed(parts: [Tensor; 3]) -> Tensor {
+    let (shape, parts) = (parts[0].shape().to_vec(), parts.each_ref().map(Tensor::vector::<f32>));
+    let rows = (0..shape[0]).flat_map(|row| parts[row % 3][row * shape[1]..][..shape[1]].to_vec());
+    Tensor::of(rows.collect::<Vec<f32>>(), &shape)
 }
 
 /// Tokens as rows.

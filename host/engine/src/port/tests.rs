@@ -12,7 +12,7 @@ fn texts() -> Vec<SharedText> {
         let ids: Vec<u32> = (0..24).map(|_| (random.uniform() * 39.0) as u32).collect();
         SharedText { old: ids.clone(), new: ids, places: (0..24).map(|place| (place, place)).collect() }
     };
-    (0..16).map(text).collect()
+    (0..24).map(text).collect()
 }
 
 fn adapter(model: &Model, method: Method) -> Adapter {
@@ -77,7 +77,7 @@ fn what_an_adapter_does_is_moved_to_other_weights() {
         for new in [old.clone(), reordered(&old)] {
             let moved = transfer((&old, &adapter), &new, &texts()).unwrap();
             let (effect, error) = effect(&new, &moved, &wanted);
-            assert!(effect > 1.0 && error < 0.25 * effect, "{error} of {effect}");
+            assert!(effect > 1.0 && error < 0.2 * effect, "{error} of {effect}");
         }
         // The update itself means nothing where features have another order.
         let (effect, error) = effect(&reordered(&old), &adapter, &wanted);
