@@ -109,6 +109,12 @@ pub(crate) enum Command {
     /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
+    /// Move what a recipe has in production to another base model
+    ///
+    /// Climbs from the cheapest way to the dearest - the same update on the new weights, a short training from it, training anew - and
+    /// stops at the first whose run the recipe's policies promote. Every rung is a run of the recipe with the new base, with the
+    /// same plugins. A command that was killed goes on where it was. Exit code 3 if no rung is promoted.
+    Rebase(RebaseArguments),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Approve what a run made, with a key in role approver
@@ -128,6 +134,32 @@ pub(crate) struct RunArguments {
     pub(crate) locked: bool,
     /// How many threads the engine and each transform may use; all of the machine if not said. The result is the same with
     /// any number
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold rebase`
+#[derive(Debug, Args)]
+pub(crate) struct RebaseArguments {
+    /// The recipe
+    #[arg(default_value = "freehold.toml", value_name = "RECIPE")]
+    pub(crate) recipe: PathBuf,
+    /// The new base model: a folder relative to the recipe, or hf:org/name@revision
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) base: String,
+    /// Its license, an SPDX expression; needed where the recipe says that of the old base
+    #[arg(long, value_name = "LICENSE")]
+    pub(crate) license: Option<String>,
+    /// The part of the recipe's epochs that a short training takes
+    #[arg(long, default_value_t = 0.25, value_name = "PART", value_parser = parse_part)]
+    pub(crate) replay: f64,
+    /// Train anew as well, and compare with that; it is not promoted
+    #[arg(long)]
+    pub(crate) compare: bool,
+    /// How many threads the engine and each transform may use; all of the machine if not said
     #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// Let the recipe name paths below this folder as well; may be repeated
@@ -172,6 +204,13 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=1024) => Ok(threads),
         _ => Err("expected a number from 1 to 1024".into()),
+    }
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if part > 0.0 && part < 1.0 => Ok(part),
+        _ => Err("expected a number above 0 and below 1, such as 0.25".into()),
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Recipe {
     /// The transforms, in the order in which they are applied.
     #[serde(default)]
     pub transform: Vec<TransformSettings>,
+    /// What is trained further; a new adapter is trained if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartSettings>,
     /// The adapter that is trained.
     pub adapter: AdapterSettings,
     /// How it is trained.
@@ -190,6 +193,15 @@ impl Method {
     }
 }
 
+/// `[start]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartSettings {
+    /// What is trained further: an alias, a run, or the digest of an adapter in the store. Where it belongs to another base model it
+    /// is brought to that of the recipe first.
+    pub adapter: String,
+}
+
 /// `[adapter]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -266,7 +278,7 @@ pub enum ActivationCheckpointing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSettings {
-    /// How often the data is seen; a fraction is allowed.
+    /// How often the data is seen; a fraction is allowed, and 0 where there is a `[start]`, which then stays as it is.
     pub epochs: f64,
     /// Tokens of a step of the optimizer, padding not counted.
     pub tokens_per_step: usize,

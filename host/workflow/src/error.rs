@@ -398,6 +398,20 @@ pub enum WorkflowError {
         /// Why not.
         problem: String,
     },
+    /// What a recipe trains further cannot be.
+    #[error("[start] adapter = \"{adapter}\": {problem}")]
+    Start {
+        /// What the recipe names.
+        adapter: String,
+        /// Why not.
+        problem: String,
+    },
+    /// What is in production cannot be moved to another base model.
+    #[error("cannot rebase: {problem}")]
+    Rebase {
+        /// Why not.
+        problem: String,
+    },
     /// A run cannot be approved.
     #[error("run `{run}` cannot be approved: {problem}")]
     Approval {

@@ -18,6 +18,7 @@ mod observe;
 mod occupant;
 mod project;
 mod publish;
+mod rebase;
 mod resample;
 mod resolution;
 mod rollback;
@@ -46,12 +47,13 @@ pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, P
 pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};
 pub use publish::{Publication, Signing, publish};
+pub use rebase::{BaseReport, PairedReport, PluginDigest, RebaseOptions, RebaseReport, Rung, RungReport, rebase};
 pub use resolution::{Choice, ResolutionError, Wanted};
 pub use rollback::{Rollback, rollback};
 pub use run::{
-    Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
-    Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check,
-    reproduce, run,
+    Bin, Brought, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport,
+    PolicyReport, Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation,
+    check, reproduce, run,
 };
 pub use trust::RootSigning;
 pub use unlock::PassphraseSource;

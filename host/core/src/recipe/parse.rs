@@ -92,7 +92,11 @@ impl Recipe {
         let distinct: BTreeSet<_> = adapter.targets.iter().collect();
         require(distinct.len() == adapter.targets.len(), "adapter.targets", "a layer is named twice")?;
         let finite = |value: f64| value.is_finite() && value > 0.0;
-        require(finite(train.epochs) && train.epochs <= 1e6, "train.epochs", "must be above 0")?;
+        let stays = self.start.is_some() && train.epochs == 0.0;
+        let seen = finite(train.epochs) && train.epochs <= 1e6;
+        require(seen || stays, "train.epochs", "must be above 0; 0 leaves what `[start]` names as it is")?;
+        let named = self.start.as_ref().is_none_or(|start| !start.adapter.is_empty());
+        require(named, "start.adapter", "name an alias, a run, or the digest of an adapter")?;
         require(finite(train.learning_rate), "train.learning_rate", "must be above 0")?;
         require(finite(train.clip_norm), "train.clip_norm", "must be above 0")?;
         require(
@@ -191,6 +195,21 @@ version = "^1.0"
             let error = Recipe::parse(&RECIPE.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(key), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn only_what_starts_from_something_may_stay_as_it_is() {
+        let still = RECIPE.replace("epochs = 1", "epochs = 0");
+        assert!(Recipe::parse(&still).is_err());
+        let started = |adapter: &str| Recipe::parse(&format!("{still}[start]\nadapter = \"{adapter}\"\n"));
+        assert_eq!(started("support-1").unwrap().start.unwrap().adapter, "support-1");
+        assert!(started("").unwrap_err().to_string().contains("start.adapter"));
+    }
+
+    #[test]
+    fn what_a_recipe_leaves_out_is_not_in_its_digest() {
+        let json = serde_json::to_value(Recipe::parse(RECIPE).unwrap()).unwrap();
+        assert!(json.get("start").is_none());
     }
 
     #[test]

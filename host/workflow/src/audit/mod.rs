@@ -45,11 +45,13 @@ pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use pack::{Draft, EntryChoice, Extra, LeftOut, Options, PackView, draft};
+pub(crate) use past::resolved;
 pub use preregistered::Bar;
 pub use profile::{
     EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,
     profiles,
 };
+pub(crate) use replay::paired;
 pub use replay::{Replay, Replayed, replay};
 pub use schema::{answers, schema};
 pub use time::Moment;

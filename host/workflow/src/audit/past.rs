@@ -317,3 +317,8 @@ impl PastRun<'_> {
         self.phases.values().flat_map(|phase| phase.signers.iter().copied()).collect()
     }
 }
+
+/// What the names in the recipe of a run stood for.
+pub(crate) fn resolved(home: &Home, run: &str) -> Result<ResolveDetail, WorkflowError> {
+    Past::open(home)?.run(run)?.resolved()
+}

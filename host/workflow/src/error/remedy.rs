@@ -52,6 +52,8 @@ impl WorkflowError {
             | Self::Approval { .. }
             | Self::Replay { .. }
             | Self::Rollback { .. }
+            | Self::Rebase { .. }
+            | Self::Start { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
             | Self::KeyExists(_)

@@ -143,7 +143,7 @@ fn again(
         Phase::Transform => transform::transform(project, resolved, work),
         Phase::Tokenise => tokenise::tokenise_anew(project, resolved, work),
         Phase::Train => train::train(home, project, resolved, work),
-        _ => evaluate::evaluate(project, resolved, work),
+        _ => evaluate::evaluate(home, project, resolved, work),
     })
 }
 
