@@ -154,7 +154,7 @@ pub(crate) struct RebaseArguments {
     #[arg(long, value_name = "LICENSE")]
     pub(crate) license: Option<String>,
     /// The part of the recipe's epochs that a short training takes
-    #[arg(long, default_value_t = 0.25, value_name = "PART", value_parser = parse_part)]
+    #[arg(long, default_value_t = 0.33, value_name = "PART", value_parser = parse_part)]
     pub(crate) replay: f64,
     /// Train anew as well, and compare with that; it is not promoted
     #[arg(long)]

@@ -5,6 +5,9 @@ use freehold_core::recipe::{Method, Recipe, StartSettings};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// What was learned is lost again at the rate at which it was learned from nothing.
+const WARM_RATE: f64 = 1.0 / 3.0;
+
 /// A way to a new base model, from the cheapest to the dearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +58,9 @@ impl Rung {
             }
             Self::Warm | Self::Transfer => {
                 recipe.train.epochs *= replay;
+                if self == Self::Warm {
+                    recipe.train.learning_rate *= WARM_RATE;
+                }
                 recipe.train.warmup_steps = (recipe.train.warmup_steps as f64 * replay).ceil() as usize;
             }
             Self::Retrain => {}
