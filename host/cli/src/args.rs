@@ -115,6 +115,14 @@ pub(crate) enum Command {
     /// stops at the first whose run the recipe's policies promote. Every rung is a run of the recipe with the new base, with the
     /// same plugins. A command that was killed goes on where it was. Exit code 3 if no rung is promoted.
     Rebase(RebaseArguments),
+    /// Run a recipe by itself when something happens
+    ///
+    /// A watch file beside the recipe says what: new files in a folder, time, another base model, a new trust root, or whoever asks with
+    /// `freehold trigger`. What is in production is trained further and judged as any run. It may be killed at any time: nothing
+    /// that it saw is lost, and nothing is answered twice.
+    Watch(WatchArguments),
+    /// Ask the watch of a recipe for a run
+    Trigger(TriggerArguments),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Approve what a run made, with a key in role approver
@@ -165,6 +173,42 @@ pub(crate) struct RebaseArguments {
     /// Let the recipe name paths below this folder as well; may be repeated
     #[arg(long = "root", value_name = "FOLDER")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold watch`
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// The watch file
+    #[arg(default_value = "freehold.watch.toml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Look once, answer what waits, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Show what was seen and answered, and what waits; nothing is looked for
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) status: bool,
+    /// How many threads the engine and each transform may use; all of the machine if not said
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold trigger`
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArguments {
+    /// The trigger, of kind `hook` in the watch file
+    pub(crate) trigger: String,
+    /// The watch file
+    #[arg(long, default_value = "freehold.watch.toml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What makes it the same event if it is asked for again; every call is one of its own without
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// What it is about
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
 }
 
 /// `freehold rollback`

@@ -126,6 +126,9 @@ pub struct DataSettings {
     pub path: String,
     /// What it is for.
     pub split: Split,
+    /// The part of its rows that is taken, above 0 and at most 1; all if not said. Which rows these are follows from the run's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Labels that policies judge: `residency`, `license`, `consent`, ...
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

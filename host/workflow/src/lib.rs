@@ -28,6 +28,7 @@ mod statements;
 mod trust;
 mod unlock;
 mod update;
+mod watch;
 mod yank;
 
 pub use aliases::AliasState;
@@ -58,4 +59,8 @@ pub use run::{
 pub use trust::RootSigning;
 pub use unlock::PassphraseSource;
 pub use update::{PluginUpdate, UpdateReport, update};
+pub use watch::{
+    Budget, Hook, Increment, Trigger, Watch, WatchBatch, WatchEvent, WatchNews, WatchSettings, WatchState, trigger,
+    watched,
+};
 pub use yank::yank;

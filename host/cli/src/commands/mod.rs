@@ -18,6 +18,7 @@ mod reproduce;
 mod rollback;
 mod run;
 mod trust;
+mod watch;
 
 use std::path::Path;
 
@@ -49,6 +50,8 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
         Command::Rebase(arguments) => rebase::run(&home, arguments, terminal),
+        Command::Watch(arguments) => watch::run(&home, &arguments, terminal),
+        Command::Trigger(arguments) => watch::trigger(&home, arguments, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),

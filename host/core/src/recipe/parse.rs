@@ -47,6 +47,8 @@ impl Recipe {
             let key = format!("data.name = \"{}\"", data.name);
             require(is_label(&data.name), &key, "use lowercase letters, digits and hyphens")?;
             require(names.insert(&data.name), &key, "two datasets have this name")?;
+            let some = data.share.is_none_or(|share| share > 0.0 && share <= 1.0);
+            require(some, &format!("data.share of \"{}\"", data.name), "must be above 0 and at most 1")?;
         }
         for split in Split::ALL {
             let found = self.data.iter().any(|data| data.split == split);
@@ -191,6 +193,8 @@ version = "^1.0"
             ("max_length = 128", "max_length = 1024", "train.tokens_per_step"),
             ("split = \"eval\"", "split = \"train\"", "data"),
             ("name = \"b\"", "name = \"a\"", "data.name"),
+            ("split = \"eval\"", "split = \"eval\"\nshare = 0.0", "data.share"),
+            ("split = \"eval\"", "split = \"eval\"\nshare = 1.5", "data.share"),
         ] {
             let error = Recipe::parse(&RECIPE.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(key), "{to}: {error}");

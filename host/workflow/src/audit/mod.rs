@@ -45,7 +45,7 @@ pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use pack::{Draft, EntryChoice, Extra, LeftOut, Options, PackView, draft};
-pub(crate) use past::resolved;
+pub(crate) use past::{report, resolved};
 pub use preregistered::Bar;
 pub use profile::{
     EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,

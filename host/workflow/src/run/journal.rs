@@ -147,7 +147,8 @@ impl<'a> Journal<'a> {
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
-            let again = journal.is_finished()? && !options.once;
+            // One that moved its alias was promoted once, and moves it no second time.
+            let again = journal.is_finished()? && (!options.once || journal.alias_moved);
             if again || journal.is_superseded(alias, &entries)? {
                 journal.done.clear();
                 journal.alias_moved = false;

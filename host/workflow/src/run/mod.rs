@@ -67,7 +67,8 @@ pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
 pub struct RunOptions {
     /// Refuse to move the lockfile.
     pub locked: bool,
-    /// Take a run of the same thing that was decided and is still compared with what is in production, rather than run again.
+    /// Take a run of the same thing that was decided, moved no alias and was compared with what is in production now, rather than
+    /// run again.
     pub once: bool,
     /// How many threads each transform may use; with one, reading and all transforms are done in the caller's. The result is
     /// the same with any number.
