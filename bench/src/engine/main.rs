@@ -1,11 +1,13 @@
 //! One measurement of the engine in a process of its own, so that its memory is its own; `cargo xtask bench engine` starts
 //! it for each, next to the peer. Prints one line of JSON.
 //!
-//! `bench-engine train SHAPE DTYPE` · `bench-engine generate SHAPE DTYPE` · `bench-engine packing`
+//! `bench-engine train SHAPE DTYPE` · `bench-engine generate SHAPE DTYPE` · `bench-engine together SHAPE DTYPE`
+//! · `bench-engine packing`
 
 mod model;
 mod packing;
 mod speed;
+mod together;
 
 use std::error::Error;
 
@@ -21,8 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = match arguments.as_slice() {
         ["train", shape, dtype] => speed::train(model::shape(shape)?, precision(dtype)?)?,
         ["generate", shape, dtype] => speed::generate(model::shape(shape)?, precision(dtype)?)?,
+        ["together", shape, dtype] => together::measure(model::shape(shape)?, precision(dtype)?)?,
         ["packing", lengths] => packing::measure(lengths.as_ref())?,
-        _ => return Err("train SHAPE DTYPE, generate SHAPE DTYPE, or packing FILE".into()),
+        _ => return Err("train, generate or together SHAPE DTYPE, or packing FILE".into()),
     };
     println!("{report}");
     Ok(())

@@ -17,12 +17,14 @@ mod python;
 mod render;
 mod shared;
 mod source;
+mod stream;
 mod turn;
 
 use encode::Encoder;
 use render::Template;
 use turn::Form;
 
+pub use stream::TextStream;
 pub use turn::EndOfTurn;
 
 /// The role whose words are learnt.
@@ -241,6 +243,11 @@ impl ChatTokenizer {
     /// The tokenizer fails.
     pub fn answer(&self, ids: &[u32]) -> Result<String, ChatError> {
         Ok(self.form.answer(&self.decode(ids)?).to_owned())
+    }
+
+    /// What the template writes before an answer and behind it.
+    fn around(&self) -> (&str, &str) {
+        self.form.around()
     }
 }
 

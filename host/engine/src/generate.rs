@@ -1,5 +1,7 @@
 //! Generation, many rows at once.
 
+use std::borrow::Cow;
+
 use freehold_core::recipe::Precision;
 use freehold_kernels::Panels;
 
@@ -12,7 +14,7 @@ use crate::precision::kernel_precision;
 
 mod sample;
 
-use sample::Sampler;
+pub(crate) use sample::Sampler;
 
 /// Rows that are generated at once: two panels.
 pub(crate) const ROWS: usize = 64;
@@ -71,6 +73,12 @@ pub enum GenerateError {
     NotFinite {
         /// Index of the prompt.
         index: usize,
+    },
+    /// No more rows can be generated together.
+    #[error("all {rows} rows that are generated together are taken")]
+    Full {
+        /// How many there are.
+        rows: usize,
     },
     /// The second implementation fails.
     #[error("candle, which computes for comparison, failed: {0}")]
@@ -265,7 +273,7 @@ fn advance(network: &Network<'_, f32>, rows: &mut [Row]) -> Result<(), GenerateE
     Ok(())
 }
 
-fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), GenerateError> {
+pub(crate) fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), GenerateError> {
     let positions = model.config.max_positions;
     for (index, prompt) in prompts.iter().enumerate() {
         let length = prompt.len();
@@ -282,7 +290,7 @@ fn check(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<(), Generate
     Ok(())
 }
 
-fn check_settings(settings: &GenerateSettings, readable: bool) -> Result<(), GenerateError> {
+pub(crate) fn check_settings(settings: &GenerateSettings, readable: bool) -> Result<(), GenerateError> {
     let require = |key, found: String, ok, expected| {
         if ok { Ok(()) } else { Err(GenerateError::Setting { key, found, expected }) }
     };
@@ -295,22 +303,29 @@ fn check_settings(settings: &GenerateSettings, readable: bool) -> Result<(), Gen
     require("stop", format!("{stop:?}"), stop.is_empty() || readable, "empty where there is no tokenizer")
 }
 
+/// Refuses an adapter of another model.
+pub(crate) fn check_base(model: &Model, adapter: Option<&Adapter>) -> Result<(), GenerateError> {
+    match adapter.filter(|adapter| adapter.base() != model.digest()) {
+        Some(adapter) => Err(GenerateError::OtherBase { expected: model.digest(), found: adapter.base() }),
+        None => Ok(()),
+    }
+}
+
 /// The model with what the adapter adds to it, as it was trained.
 fn network<'a>(
     model: &'a Model,
     adapter: Option<&'a Adapter>,
     precision: Precision,
 ) -> Result<Network<'a, f32>, GenerateError> {
-    if let Some(adapter) = adapter.filter(|adapter| adapter.base() != model.digest()) {
-        return Err(GenerateError::OtherBase { expected: model.digest(), found: adapter.base() });
-    }
+    check_base(model, adapter)?;
     let update = adapter.map(|adapter| &adapter.update);
     Ok(Network {
         model,
         weights: &model.weights,
         rope: &model.rope,
         update,
-        factors: update.map(|update| update.factors(&model.weights)),
+        factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
+        groups: Vec::new(),
         dropout: None,
         precision: kernel_precision(precision),
         training: false,

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod batch;
+mod batcher;
 mod chat;
 mod config;
 mod example;
@@ -31,7 +32,8 @@ mod train;
 mod update;
 
 pub use adapter::{Adapter, AdapterError};
-pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Lesson, Message};
+pub use batcher::{Batcher, Event, Request, RowId};
+pub use chat::{ChatError, ChatTokenizer, EndOfTurn, Lesson, Message, TextStream};
 pub use example::{Example, Examples, ExamplesError};
 pub use exchange::{ExchangeError, read_ids, write_logits};
 pub use export::{ExportError, ModelFiles, WeightType};

@@ -4,6 +4,7 @@ use super::*;
 
 mod any_text;
 mod injection;
+mod stream;
 mod transformers;
 
 use transformers::{Fixture, dialogue, fixture, fixtures};

@@ -67,13 +67,18 @@ impl Form {
         })
     }
 
-    /// The answer in what a model generated.
-    pub(super) fn answer<'a>(&self, generated: &'a str) -> &'a str {
-        let lead = self.lead.as_deref().unwrap_or_default();
+    /// What stands before an answer and behind it in what a model generates.
+    pub(super) fn around(&self) -> (&str, &str) {
         let tail = match self.mark.controls.first() {
             Some(control) => &self.mark.text[..control.range.start],
             None => &self.mark.text[..self.until_end],
         };
+        (self.lead.as_deref().unwrap_or_default(), tail)
+    }
+
+    /// The answer in what a model generated.
+    pub(super) fn answer<'a>(&self, generated: &'a str) -> &'a str {
+        let (lead, tail) = self.around();
         let text = generated.strip_prefix(lead).unwrap_or(generated);
         text.strip_suffix(tail).unwrap_or(text)
     }

@@ -1,12 +1,14 @@
 //! Choosing the next token.
 
+use std::cmp::Ordering;
+
 use crate::random::Random;
 
 use super::GenerateSettings;
 
 /// Chooses tokens for one row. What is drawn is a function of the seed, the row and how many were drawn before.
 #[derive(Debug)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     temperature: f64,
     top_k: usize,
     top_p: f64,
@@ -14,7 +16,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn new(settings: &GenerateSettings, row: usize) -> Self {
+    pub(crate) fn new(settings: &GenerateSettings, row: usize) -> Self {
         Self {
             temperature: settings.temperature,
             top_k: settings.top_k.unwrap_or(usize::MAX),
@@ -27,7 +29,7 @@ impl Sampler {
     ///
     /// As in transformers, logits are divided by the temperature, then the `top_k` highest are kept, then as few of these as
     /// together have the probability `top_p`.
-    pub(super) fn next(&mut self, logits: impl Iterator<Item = f32>) -> Option<u32> {
+    pub(crate) fn next(&mut self, logits: impl Iterator<Item = f32>) -> Option<u32> {
         if self.temperature == 0.0 || self.top_k == 1 {
             return likeliest(logits);
         }
@@ -38,30 +40,64 @@ impl Sampler {
             }
             ranked.push((id as u32, logit));
         }
-        // Of equal logits the lower token comes first.
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if self.top_k < ranked.len() {
             ranked.select_nth_unstable_by(self.top_k - 1, order);
             ranked.truncate(self.top_k);
         }
-        ranked.sort_unstable_by(order);
-        let highest = ranked.first()?.1;
+        let highest = ranked.iter().map(|(_, logit)| *logit).max_by(f32::total_cmp)?;
         let weight = |logit: f32| libm::exp(f64::from(logit - highest) / self.temperature);
-        let total: f64 = ranked.iter().map(|(_, logit)| weight(*logit)).sum();
-        let (mut kept, mut sum) = (0, 0.0);
-        while kept < ranked.len() && (kept == 0 || sum < self.top_p * total) {
-            sum += weight(ranked[kept].1);
-            kept += 1;
+        let mut sum: f64 = ranked.iter().map(|(_, logit)| weight(*logit)).sum();
+        let mut ranked = Ranked { all: ranked, sorted: 0 };
+        if self.top_p < 1.0 {
+            let least = self.top_p * sum;
+            let mut kept = 0;
+            sum = 0.0;
+            while let Some((_, logit)) = ranked.get(kept).filter(|_| kept == 0 || sum < least) {
+                sum += weight(logit);
+                kept += 1;
+            }
+            ranked.all.truncate(kept);
         }
         let mut left = self.random.uniform() * sum;
-        for (id, logit) in &ranked[..kept] {
-            left -= weight(*logit);
+        let mut place = 0;
+        while let Some((id, logit)) = ranked.get(place) {
+            left -= weight(logit);
             if left < 0.0 {
-                return Some(*id);
+                return Some(id);
             }
+            place += 1;
         }
         // Only rounding can leave something over.
-        Some(ranked[kept - 1].0)
+        ranked.all.last().map(|(id, _)| *id)
+    }
+}
+
+/// The higher logit first; of equal ones the lower token.
+fn order(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// Tokens and logits that are sorted as far as they are looked at: what is chosen is mostly among the first.
+struct Ranked {
+    all: Vec<(u32, f32)>,
+    sorted: usize,
+}
+
+impl Ranked {
+    /// The token of this rank, from zero; none behind the last.
+    fn get(&mut self, rank: usize) -> Option<(u32, f32)> {
+        /// Tokens that are sorted at first.
+        const FIRST: usize = 64;
+        if rank >= self.sorted {
+            let rest = self.all.get_mut(self.sorted..).unwrap_or_default();
+            let more = self.sorted.max(FIRST).min(rest.len());
+            if more < rest.len() {
+                rest.select_nth_unstable_by(more, order);
+            }
+            rest[..more].sort_unstable_by(order);
+            self.sorted += more;
+        }
+        self.all.get(rank).copied()
     }
 }
 
@@ -127,6 +163,19 @@ mod tests {
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(2, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
+    }
+
+    #[test]
+    fn ranks_are_those_of_the_whole_list_sorted() {
+        let all: Vec<(u32, f32)> = (0..1000_u32).map(|id| (id, (id * 7919 % 501) as f32)).collect();
+        let mut sorted = all.clone();
+        sorted.sort_by(order);
+        let mut ranked = Ranked { all, sorted: 0 };
+        for (rank, expected) in sorted.into_iter().enumerate() {
+            assert_eq!(ranked.get(rank), Some(expected));
+            assert!(ranked.sorted < 4 * rank.max(32), "no more than needed");
+        }
+        assert_eq!(ranked.get(1000), None);
     }
 
     #[test]

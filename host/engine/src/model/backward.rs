@@ -1,5 +1,6 @@
 //! The loss of packed examples and its gradients.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -56,7 +57,8 @@ pub(crate) fn loss_and_gradients<T: Real>(
         weights,
         rope,
         update,
-        factors: update.map(|update| update.factors(weights)),
+        factors: update.map(|update| Cow::Owned(update.factors(weights))),
+        groups: Vec::new(),
         dropout,
         precision: request.precision,
         training: true,

@@ -1,11 +1,13 @@
 //! The forward pass over packed examples.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use freehold_kernels::{Panels, Precision, Real};
 
+use super::groups::Group;
 use super::linear::{Dropout, Kept};
 use super::{Model, Target, Weights};
 use crate::ops::{Angles, Attended, Rope, Spans, attention, gated, rms_norm};
@@ -19,7 +21,9 @@ pub(crate) struct Network<'a, T: Real> {
     /// What an adapter adds.
     pub(crate) update: Option<&'a Update>,
     /// DoRA's factors for the update.
-    pub(crate) factors: Option<Factors<T>>,
+    pub(crate) factors: Option<Cow<'a, Factors<T>>>,
+    /// Tokens with updates of their own, instead of `update`; none in training.
+    pub(crate) groups: Vec<Group<'a, T>>,
     pub(crate) dropout: Option<Dropout>,
     pub(crate) precision: Precision,
     /// Whether a backward pass follows.

@@ -77,6 +77,9 @@ impl<T: Real> Network<'_, T> {
         targets: [Target; N],
         x: &Panels<T>,
     ) -> ([Panels<T>; N], [Kept<T>; N]) {
+        if !self.groups.is_empty() {
+            return (self.linear_of_groups(layer, targets, x, None), targets.map(|_| Kept::default()));
+        }
         let weights = &self.weights.layers[layer].linear;
         let lows = self.lows(layer, &targets, x);
         let mut outs = targets.map(|target| x.beside(weights[target as usize].weight.matrix().rows()));
@@ -120,6 +123,10 @@ impl<T: Real> Network<'_, T> {
         x: &Panels<T>,
         stream: &Panels<T>,
     ) -> (Panels<T>, Kept<T>) {
+        if !self.groups.is_empty() {
+            let [out] = self.linear_of_groups(layer, [target], x, Some(stream));
+            return (out, Kept::default());
+        }
         let linear = &self.weights.layers[layer].linear[target as usize];
         let has_factor = self.factor(layer, target).is_some();
         if linear.bias.is_some() || has_factor {

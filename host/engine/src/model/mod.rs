@@ -10,14 +10,18 @@ use crate::ops::{AttentionShape, Rope};
 
 mod backward;
 mod forward;
+mod groups;
 mod linear;
 mod session;
+mod together;
 mod weights;
 
 pub(crate) use backward::{Gradients, LossRequest, Trained, loss_and_gradients};
 pub(crate) use forward::{Network, Packing};
+pub(crate) use groups::Added;
 pub(crate) use linear::Dropout;
 pub(crate) use session::{Row, last_logits, logits, loss};
+pub(crate) use together::{Part, advance};
 pub(crate) use weights::{HEAD, Layer, Linear, Target, Weights};
 
 /// A base model, its weights mapped from their files. Cloning is cheap.
@@ -92,6 +96,13 @@ impl Model {
     /// Longest sequence in tokens.
     pub fn max_positions(&self) -> usize {
         self.config.max_positions
+    }
+
+    /// Bytes that the past of a row takes for each of its tokens while it is generated: keys and values of all layers. Memory
+    /// is taken in advance, so that it may be an eighth more, and a panel of 32 tokens.
+    pub fn past_bytes_per_token(&self) -> usize {
+        let Config { layers, key_heads, head_width, .. } = *self.config;
+        layers * 2 * key_heads * head_width * size_of::<f32>()
     }
 
     pub(crate) fn attention_shape(&self) -> AttentionShape {

@@ -10,7 +10,7 @@ use crate::ops::{KeyValues, attention, attention_cached, embed, gather_tokens, l
 /// The past of one row in generation.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    layers: Vec<KeyValues<f32>>,
+    pub(super) layers: Vec<KeyValues<f32>>,
 }
 
 impl Row {
@@ -23,11 +23,16 @@ impl Row {
     pub(crate) fn tokens(&self) -> usize {
         self.layers.first().map_or(0, KeyValues::tokens)
     }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.layers.iter().map(KeyValues::bytes).sum()
+    }
 }
 
 impl<T: Real> Network<'_, T> {
     /// Logits [V, tokens] of the stream that comes out of the last block.
-    fn head(&self, stream: &Panels<T>) -> Panels<T> {
+    pub(super) fn head(&self, stream: &Panels<T>) -> Panels<T> {
         let normed = rms_norm(stream, &self.weights.norm.vector(), self.model.config.norm_eps).normed;
         let head = self.weights.head().matrix();
         let mut logits = stream.beside(head.rows());
@@ -91,7 +96,7 @@ pub(crate) fn last_logits(network: &Network<'_, f32>, rows: &mut [&mut Row], nex
         for layer in 0..config.layers {
             network.block_with(layer, &mut stream, &angles, |[q, k, v]| {
                 rows.iter_mut().enumerate().for_each(|(token, row)| row.layers[layer].push(k, v, token));
-                let past: Vec<_> = rows.iter().map(|row| &row.layers[layer]).collect();
+                let past: Vec<_> = rows.iter().map(|row| &row.layers[layer]).enumerate().collect();
                 attention_cached(q, &past, config.windows[layer], shape)
             });
         }

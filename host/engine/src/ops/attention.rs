@@ -117,6 +117,17 @@ pub(crate) fn attention<T: Real>(
     shape: AttentionShape,
     precision: Precision,
 ) -> Attended<T> {
+    attention_from(0, (q, k, v), spans, shape, precision)
+}
+
+/// The same for queries that begin with panel `first` of the keys and values.
+pub(crate) fn attention_from<T: Real>(
+    first: usize,
+    (q, k, v): (&Panels<T>, &Panels<T>, &Panels<T>),
+    spans: &Spans,
+    shape: AttentionShape,
+    precision: Precision,
+) -> Attended<T> {
     let mut values = Panels::any(q.features(), q.tokens());
     let mut logs = Panels::any(shape.heads, q.tokens());
     let size = shape.width * LANES;
@@ -124,8 +135,8 @@ pub(crate) fn attention<T: Real>(
     let factors = map(by_key_head, |(k, v)| (Left::transposed(k, precision), Left::block(v, precision)));
     let tasks = values.values_mut().chunks_exact_mut(size).zip(logs.values_mut().chunks_exact_mut(LANES));
     for_each(tasks.enumerate(), |(task, (out, log))| {
-        let (panel, head) = (task / shape.heads, task % shape.heads);
-        let query = Right::new(&q.panel(panel)[shape.part(head)], precision);
+        let (panel, head) = (first + task / shape.heads, task % shape.heads);
+        let query = Right::new(&q.panel(panel - first)[shape.part(head)], precision);
         let keys = spans.keys(panel);
         let factors = |panel: usize| &factors[panel * shape.key_heads + head / shape.group()];
         let mut p = Buffer::any(keys.len() * BLOCK);

@@ -2,9 +2,12 @@
 //!
 //! The order of every sum is that of [`super::attention()`]: what is generated has the bits of a pass over the whole.
 
-use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
+use std::ops::Range;
 
-use super::{AttentionShape, lanes, lanes_mut};
+use freehold_kernels::{LANES, Panels, Precision, Real, for_each, map, vectorised};
+
+use super::attention::attention_from;
+use super::{AttentionShape, Spans, lanes, lanes_mut};
 
 /// Rotated keys and values of the past of one row, for one layer.
 #[derive(Debug, Clone)]
@@ -31,13 +34,38 @@ impl<T: Real> KeyValues<T> {
     pub(crate) fn push(&mut self, k: &Panels<T>, v: &Panels<T>, token: usize) {
         let (lane, size) = (self.tokens % LANES, k.features() * LANES);
         if lane == 0 {
+            make_room(&mut self.keys, size);
             self.keys.resize(self.keys.len() + size, T::ZERO);
         }
         let start = self.keys.len() - size;
         let keys = self.keys[start..].iter_mut().skip(lane).step_by(LANES);
         keys.zip(k.token(token)).for_each(|(to, from)| *to = from);
+        make_room(&mut self.values, v.features());
         self.values.extend(v.token(token));
         self.tokens += 1;
+    }
+
+    /// Bytes that are taken.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.keys.capacity() + self.values.capacity()) * size_of::<T>()
+    }
+
+    /// Keys and values in panels.
+    fn panels(&self) -> [Panels<T>; 2] {
+        let features = self.values.len() / self.tokens.max(1);
+        let (mut keys, mut values) = (Panels::any(features, self.tokens), Panels::any(features, self.tokens));
+        keys.values_mut().copy_from_slice(&self.keys);
+        let rows = values.panels_mut().zip(self.values.chunks(features * LANES));
+        for_each(rows, |(panel, tokens)| {
+            for lane in 0..LANES {
+                let to = panel.iter_mut().skip(lane).step_by(LANES);
+                match tokens.chunks_exact(features).nth(lane) {
+                    Some(token) => to.zip(token).for_each(|(to, from)| *to = *from),
+                    None => to.for_each(|to| *to = T::ZERO),
+                }
+            }
+        });
+        [keys, values]
     }
 
     /// The result of one head for query `q` [width], written to `out` [width].
@@ -56,6 +84,14 @@ impl<T: Real> KeyValues<T> {
         out.fill(T::ZERO);
         weighted(out, &self.values[first * features + key_head * width..], features, scores);
         out.iter_mut().for_each(|out| *out *= inverse);
+    }
+}
+
+/// Takes more memory where there is not enough, an eighth in advance: a past that is long is not copied often, and takes
+/// little that it does not need.
+fn make_room<T>(values: &mut Vec<T>, more: usize) {
+    if values.capacity() - values.len() < more {
+        values.reserve_exact(more.max(values.len() / 8));
     }
 }
 
@@ -100,17 +136,18 @@ fn weighted<T: Real>(out: &mut [T], values: &[T], stride: usize, weights: &[T]) 
 }
 }
 
-/// Attention of token r of q [heads · width, rows] to the past of row r, its own key and value included.
+/// Attention of some tokens of q [heads · width, tokens], each to the past of its row, its own key and value included; zero
+/// for all others.
 pub(crate) fn attention_cached<T: Real>(
     q: &Panels<T>,
-    past: &[&KeyValues<T>],
+    past: &[(usize, &KeyValues<T>)],
     window: Option<usize>,
     shape: AttentionShape,
 ) -> Panels<T> {
     /// Values that a thread reads in less time than it takes to share them out.
     const FEW: usize = 1 << 14;
     let mut out = q.beside(q.features());
-    if let ([past], true) = (past, q.is_vector()) {
+    if let ([(_, past)], true) = (past, q.is_vector()) {
         let heads = out.values_mut().chunks_exact_mut(shape.width).zip(q.values().chunks_exact(shape.width));
         let attend = |(head, (out, q)): (usize, (&mut [T], &[T]))| past.attend(q, out, head, window, shape);
         if past.tokens * q.features() < FEW {
@@ -122,24 +159,43 @@ pub(crate) fn attention_cached<T: Real>(
     }
     out.values_mut().fill(T::ZERO);
     let results: Vec<Vec<T>> = map(0..past.len() * shape.heads, |task| {
-        let (row, head) = (task / shape.heads, task % shape.heads);
-        let q: Vec<T> = q.token(row).skip(head * shape.width).take(shape.width).collect();
+        let ((token, past), head) = (past[task / shape.heads], task % shape.heads);
+        let q: Vec<T> = q.token(token).skip(head * shape.width).take(shape.width).collect();
         let mut out = vec![T::ZERO; shape.width];
-        past[row].attend(&q, &mut out, head, window, shape);
+        past.attend(&q, &mut out, head, window, shape);
         out
     });
-    for (row, heads) in results.chunks_exact(shape.heads).enumerate() {
-        out.set_token(row, heads.iter().flatten().copied());
+    for ((token, _), heads) in past.iter().zip(results.chunks_exact(shape.heads)) {
+        out.set_token(*token, heads.iter().flatten().copied());
     }
     out
 }
 
+/// Attention of some tokens of q, the last ones of a past, to all of it, written to these tokens of `out`.
+///
+/// Queries are treated 32 at a time as in [`super::attention()`], in the panels that they have in their own row: their bits
+/// depend neither on what else is in q nor on how many tokens of the row came before.
+pub(crate) fn attention_to_past<T: Real>(
+    (q, tokens, out): (&Panels<T>, Range<usize>, &mut Panels<T>),
+    past: &KeyValues<T>,
+    window: Option<usize>,
+    shape: AttentionShape,
+    precision: Precision,
+) {
+    let before = past.tokens - tokens.len();
+    let lead = before % LANES;
+    let mut queries = Panels::zeros(q.features(), lead + tokens.len());
+    tokens.clone().enumerate().for_each(|(lane, token)| queries.set_token(lead + lane, q.token(token)));
+    let [keys, values] = past.panels();
+    let spans = Spans::new(std::slice::from_ref(&(0..past.tokens)), window);
+    let attended = attention_from(before / LANES, (&queries, &keys, &values), &spans, shape, precision).values;
+    tokens.enumerate().for_each(|(lane, token)| out.set_token(token, attended.token(lead + lane)));
+}
+
 #[cfg(test)]
 mod tests {
-    use freehold_kernels::Precision;
-
+    use super::super::attention;
     use super::super::check::random_panels;
-    use super::super::{Spans, attention};
     use super::*;
 
     #[test]
@@ -159,12 +215,19 @@ mod tests {
             let mut past = KeyValues::new();
             for token in 0..70 {
                 past.push(&k, &v, token);
-                let got = attention_cached(&q.take(token), &[&past], window, shape);
+                let got = attention_cached(&q.take(token), &[(0, &past)], window, shape);
                 assert!(got.token(0).eq(all.token(token)), "{token}");
                 let mut one = Panels::zeros(24, 2);
                 (0..2).for_each(|place| one.set_token(place, q.token(token)));
-                let got = attention_cached(&one, &[&past, &past], window, shape);
+                let got = attention_cached(&one, &[(0, &past), (1, &past)], window, shape);
                 assert!((0..2).all(|place| got.token(place).eq(all.token(token))), "{token}");
+            }
+            let mut past = KeyValues::new();
+            for piece in [0..32, 32..33, 33..60, 60..70] {
+                piece.clone().for_each(|token| past.push(&k, &v, token));
+                let mut got = Panels::zeros(24, 70);
+                attention_to_past((&q, piece.clone(), &mut got), &past, window, shape, Precision::F32);
+                assert!(piece.clone().all(|token| got.token(token).eq(all.token(token))), "{piece:?}");
             }
         }
     }

@@ -18,7 +18,7 @@ mod rope;
 mod token_sum;
 
 pub(crate) use attention::{Attended, AttentionShape, Spans, attention, attention_backward};
-pub(crate) use cached_attention::{KeyValues, attention_cached};
+pub(crate) use cached_attention::{KeyValues, attention_cached, attention_to_past};
 pub(crate) use cross_entropy::{SLICE as VOCABULARY_AT_ONCE, head_loss, loss_of};
 pub(crate) use embedding::{embed, embedding_gradient, gather_tokens, scatter_tokens};
 pub(crate) use gated::{gated, gated_backward};

@@ -83,7 +83,7 @@ fn attentions() -> Vec<Vec<f32>> {
         all.extend(gradients.iter().map(of_tokens));
         let mut past = KeyValues::new();
         (0..TOKENS).for_each(|token| past.push(&k, &v, token));
-        all.push(of_tokens(&attention_cached(&q.take(TOKENS - 1), &[&past], window, shape)));
+        all.push(of_tokens(&attention_cached(&q.take(TOKENS - 1), &[(0, &past)], window, shape)));
     }
     all
 }

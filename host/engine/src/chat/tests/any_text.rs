@@ -34,7 +34,7 @@ const PIECES: [&str; 28] = [
     "é",
 ];
 
-fn said(random: &mut Random) -> String {
+pub(super) fn said(random: &mut Random) -> String {
     (0..random.below(7)).map(|_| PIECES[random.below(PIECES.len() as u64) as usize]).collect()
 }
 
