@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up has to fail")]
 
 mod recipe;
+mod serving;
 mod table;
 mod tools;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use recipe::Recipe;
+pub use serving::{Reply, Serving, request, tool};
 pub use table::{FILE_KINDS, table};
 pub use tools::{Tools, skipped};
 

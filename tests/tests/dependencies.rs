@@ -47,7 +47,7 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["wasmtime"]), ["freehold-sandbox"]);
     assert_eq!(naming(&["candle-core", "tokenizers", "safetensors"]), ["freehold-engine"]);
     assert_eq!(
-        naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac", "age", "cryptoki"]),
+        naming(&["ed25519-dalek", "signed_note", "p256", "getrandom", "hmac", "age", "cryptoki", "subtle"]),
         ["freehold-trust"]
     );
     assert_eq!(naming(&["clap", "indicatif", "comfy-table", "anstream", "miette", "rpassword"]), ["freehold"]);
@@ -59,7 +59,8 @@ fn one_crate_names_each_heavy_thing() {
     assert_eq!(naming(&["tar"]), ["freehold-archive"]);
     assert_eq!(naming(&["flate2"]), ["freehold-archive", "freehold-rows"]);
     assert_eq!(naming(&["parquet", "arrow-array", "arrow-ipc", "ruzstd", "snap", "lz4_flex"]), ["freehold-rows"]);
-    assert_eq!(naming(&["axum", "hyper", "reqwest"]), [""; 0]);
+    assert_eq!(naming(&["axum", "hyper", "hyper-util", "http-body-util", "tokio"]), ["freehold-server"]);
+    assert_eq!(naming(&["reqwest"]), [""; 0]);
 }
 
 /// What strangers send is decompressed by safe Rust. Another crate of the build could enable another backend for all, or the
@@ -118,7 +119,9 @@ fn arrows_point_one_way() {
                 "engine", "hub",
             ],
         ),
-        ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "component", "authoring"]),
+        // HTTP: what it may serve, and keep, the workflow says.
+        ("freehold-server", &["core", "engine", "workflow"]),
+        ("freehold", &["core", "files", "trust", "sandbox", "engine", "workflow", "server", "component", "authoring"]),
         ("freehold-sdk", &[]),
     ]
     .into();
@@ -154,6 +157,7 @@ fn libraries_touch_neither_ambient_files_nor_the_environment() {
         "engine",
         "hub",
         "workflow",
+        "server",
         "component",
         "authoring",
     ] {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod evidence;
+mod serve;
 mod stream;
 
 use crate::command::{cargo, run, step, target, workspace};
@@ -10,6 +11,7 @@ use crate::failure::Failure;
 
 pub(crate) use engine::engine;
 pub(crate) use evidence::evidence;
+pub(crate) use serve::serve;
 pub(crate) use stream::stream;
 
 /// `bench plugins [--json]`

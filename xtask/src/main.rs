@@ -13,6 +13,7 @@ mod faults;
 mod fuzz;
 mod project;
 mod release_contract;
+mod serve;
 mod tests;
 mod toolchain;
 
@@ -31,6 +32,8 @@ cargo xtask COMMAND
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   bench evidence    the ledger: durable entries a second, a log of --entries N (1,000,000), what evidence costs the
                     demo, and an auditor's questions after --runs N (100,000); --json
+  bench serve       tokens a second that a server gives to clients, next to a loop that generates; --json
+  serve-load        --clients N (100) that stream for --seconds N (120): no error, and no memory that grows
   faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
@@ -57,6 +60,8 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "engine" => bench::engine(arguments),
         ("bench", [what, arguments @ ..]) if what == "evidence" => bench::evidence(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
+        ("bench", [what, arguments @ ..]) if what == "serve" => bench::serve(arguments),
+        ("serve-load", arguments) => serve::load(arguments),
         ("faults", []) => faults::run(None),
         ("faults", [only]) => faults::run(Some(only)),
         ("fuzz", arguments) => fuzz::run(arguments),

@@ -2,10 +2,11 @@
 //! it for each, next to the peer. Prints one line of JSON.
 //!
 //! `bench-engine train SHAPE DTYPE` · `bench-engine generate SHAPE DTYPE` · `bench-engine together SHAPE DTYPE`
-//! · `bench-engine packing`
+//! · `bench-engine packing FILE` · `bench-engine loop MODEL ADAPTER QUESTIONS TOKENS`
 
 mod model;
 mod packing;
+mod plain_loop;
 mod speed;
 mod together;
 
@@ -24,8 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["train", shape, dtype] => speed::train(model::shape(shape)?, precision(dtype)?)?,
         ["generate", shape, dtype] => speed::generate(model::shape(shape)?, precision(dtype)?)?,
         ["together", shape, dtype] => together::measure(model::shape(shape)?, precision(dtype)?)?,
+        ["loop", model, adapter, questions, tokens] => plain_loop::measure(model, adapter, questions, tokens)?,
         ["packing", lengths] => packing::measure(lengths.as_ref())?,
-        _ => return Err("train, generate or together SHAPE DTYPE, or packing FILE".into()),
+        _ => {
+            return Err(
+                "train, generate or together SHAPE DTYPE, packing FILE, or loop MODEL ADAPTER QUESTIONS TOKENS".into(),
+            );
+        }
     };
     println!("{report}");
     Ok(())

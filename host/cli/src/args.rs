@@ -3,6 +3,7 @@
 mod audit;
 mod model;
 mod plugin;
+mod serve;
 mod trust;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use audit::{
 };
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
+pub(crate) use serve::{ServeArguments, ServeCommand, ServeKeyCommand};
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
 
 /// Filter of the log, in the form of the `tracing` crates.
@@ -125,6 +127,13 @@ pub(crate) enum Command {
     Trigger(TriggerArguments),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
+    /// Serve what aliases name over HTTP, as OpenAI's API does
+    ///
+    /// Served are adapters that an alias names or named, if their records verify and nothing of theirs was revoked; models are
+    /// called by alias, or by the digest of the adapter. When an alias moves, requests under way finish with what they began
+    /// with. Settings, limits and the capture of traffic are in `[serve]` of host.toml in the home. SIGTERM ends it: requests
+    /// under way may finish.
+    Serve(ServeArguments),
     /// Approve what a run made, with a key in role approver
     Approve(ApproveArguments),
     /// Answer an auditor's questions from the records of runs, verify and export them

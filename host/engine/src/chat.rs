@@ -21,7 +21,7 @@ mod stream;
 mod turn;
 
 use encode::Encoder;
-use render::Template;
+use render::{Rendered, Template};
 use turn::Form;
 
 pub use stream::TextStream;
@@ -215,6 +215,14 @@ impl ChatTokenizer {
         check_roles(messages)?;
         let rendered = self.template.render(messages, true, &self.encoder.controls)?;
         Ok(self.encoder.dialogue(&rendered)?.ids)
+    }
+
+    /// The tokens of a text that is to be continued as it stands. What reads like a control token is text.
+    ///
+    /// # Errors
+    /// The tokenizer fails, or makes a control token of the text nevertheless.
+    pub fn text(&self, text: &str) -> Result<Vec<u32>, ChatError> {
+        Ok(self.encoder.dialogue(&Rendered::said(text, &self.encoder.controls))?.ids)
     }
 
     /// The tokens at which generation has to stop, in ascending order: the model's own, the tokenizer's, and the one that

@@ -1,6 +1,7 @@
 //! Files that survive a crash: written whole or not at all, and on the disk before the call returns. Everything happens
 //! below a cap-std directory, so that no path leaves its root.
 
+mod appended;
 mod ordered;
 mod unfinished;
 
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use unfinished::temporary_beside;
 
+pub use appended::append_lines;
 pub use ordered::write_ordered;
 pub use unfinished::{Unfinished, is_unfinished, remove_unfinished};
 

@@ -2,6 +2,7 @@
 //!
 //! Bytes go in, verified values come out; no file is read here.
 
+mod api_key;
 mod cosignature;
 mod envelope;
 mod key;
@@ -16,6 +17,7 @@ mod statement;
 mod token;
 mod yank;
 
+pub use api_key::ApiKey;
 pub use cosignature::{Cosignature, cosign_note};
 pub use envelope::{Envelope, EnvelopeError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};

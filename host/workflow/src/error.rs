@@ -331,6 +331,22 @@ pub enum WorkflowError {
     /// A model cannot be fetched from a hub.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// Traffic cannot be captured so.
+    #[error("`serve.capture`: {0}")]
+    Capture(String),
+    /// There is no API key of this name.
+    #[error("there is no API key `{0}`")]
+    NoApiKey(String),
+    /// The base model of what is to be served is not there.
+    #[error("its base model `{model}` ({digest}) is not there: {problem}")]
+    NoBase {
+        /// Its name in the recipe.
+        model: String,
+        /// Its digest.
+        digest: Digest,
+        /// What was found instead.
+        problem: String,
+    },
     /// A model of a hub was not pulled.
     #[error("`{0}` was not pulled into this home")]
     NotPulled(String),

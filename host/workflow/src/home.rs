@@ -61,6 +61,15 @@ impl Home {
         Ok(home)
     }
 
+    /// The same home for another thread, which opens no keys.
+    ///
+    /// # Errors
+    /// The system gives no more handles.
+    pub fn reopened(&self) -> Result<Self, WorkflowError> {
+        let failed = |source| FileError::Io { action: "open", path: ".".into(), source };
+        Ok(Self { dir: self.dir.try_clone().map_err(failed)?, unlocking: Unlocking::default() })
+    }
+
     pub(crate) fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {
         let failed = |source| FileError::Io { action: "open the folder", path: name.into(), source };
         Ok(self.dir.open_dir(name).map_err(failed)?)

@@ -1,4 +1,4 @@
-//! `host.toml` in a home: what its operator lets plugins use up, whatever they ask for.
+//! `host.toml` in a home: what its operator lets plugins use up, whatever they ask for, and how it serves.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use freehold_sandbox::{HostSettings, Sandbox};
 use freehold_trust::MacKey;
 use serde::Deserialize;
 
+use crate::serving::{self, ServeSettings};
 use crate::{Home, WorkflowError};
 
 /// What the operator of a home allows plugins, in a file of it.
@@ -24,6 +25,7 @@ const CONCURRENT_MAX: u32 = 8_192;
 #[serde(deny_unknown_fields, default)]
 struct HostFile {
     plugins: PluginsTable,
+    serve: ServeSettings,
 }
 
 /// `[plugins]`
@@ -55,9 +57,10 @@ impl From<PluginsTable> for HostSettings {
     }
 }
 
-/// Reads the file. What would let no plugin run is an error that names the key.
-fn parse(document: &str) -> Result<HostSettings, TomlError> {
-    let HostFile { plugins } = toml_text::parse(document)?;
+/// Reads the file. What would let no plugin run, or nothing be served, is an error that names the key.
+fn parse(document: &str) -> Result<(HostSettings, ServeSettings), TomlError> {
+    let HostFile { plugins, serve } = toml_text::parse(document)?;
+    serving::check_settings(document, &serve)?;
     let refused = |path: &[&str], message: String, remedy: &str| {
         Err(TomlError { message, span: span_of(document, path), remedy: Some(remedy.into()) })
     };
@@ -75,15 +78,24 @@ fn parse(document: &str) -> Result<HostSettings, TomlError> {
         let remedy = "write the most that a plugin may use, or leave it out for this program's own limit";
         return refused(&["plugins", "limits", kind.key()], message, remedy);
     }
-    Ok(plugins.into())
+    Ok((plugins.into(), serve))
 }
 
 impl Home {
-    /// What the operator allows.
+    /// What the operator allows plugins.
     pub fn host_settings(&self) -> Result<HostSettings, WorkflowError> {
+        Ok(self.host_file()?.0)
+    }
+
+    /// How the operator serves.
+    pub fn serve_settings(&self) -> Result<ServeSettings, WorkflowError> {
+        Ok(self.host_file()?.1)
+    }
+
+    fn host_file(&self) -> Result<(HostSettings, ServeSettings), WorkflowError> {
         let bytes = match freehold_files::read(&self.dir, HOST_FILE, FILE_LIMIT) {
             Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(HostSettings::default()),
+            Err(error) if error.is_not_found() => return Ok(Default::default()),
             Err(error) => return Err(error.into()),
         };
         let document = String::from_utf8_lossy(&bytes).into_owned();
@@ -126,7 +138,7 @@ mod tests {
     use super::*;
 
     fn settings(document: &str) -> Result<HostSettings, String> {
-        parse(document).map_err(|error| {
+        parse(document).map(|(plugins, _)| plugins).map_err(|error| {
             let line = error.line(document).unwrap_or_default();
             format!("{line}: {}; {}", error.message, error.remedy.unwrap_or_default())
         })

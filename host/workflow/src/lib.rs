@@ -24,6 +24,7 @@ mod resolution;
 mod rollback;
 mod run;
 mod seen;
+pub mod serving;
 mod statements;
 mod trust;
 mod unlock;

@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod rollback;
 mod run;
+mod serve;
 mod trust;
 mod watch;
 
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Watch(arguments) => watch::run(&home, &arguments, terminal),
         Command::Trigger(arguments) => watch::trigger(&home, arguments, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
+        Command::Serve(arguments) => serve::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),
     }

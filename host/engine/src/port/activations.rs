@@ -57,6 +57,7 @@ impl<'m> Pass<'m> {
             rope: &model.rope,
             update: None,
             factors: None,
+            groups: Vec::new(),
             dropout: None,
             precision: Precision::F32,
             training: false,

@@ -56,6 +56,7 @@ pub use replay::{Replay, Replayed, replay};
 pub use schema::{answers, schema};
 pub use time::Moment;
 pub use verify::{Finding, Request, Verification, VerifiedPack, verify, verify_pack};
+pub(crate) use verify::{Moved, MovedRun, MovedRuns, verify_moved};
 
 /// A ledger entry of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

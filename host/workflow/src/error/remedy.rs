@@ -56,6 +56,7 @@ impl WorkflowError {
             | Self::Start { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
+            | Self::NoApiKey(_)
             | Self::KeyExists(_)
             | Self::KeyLocked(_)
             | Self::NoPin(_)
@@ -100,6 +101,12 @@ impl WorkflowError {
             }
             Self::NoHome(_) => "make one with `freehold init`, or name yours with `--home`".into(),
             Self::NoKey(_) => "make one with `freehold key new`; `freehold key list` shows what there is".into(),
+            Self::Capture(_) => {
+                "transforms are given the column `messages`; say so in their settings, as `settings = { columns = [\"messages\"] }` for freehold/redact-pii"
+                    .into()
+            }
+            Self::NoApiKey(_) => "`freehold serve key list` shows those that there are".into(),
+            Self::NoBase { .. } => "name the folder that it is below with `--folder`".into(),
             Self::KeyExists(_) => "choose another name; a key is never overwritten".into(),
             Self::KeyLocked(_) | Self::Key { source: KeyError::WrongPassphrase, .. } => {
                 "give the passphrase in a file, `--passphrase-file FILE` or FREEHOLD_PASSPHRASE_FILE, or at a terminal".into()

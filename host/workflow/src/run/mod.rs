@@ -53,7 +53,7 @@ pub(crate) use resolve::{
 };
 pub use start::Brought;
 pub(crate) use tokenise::TOKENS;
-pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, read as trained};
+pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, learned_of, read as trained};
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.

@@ -1,6 +1,7 @@
 //! Verifies everything offline: trust roots, ledger, statements, blobs, and that each fits the other.
 
 mod alias;
+mod moved;
 mod pack;
 mod run;
 mod seen;
@@ -21,6 +22,7 @@ use crate::{Home, WorkflowError, aliases, trust};
 
 use alias::Named;
 
+pub(crate) use moved::{Moved, MovedRun, MovedRuns, verify_moved};
 pub(super) use pack::Source;
 pub use pack::{VerifiedPack, verify_pack};
 
