@@ -31,6 +31,8 @@ cargo xtask COMMAND
   bench stream      a run on --gb N of data (1 if not said): rows a second and memory; --json
   bench evidence    the ledger: durable entries a second, a log of --entries N (1,000,000), what evidence costs the
                     demo, and an auditor's questions after --runs N (100,000); --json
+  bench drift       changes of generated streams: how soon they are found, and false alarms, next to river and Evidently
+                    (--python PROGRAM that has them); --json
   faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "engine" => bench::engine(arguments),
         ("bench", [what, arguments @ ..]) if what == "evidence" => bench::evidence(arguments),
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
+        ("bench", [what, arguments @ ..]) if what == "drift" => bench::drift(arguments),
         ("faults", []) => faults::run(None),
         ("faults", [only]) => faults::run(Some(only)),
         ("fuzz", arguments) => fuzz::run(arguments),

@@ -1,6 +1,7 @@
 //! What can be said on the command line. The only place that reads the environment.
 
 mod audit;
+mod drift;
 mod model;
 mod plugin;
 mod trust;
@@ -16,6 +17,7 @@ pub(crate) use audit::{
     ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, PackArguments, PackEntries,
     PackExtra, ProfileArguments, VerifyArguments, Which,
 };
+pub(crate) use drift::{CorrectionName, DriftArguments, DriftCommand};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use trust::{RoleName, SigningArguments, TrustCommand};
@@ -109,6 +111,9 @@ pub(crate) enum Command {
     /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
+    /// Compare new rows with those that a run was trained on
+    #[command(subcommand)]
+    Drift(DriftCommand),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Approve what a run made, with a key in role approver

@@ -40,7 +40,7 @@ impl Bucket {
     }
 
     fn and(self, other: Self) -> Self {
-        let count = self.count + other.count;
+        let count = self.count.saturating_add(other.count);
         if count == 0 {
             return self;
         }
@@ -50,7 +50,7 @@ impl Bucket {
     }
 
     fn without(self, part: Self) -> Self {
-        let rest = Self { count: self.count - part.count, sum: self.sum - part.sum, spread: 0.0 };
+        let rest = Self { count: self.count.saturating_sub(part.count), sum: self.sum - part.sum, spread: 0.0 };
         let apart = rest.mean() - part.mean();
         let between = rest.count as f64 * part.count as f64 / self.count.max(1) as f64 * apart * apart;
         Self { spread: (self.spread - part.spread - between).max(0.0), ..rest }
@@ -140,7 +140,7 @@ impl Adwin {
         let log = libm::log(2.0 * libm::log(total.count as f64) / self.delta);
         for bucket in self.levels.iter().rev().flatten() {
             older = older.and(*bucket);
-            let newer = total.count - older.count;
+            let newer = total.count.saturating_sub(older.count);
             if newer < SIDE_MIN {
                 return false;
             }

@@ -18,13 +18,14 @@
 //!
 //! # Why the defaults are what they are
 //!
-//! `alpha` 0.01 with Holm's correction: at most one window in a hundred gives a false alarm, however many descriptors there are and
-//! whatever they have to do with each other. Each p-value is exact or errs to the safe side, which is what makes that hold; tests
-//! on generated streams keep it. `distance_min` and `cramers_v_min` 0.1, `area_min` 0.55: what a
-//! hundred thousand rows show with certainty may be too small for anyone to act on. A normal number that moves by a quarter of its
-//! deviation has a distance of 0.1. `rows_min` 50: with fewer, only changes show that nobody needs a test for. A window of 200
-//! rows finds half a deviation, or the variance times two and a half, in the first window after it. ADWIN's `delta` 0.002 is the
-//! paper's; it is divided by the number of streams.
+//! `alpha` 0.01 with Holm's correction: about one window in a hundred gives a false alarm, or fewer, however many descriptors there
+//! are and whatever they have to do with each other. That holds because of the p-values: Kolmogorov-Smirnov and MMD are exact,
+//! chi-squared has no rare categories, the classifier errs to the safe side. Tests on generated streams keep it.
+//! `distance_min` and `cramers_v_min` 0.1, `area_min` 0.55: what a hundred thousand rows show with certainty may be too small for
+//! anyone to act on. A normal number that moves by a quarter of its deviation has a distance of 0.1. `rows_min` 50: with fewer,
+//! only changes show that nobody needs a test for. A window of 200 rows finds a mean that moved by half a deviation as soon as it is
+//! full, and a deviation that grew by half in the first or second window. ADWIN's `delta` 0.002 is the paper's; it is divided by
+//! the number of streams.
 
 mod adwin;
 mod compare;

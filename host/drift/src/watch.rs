@@ -64,6 +64,7 @@ impl Signal {
 
 /// A watch over rows with the descriptors of a reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Kept")]
 pub struct Watch {
     settings: WatchSettings,
     reference: Sample,
@@ -74,20 +75,53 @@ pub struct Watch {
     windows: u64,
 }
 
+/// A watch as it was written out.
+#[derive(Deserialize)]
+struct Kept {
+    settings: WatchSettings,
+    reference: Sample,
+    pending: Sample,
+    streams: Vec<Stream>,
+    rows: u64,
+    windows: u64,
+}
+
+impl TryFrom<Kept> for Watch {
+    type Error = DriftError;
+
+    fn try_from(kept: Kept) -> Result<Self, DriftError> {
+        let Kept { settings, reference, pending, streams, rows, windows } = kept;
+        settings.check(reference.rows())?;
+        reference.check_like(&pending)?;
+        if pending.rows() >= settings.window || (pending.rows() as u64) > rows {
+            let (found, expected) = (pending.rows().to_string(), "fewer than a window, and than all rows");
+            return Err(DriftError::Setting { key: "pending", found, expected });
+        }
+        Ok(Self { settings, reference, pending, streams, rows, windows })
+    }
+}
+
+impl WatchSettings {
+    /// That a reference of so many rows can be watched with.
+    fn check(&self, reference: usize) -> Result<(), DriftError> {
+        self.compare.check()?;
+        let (window, needed) = (self.window, self.compare.rows_min);
+        if window < needed {
+            let (found, expected) = (window.to_string(), "at least `rows_min`");
+            return Err(DriftError::Setting { key: "window", found, expected });
+        }
+        if reference < needed {
+            return Err(DriftError::TooFew { what: "watch", needed, reference, current: window });
+        }
+        Ok(())
+    }
+}
+
 impl Watch {
     /// # Errors
     /// A setting is not possible, or the reference has fewer rows than a comparison needs.
     pub fn new(mut reference: Sample, settings: WatchSettings) -> Result<Self, DriftError> {
-        settings.compare.check()?;
-        let WatchSettings { window, compare: Settings { rows_min, .. }, .. } = settings;
-        if window < rows_min {
-            let (found, expected) = (window.to_string(), "at least `rows_min`");
-            return Err(DriftError::Setting { key: "window", found, expected });
-        }
-        let rows = reference.rows();
-        if rows < rows_min {
-            return Err(DriftError::TooFew { what: "watch", needed: rows_min, reference: rows, current: window });
-        }
+        settings.check(reference.rows())?;
         let streams = streams(&reference, settings.delta)?;
         let whole = reference.rows();
         let pending = reference.split_off(whole);

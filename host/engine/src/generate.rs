@@ -296,7 +296,7 @@ fn check_settings(settings: &GenerateSettings, readable: bool) -> Result<(), Gen
 }
 
 /// The model with what the adapter adds to it, as it was trained.
-fn network<'a>(
+pub(crate) fn network<'a>(
     model: &'a Model,
     adapter: Option<&'a Adapter>,
     precision: Precision,

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod check;
 pub(crate) mod data;
+mod drift;
 mod generate;
 mod init;
 mod key;
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
+        Command::Drift(command) => drift::run(&home, command, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),

@@ -17,7 +17,7 @@ mod weights;
 pub(crate) use backward::{Gradients, LossRequest, Trained, loss_and_gradients};
 pub(crate) use forward::Network;
 pub(crate) use linear::Dropout;
-pub(crate) use session::{Row, last_logits, logits, loss};
+pub(crate) use session::{Row, hidden, last_logits, logits, loss};
 pub(crate) use weights::{HEAD, Layer, Linear, Target, Weights};
 
 /// A base model, its weights mapped from their files. Cloning is cheap.

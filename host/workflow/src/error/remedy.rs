@@ -51,6 +51,7 @@ impl WorkflowError {
             | Self::NoModel { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }
+            | Self::Drift(DriftError::Setting { .. })
             | Self::Rollback { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
@@ -149,6 +150,9 @@ impl WorkflowError {
             }
             Self::Rollback { alias, .. } => {
                 format!("`freehold audit history {alias}` shows what it named; `--to RUN` names one of them")
+            }
+            Self::Incomparable { .. } => {
+                "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {
