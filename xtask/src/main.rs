@@ -34,6 +34,8 @@ cargo xtask COMMAND
                     demo, and an auditor's questions after --runs N (100,000); --json
   bench serve       tokens a second that a server gives to clients, next to a loop that generates; --json
   serve-load        --clients N (100) that stream for --seconds N (120): no error, and no memory that grows
+  bench drift       changes of generated streams: how soon they are found, and false alarms, next to river and Evidently
+                    (--python PROGRAM that has them); --json
   faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("bench", [what, arguments @ ..]) if what == "serve" => bench::serve(arguments),
         ("serve-load", arguments) => serve::load(arguments),
+        ("bench", [what, arguments @ ..]) if what == "drift" => bench::drift(arguments),
         ("faults", []) => faults::run(None),
         ("faults", [only]) => faults::run(Some(only)),
         ("fuzz", arguments) => fuzz::run(arguments),

@@ -1,6 +1,7 @@
 //! What can be said on the command line. The only place that reads the environment.
 
 mod audit;
+mod drift;
 mod model;
 mod plugin;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) use audit::{
     ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, PackArguments, PackEntries,
     PackExtra, ProfileArguments, VerifyArguments, Which,
 };
+pub(crate) use drift::{CorrectionName, DriftArguments, DriftCommand};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use serve::{ServeArguments, ServeCommand, ServeKeyCommand};
@@ -125,6 +127,9 @@ pub(crate) enum Command {
     Watch(WatchArguments),
     /// Ask the watch of a recipe for a run
     Trigger(TriggerArguments),
+    /// Compare new rows with those that a run was trained on
+    #[command(subcommand)]
+    Drift(DriftCommand),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Serve what aliases name over HTTP, as OpenAI's API does

@@ -45,6 +45,9 @@ pub struct Recipe {
     /// The policies; none at stage `promote` means that nothing is promoted.
     #[serde(default)]
     pub policy: Vec<PolicySettings>,
+    /// Plugins of world metric that describe rows, to see whether new ones are as those before; no run asks them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub descriptor: Vec<MetricSettings>,
     /// Where the adapter goes when every policy allows it.
     #[serde(default)]
     pub promote: Option<PromoteSettings>,
@@ -396,7 +399,7 @@ impl Default for EvaluateSettings {
     }
 }
 
-/// `[[metric]]`
+/// `[[metric]]`, and `[[descriptor]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricSettings {

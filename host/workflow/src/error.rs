@@ -6,6 +6,7 @@ use freehold_bundle::BundleError;
 use freehold_core::digest::Digest;
 use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
+use freehold_drift::DriftError;
 use freehold_engine::{AdapterError, ChatError, ExamplesError, ExportError, GenerateError, ModelError, TrainError};
 use freehold_files::FileError;
 use freehold_hub::HubError;
@@ -447,6 +448,17 @@ pub enum WorkflowError {
     /// A document for other tools cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Rows cannot be compared.
+    #[error("drift: {0}")]
+    Drift(#[from] DriftError),
+    /// Rows of now cannot be compared with those of a run.
+    #[error("nothing can be compared with run `{run}`: {problem}")]
+    Incomparable {
+        /// The run.
+        run: String,
+        /// Why not.
+        problem: String,
+    },
     /// There is no such profile.
     #[error("there is no profile `{profile}`; {hint}")]
     NoProfile {

@@ -8,6 +8,7 @@ mod bundle;
 mod catalog;
 mod dataset;
 mod difference;
+mod drift;
 mod error;
 mod home;
 mod host;
@@ -16,6 +17,7 @@ mod model_signature;
 mod models;
 mod observe;
 mod occupant;
+mod page;
 mod project;
 mod publish;
 mod rebase;
@@ -36,7 +38,9 @@ pub use aliases::AliasState;
 pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pack, unpack};
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
+pub use drift::{Answer, Described, Distribution, DistributionBin, DriftOptions, DriftReport, SideReport, drift};
 pub use error::{ExitCode, WorkflowError};
+pub use freehold_drift::{Comparison, Correction, Finding, Settings as DriftSettings, Statistic};
 pub use freehold_engine::Packing;
 pub use freehold_hub::{
     Access as HubAccess, DEFAULT_ENDPOINT as DEFAULT_HUB, Endpoint as HubEndpoint, Token as HubToken,

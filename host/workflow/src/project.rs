@@ -63,6 +63,13 @@ impl Project {
         Ok(Self { dir, roots, recipe_file, document, recipe, recorded_lock })
     }
 
+    /// The same folders with a recipe and a lockfile from a record.
+    pub(crate) fn with_recorded(&self, recipe: Recipe, lock: Lockfile) -> Self {
+        let (dir, roots) = (self.dir.clone(), self.roots.clone());
+        let (recipe_file, document) = (self.recipe_file.clone(), String::new());
+        Self { dir, roots, recipe_file, document, recipe, recorded_lock: Some(lock) }
+    }
+
     /// Where the path is that `key` of the recipe names. Nothing is opened yet.
     pub(crate) fn place(&self, key: &'static str, path: &str) -> Result<Place, WorkflowError> {
         let place = |dir: &Arc<Dir>, rest: &Path| Place { key, path: path.into(), dir: dir.clone(), rest: rest.into() };

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod check;
 pub(crate) mod data;
+mod drift;
 mod generate;
 mod init;
 mod key;
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Rebase(arguments) => rebase::run(&home, arguments, terminal),
         Command::Watch(arguments) => watch::run(&home, &arguments, terminal),
         Command::Trigger(arguments) => watch::trigger(&home, arguments, terminal),
+        Command::Drift(command) => drift::run(&home, command, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Serve(arguments) => serve::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),

@@ -59,6 +59,15 @@ impl Recipe {
             let key = format!("metric.name = \"{}\"", metric.measurement());
             require(names.insert(metric.measurement()), &key, "two metrics have this name; set another `name`")?;
         }
+        let mut names = BTreeSet::new();
+        for descriptor in &self.descriptor {
+            let key = format!("descriptor.name = \"{}\"", descriptor.measurement());
+            require(
+                names.insert(descriptor.measurement()),
+                &key,
+                "two descriptors have this name; set another `name`",
+            )?;
+        }
         require(!self.metric.is_empty(), "metric", "at least one metric is needed")
     }
 
@@ -67,7 +76,8 @@ impl Recipe {
         let transforms = self.transform.iter().map(|it| ("transform", &it.plugin, &it.settings));
         let metrics = self.metric.iter().map(|it| ("metric", &it.plugin, &it.settings));
         let policies = self.policy.iter().map(|it| ("policy", &it.plugin, &it.settings));
-        for (table, plugin, settings) in transforms.chain(metrics).chain(policies) {
+        let descriptors = self.descriptor.iter().map(|it| ("descriptor", &it.plugin, &it.settings));
+        for (table, plugin, settings) in transforms.chain(metrics).chain(policies).chain(descriptors) {
             for (name, value) in settings {
                 let key = format!("{table}.settings.{name}");
                 require(is_finite(value), &key, &format!("`{plugin}` is given a number that is not finite"))?;

@@ -94,6 +94,11 @@ fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {
     Ok(home.trust_roots()?.into_iter().map(|(root, _)| root).collect())
 }
 
+/// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.
+pub(crate) fn run_of(home: &Home, model: &str) -> Result<String, WorkflowError> {
+    Past::open(home)?.run_of(model)
+}
+
 pub(crate) fn run_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     let runs = entries.into_iter().filter_map(|entry| match &entry.subject {

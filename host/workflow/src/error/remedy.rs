@@ -51,6 +51,7 @@ impl WorkflowError {
             | Self::NoModel { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }
+            | Self::Drift(DriftError::Setting { .. })
             | Self::Rollback { .. }
             | Self::Rebase { .. }
             | Self::Start { .. }
@@ -158,6 +159,9 @@ impl WorkflowError {
             }
             Self::Rollback { alias, .. } => {
                 format!("`freehold audit history {alias}` shows what it named; `--to RUN` names one of them")
+            }
+            Self::Incomparable { .. } => {
+                "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {

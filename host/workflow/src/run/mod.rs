@@ -18,6 +18,7 @@ mod rehearsal;
 mod report;
 mod reproduce;
 mod resolve;
+mod sides;
 mod start;
 mod tokenise;
 mod tokenised;
@@ -39,11 +40,13 @@ use journal::Journal;
 use resolve::Resolved;
 
 pub use check::{CheckReport, check};
+pub(crate) use dialogues::Dialogue;
 pub(crate) use evaluate::{EvaluateDetail, PREDICTIONS, read as evaluated};
 pub(crate) use journal::output_of;
 pub(crate) use judge::{JudgedPolicy, ask, read as judged};
-pub(crate) use measure::{AnsweredRow, Asked, measure};
+pub(crate) use measure::{AnsweredRow, Asked, measure, statistics};
 pub(crate) use metrics::{StepLine, steps};
+pub(crate) use plugins::ReadyPlugin;
 pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 pub(crate) use report::{PhaseReports, of_phases as phase_reports, of_records as report_of};
@@ -51,6 +54,7 @@ pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
     ResolveDetail, component_output, document as lock_document, manifest_output, open_named, read as resolved,
 };
+pub(crate) use sides::{Compared, Side, Sides, sides};
 pub use start::Brought;
 pub(crate) use tokenise::TOKENS;
 pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, learned_of, read as trained};
