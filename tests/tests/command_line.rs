@@ -24,6 +24,7 @@ fn help_teaches_and_fits_the_page() {
         &["plugin", "add", "--help"],
         &["model", "pretrain", "--help"],
         &["model", "pull", "--help"],
+        &["serve", "--help"],
         &["audit", "verify", "--help"],
         &["audit", "profile", "--help"],
         &["audit", "export", "--help"],

@@ -108,7 +108,7 @@ pub(crate) fn sides(
 /// The recorded recipe with the rows of now in the place of those that were trained on, and without what they do not meet.
 fn of_current(mut recipe: Recipe, compared: &Compared<'_>) -> Recipe {
     let (name, path) = (CURRENT.to_owned(), compared.current.to_owned());
-    recipe.data = vec![DataSettings { name, path, split: Split::Train, labels: Default::default() }];
+    recipe.data = vec![DataSettings { name, path, split: Split::Train, share: None, labels: Default::default() }];
     (recipe.metric, recipe.policy, recipe.promote) = (Vec::new(), Vec::new(), None);
     recipe
 }

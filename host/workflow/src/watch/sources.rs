@@ -155,7 +155,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         let mut sizes = Sizes::new();
-        let mut found = |sizes: &mut Sizes| -> Vec<String> {
+        let found = |sizes: &mut Sizes| -> Vec<String> {
             files(&dir, "inbox/", sizes).unwrap().into_iter().map(|(_, path)| path).collect()
         };
         for name in ["a.jsonl", ".hidden", "b.part", "empty"] {
