@@ -1,5 +1,7 @@
 //! What is in production moves to another base model, by the cheapest way that the recipe's own gates let through.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use freehold_tests::{Project, Recipe, head};
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! A recipe runs by itself when something happens, once for everything that happened, whenever the watch is killed.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::time::Duration;

@@ -65,7 +65,7 @@ impl SharedText {
         new: &ChatTokenizer,
         messages: &[crate::chat::Message],
     ) -> Result<Self, crate::chat::ChatError> {
-        let ([old, new], [old_ends, new_ends]) = ChatTokenizer::shared(old, new, messages)?;
+        let [(old, old_ends), (new, new_ends)] = ChatTokenizer::shared(old, new, messages)?;
         let mut places = Vec::new();
         let mut after = 0;
         for (index, end) in old_ends.iter().enumerate() {

@@ -14,14 +14,13 @@ impl ChatTokenizer {
         first: &Self,
         second: &Self,
         messages: &[Message],
-    ) -> Result<([Vec<u32>; 2], [Vec<usize>; 2]), ChatError> {
+    ) -> Result<[(Vec<u32>, Vec<usize>); 2], ChatError> {
         check_roles(messages)?;
         let render = |tokenizer: &Self| tokenizer.template.render(messages, false, &tokenizer.encoder.controls);
         let rendered = [render(first)?, render(second)?];
         let rendered = if rendered[0].text == rendered[1].text { rendered } else { [said(messages), said(messages)] };
         let tokens = [first.encoder.dialogue(&rendered[0])?, second.encoder.dialogue(&rendered[1])?];
-        let ends = tokens.each_ref().map(|Tokens { places, .. }| places.iter().map(|place| place.end).collect());
-        Ok((tokens.map(|tokens| tokens.ids), ends))
+        Ok(tokens.map(|Tokens { ids, places }| (ids, places.iter().map(|place| place.end).collect())))
     }
 }
 
