@@ -1,6 +1,6 @@
 //! New rows are compared with those that a run was trained on.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use freehold_tests::{Outcome, Project, Recipe, head, table};
 use serde_json::{Value, json};

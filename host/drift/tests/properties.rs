@@ -1,6 +1,6 @@
 //! What must hold for any rows: p-values are right where nothing changes, and nothing depends on what it should not.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use freehold_drift::simulate::{REFERENCE_ROWS, Scenario};
 use freehold_drift::{

@@ -36,7 +36,7 @@ fn bodies_and_heads_have_an_end() {
         assert!(!serving.send(slow.as_bytes()).contains(" 200 "), "{slow}");
     }
     let slow = request("POST", TEXT, JSON, &story(2).to_string());
-    let reply = serving.send(slow[..slow.len() - 10].as_bytes());
+    let reply = serving.send(&slow.as_bytes()[..slow.len() - 10]);
     assert_eq!(Reply::parse(&reply).json()["error"]["code"], "request_timeout");
     assert!(began.elapsed() < Duration::from_secs(30));
     serving.post(TEXT, &story(2)).expect(200);
