@@ -4,17 +4,16 @@ use super::encode::Tokens;
 use super::render::Rendered;
 use super::{ChatError, ChatTokenizer, Message, check_roles};
 
+/// Tokens, and where each ends.
+type Read = (Vec<u32>, Vec<usize>);
+
 impl ChatTokenizer {
     /// The tokens of a dialogue under two tokenizers, and where in the same text each ends, in bytes. It is what the template
     /// makes of the dialogue where both have the same one, else what its messages say.
     ///
     /// # Errors
     /// The template refuses the dialogue, or a tokenizer fails.
-    pub(crate) fn shared(
-        first: &Self,
-        second: &Self,
-        messages: &[Message],
-    ) -> Result<[(Vec<u32>, Vec<usize>); 2], ChatError> {
+    pub(crate) fn shared(first: &Self, second: &Self, messages: &[Message]) -> Result<[Read; 2], ChatError> {
         check_roles(messages)?;
         let render = |tokenizer: &Self| tokenizer.template.render(messages, false, &tokenizer.encoder.controls);
         let rendered = [render(first)?, render(second)?];
