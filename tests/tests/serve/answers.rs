@@ -46,7 +46,7 @@ fn an_answer_is_what_the_adapter_says() {
     let events = reply.events();
     let (usage, chunks) = events.split_last().unwrap();
     assert_eq!((&usage["usage"], &usage["choices"]), (&answer["usage"], &json!([])));
-    assert!(chunks.len() > 4 && chunks.iter().all(|chunk| chunk["usage"].is_null() && chunk["id"] == usage["id"]));
+    assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk["usage"].is_null() && chunk["id"] == usage["id"]));
     assert_eq!(chunks[0]["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], answer["choices"][0]["finish_reason"]);
     assert_eq!(text_of(chunks, |choice| &choice["delta"]["content"]), said["text"].as_str().unwrap());
