@@ -41,9 +41,8 @@ text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk
 holds("a stream says the same", text == whole.choices[0].message.content)
 holds("a stream says its usage", chunks[-1].usage == whole.usage)
 
-raw = client.chat.completions.with_raw_response.create(messages=messages, **settings)
-holds("the adapter is named", raw.headers["freehold-adapter"].startswith("sha256:"))
-holds("a raw answer says the same", raw.parse().choices[0].message.content == whole.choices[0].message.content)
+with client.chat.completions.with_streaming_response.create(messages=messages, **settings) as raw:
+    holds("the adapter is named", raw.headers["freehold-adapter"].startswith("sha256:"))
 
 told = client.completions.create(prompt="Once upon a time", seed=1, stop=["\n"], **settings)
 holds("a text is continued", told.choices[0].text)

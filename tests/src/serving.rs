@@ -39,8 +39,11 @@ pub struct Reply {
 impl Serving {
     /// Starts a server on a port that is free, and waits until it is ready.
     pub fn start(project: &Project, arguments: &[&str]) -> Self {
-        let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        let arguments = [&["-v", "--json", "serve"], listen, arguments].concat();
+        let mut all = vec!["-v", "--json", "serve"];
+        if !arguments.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0"]);
+        }
+        let arguments = [&all, arguments].concat();
         let log = project.path().join(LOG);
         let stderr = File::create(&log).unwrap();
         let mut child = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::from(stderr)).spawn().unwrap();

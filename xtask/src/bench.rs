@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements that anyone can run, as ratios to a peer or to native code in the same run.
 
+mod drift;
 mod engine;
 mod evidence;
 mod serve;
@@ -9,6 +10,7 @@ use crate::command::{cargo, run, step, target, workspace};
 use crate::components;
 use crate::failure::Failure;
 
+pub(crate) use drift::drift;
 pub(crate) use engine::engine;
 pub(crate) use evidence::evidence;
 pub(crate) use serve::serve;

@@ -34,13 +34,15 @@ cargo xtask COMMAND
                     demo, and an auditor's questions after --runs N (100,000); --json
   bench serve       tokens a second that a server gives to clients, next to a loop that generates; --json
   serve-load        --clients N (100) that stream for --seconds N (120): no error, and no memory that grows
+  bench drift       changes of generated streams: how soon they are found, and false alarms, next to river and Evidently
+                    (--python PROGRAM that has them); --json
   faults [COMMAND]  let every call that a command makes on files fail with EIO and ENOSPC, and kill it there; needs strace
   fuzz [TARGET]     search for input that breaks something; --seconds N (600) a target, --json,
                     --keep: keep the best of what was found in fuzz/corpus
   plugins           build the plugins and the test guests as WebAssembly components
   corpus            write the demo's data anew (demo/data)
   release-contract  freeze wit/ as a new version, and keep plugins built with it (tests/corpus)
-  base-models       train demo/models/base-1 and base-2 anew, from scratch (about half an hour)
+  base-models [NAME]  train demo/models/base-1, base-2 and base-3 anew, from scratch (about three quarters of an hour)
 
 Everything is built in the profile `dev`, so that the demo and the tests share their dependencies. What is needed and not
 there (the target wasm32-unknown-unknown) is installed; it is said before what and why.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ("bench", [what, arguments @ ..]) if what == "stream" => bench::stream(arguments),
         ("bench", [what, arguments @ ..]) if what == "serve" => bench::serve(arguments),
         ("serve-load", arguments) => serve::load(arguments),
+        ("bench", [what, arguments @ ..]) if what == "drift" => bench::drift(arguments),
         ("faults", []) => faults::run(None),
         ("faults", [only]) => faults::run(Some(only)),
         ("fuzz", arguments) => fuzz::run(arguments),
@@ -69,7 +72,7 @@ fn main() -> ExitCode {
         ("corpus", []) => project::write_corpus(),
         ("release-contract", []) => release_contract::run_all(false),
         ("release-contract", [flag]) if flag == "--accept" => release_contract::run_all(true),
-        ("base-models", []) => base_models::run(),
+        ("base-models", names) => base_models::run(names),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

@@ -64,7 +64,7 @@ fn seconds(model: &Model, examples: &[Example], tokens: usize) -> Result<f64, Bo
         ..TrainSettings::default()
     };
     let time = Instant::now();
-    let training = Training { model, examples, adapter: &adapter, train: &settings, seed: 1 };
+    let training = Training { model, examples, adapter: &adapter, train: &settings, seed: 1, start: None };
     run(training, None, &mut |_: &StepReport| ())?;
     Ok(time.elapsed().as_secs_f64())
 }

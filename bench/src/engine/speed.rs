@@ -43,7 +43,8 @@ pub(crate) fn train(shape: Shape, precision: Precision) -> Result<Value, Box<dyn
         ..TrainSettings::default()
     };
     let (mut before, mut seconds) = (Instant::now(), Vec::new());
-    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 1 };
+    let training =
+        Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 1, start: None };
     run(training, None, &mut |_: &StepReport| {
         seconds.push(before.elapsed().as_secs_f64());
         before = Instant::now();

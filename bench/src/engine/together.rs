@@ -131,7 +131,8 @@ fn adapter(model: &Model, precision: Precision) -> Result<Adapter, Box<dyn Error
     };
     let examples = [Example { ids: vec![1, 2, 3, 4], mask: vec![true; 4] }];
     let train_settings = TrainSettings { epochs: 2.0, precision, ..TrainSettings::default() };
-    let training = Training { model, examples: &examples, adapter: &settings, train: &train_settings, seed: 1 };
+    let training =
+        Training { model, examples: &examples, adapter: &settings, train: &train_settings, seed: 1, start: None };
     match train(training, None, &mut |_: &StepReport| ())?.learned {
         Learned::Adapter(adapter) => Ok(adapter),
         Learned::Model(_) => Err("an adapter was asked for".into()),

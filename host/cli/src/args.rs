@@ -1,6 +1,7 @@
 //! What can be said on the command line. The only place that reads the environment.
 
 mod audit;
+mod drift;
 mod model;
 mod plugin;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) use audit::{
     ApproveArguments, AuditCommand, Decided, ExportFormat, ImpactCommand, ListArguments, PackArguments, PackEntries,
     PackExtra, ProfileArguments, VerifyArguments, Which,
 };
+pub(crate) use drift::{CorrectionName, DriftArguments, DriftCommand};
 pub(crate) use model::{AdapterCommand, GenerateArguments, ModelCommand};
 pub(crate) use plugin::PluginCommand;
 pub(crate) use serve::{ServeArguments, ServeCommand, ServeKeyCommand};
@@ -111,6 +113,23 @@ pub(crate) enum Command {
     /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
+    /// Move what a recipe has in production to another base model
+    ///
+    /// Climbs from the cheapest way to the dearest - the same update on the new weights, a short training from it, training anew - and
+    /// stops at the first whose run the recipe's policies promote. Every rung is a run of the recipe with the new base, with the
+    /// same plugins. A command that was killed goes on where it was. Exit code 3 if no rung is promoted.
+    Rebase(RebaseArguments),
+    /// Run a recipe by itself when something happens
+    ///
+    /// A watch file beside the recipe says what: new files in a folder, time, another base model, a new trust root, or whoever asks with
+    /// `freehold trigger`. What is in production is trained further and judged as any run. It may be killed at any time: nothing
+    /// that it saw is lost, and nothing is answered twice.
+    Watch(WatchArguments),
+    /// Ask the watch of a recipe for a run
+    Trigger(TriggerArguments),
+    /// Compare new rows with those that a run was trained on
+    #[command(subcommand)]
+    Drift(DriftCommand),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Serve what aliases name over HTTP, as OpenAI's API does
@@ -142,6 +161,68 @@ pub(crate) struct RunArguments {
     /// Let the recipe name paths below this folder as well; may be repeated
     #[arg(long = "root", value_name = "FOLDER")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold rebase`
+#[derive(Debug, Args)]
+pub(crate) struct RebaseArguments {
+    /// The recipe
+    #[arg(default_value = "freehold.toml", value_name = "RECIPE")]
+    pub(crate) recipe: PathBuf,
+    /// The new base model: a folder relative to the recipe, or hf:org/name@revision
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) base: String,
+    /// Its license, an SPDX expression; needed where the recipe says that of the old base
+    #[arg(long, value_name = "LICENSE")]
+    pub(crate) license: Option<String>,
+    /// The part of the recipe's epochs that a short training takes
+    #[arg(long, default_value_t = 0.33, value_name = "PART", value_parser = parse_part)]
+    pub(crate) replay: f64,
+    /// Train anew as well, and compare with that; it is not promoted
+    #[arg(long)]
+    pub(crate) compare: bool,
+    /// How many threads the engine and each transform may use; all of the machine if not said
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold watch`
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// The watch file
+    #[arg(default_value = "freehold.watch.toml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Look once, answer what waits, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Show what was seen and answered, and what waits; nothing is looked for
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) status: bool,
+    /// How many threads the engine and each transform may use; all of the machine if not said
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+    /// Let the recipe name paths below this folder as well; may be repeated
+    #[arg(long = "root", value_name = "FOLDER")]
+    pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold trigger`
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArguments {
+    /// The trigger, of kind `hook` in the watch file
+    pub(crate) trigger: String,
+    /// The watch file
+    #[arg(long, default_value = "freehold.watch.toml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What makes it the same event if it is asked for again; every call is one of its own without
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// What it is about
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
 }
 
 /// `freehold rollback`
@@ -181,6 +262,13 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=1024) => Ok(threads),
         _ => Err("expected a number from 1 to 1024".into()),
+    }
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if part > 0.0 && part < 1.0 => Ok(part),
+        _ => Err("expected a number above 0 and below 1, such as 0.25".into()),
     }
 }
 

@@ -19,6 +19,9 @@ pub struct Lockfile {
     pub recipe: Digest,
     /// The base model.
     pub base: LockedBase,
+    /// What is trained further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<LockedStart>,
     /// The datasets, in the recipe's order.
     pub data: Vec<LockedFile>,
     /// The plugins, by name and version.
@@ -50,6 +53,20 @@ pub struct LockedBase {
     pub commit: Option<Commit>,
     /// Its digest.
     pub digest: Digest,
+}
+
+/// The adapter that is trained further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedStart {
+    /// Its name in the recipe.
+    pub name: String,
+    /// Its manifest in the store.
+    pub digest: Digest,
+    /// The name of its base model in the recipe that it was trained with.
+    pub base: String,
+    /// The digest of its base model.
+    pub base_digest: Digest,
 }
 
 /// A plugin's bytes.
@@ -129,6 +146,10 @@ impl Lockfile {
             ));
         }
         files("base model", &base(&self.base), &base(&before.base), &mut moved);
+        let start = |start: &Option<LockedStart>| {
+            start.iter().map(|start| LockedFile { name: start.name.clone(), digest: start.digest }).collect::<Vec<_>>()
+        };
+        files("start", &start(&self.start), &start(&before.start), &mut moved);
         files("dataset", &self.data, &before.data, &mut moved);
         files("asset", &self.asset, &before.asset, &mut moved);
         plugins(&self.plugin, &before.plugin, &mut moved);
@@ -197,6 +218,7 @@ mod tests {
             version: 1,
             recipe: Digest::of(b"r"),
             base: LockedBase { name: "models/base-1".into(), commit: None, digest: Digest::of(b"b") },
+            start: None,
             data: vec![file("a", b"1"), file("b", b"2")],
             plugin: vec![plugin],
             asset: vec![],

@@ -30,6 +30,9 @@ pub struct Recipe {
     /// The transforms, in the order in which they are applied.
     #[serde(default)]
     pub transform: Vec<TransformSettings>,
+    /// What is trained further; a new adapter is trained if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartSettings>,
     /// The adapter that is trained.
     pub adapter: AdapterSettings,
     /// How it is trained.
@@ -42,6 +45,9 @@ pub struct Recipe {
     /// The policies; none at stage `promote` means that nothing is promoted.
     #[serde(default)]
     pub policy: Vec<PolicySettings>,
+    /// Plugins of world metric that describe rows, to see whether new ones are as those before; no run asks them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub descriptor: Vec<MetricSettings>,
     /// Where the adapter goes when every policy allows it.
     #[serde(default)]
     pub promote: Option<PromoteSettings>,
@@ -123,6 +129,9 @@ pub struct DataSettings {
     pub path: String,
     /// What it is for.
     pub split: Split,
+    /// The part of its rows that is taken, above 0 and at most 1; all if not said. Which rows these are follows from the run's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Labels that policies judge: `residency`, `license`, `consent`, ...
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -188,6 +197,15 @@ impl Method {
             Self::Full => "full",
         }
     }
+}
+
+/// `[start]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartSettings {
+    /// What is trained further: an alias, a run, or the digest of an adapter in the store. Where it belongs to another base model it
+    /// is brought to that of the recipe first.
+    pub adapter: String,
 }
 
 /// `[adapter]`
@@ -266,7 +284,7 @@ pub enum ActivationCheckpointing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSettings {
-    /// How often the data is seen; a fraction is allowed.
+    /// How often the data is seen; a fraction is allowed, and 0 where there is a `[start]`, which then stays as it is.
     pub epochs: f64,
     /// Tokens of a step of the optimizer, padding not counted.
     pub tokens_per_step: usize,
@@ -381,7 +399,7 @@ impl Default for EvaluateSettings {
     }
 }
 
-/// `[[metric]]`
+/// `[[metric]]`, and `[[descriptor]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricSettings {

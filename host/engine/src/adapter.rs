@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::model::{Model, Target};
 use crate::safetensors_file::{self, Precision};
 use crate::tensor::Tensor;
-use crate::update::{Update, UpdateShape};
+use crate::update::{Part, Update, UpdateShape};
 
 const CONFIG_FILE: &str = "adapter_config.json";
 const TENSORS_FILE: &str = "adapter_model.safetensors";
@@ -190,6 +190,74 @@ impl Adapter {
         self.shape.dropout
     }
 
+    /// The rank of the update.
+    pub(crate) fn rank(&self) -> usize {
+        self.shape.rank
+    }
+
+    /// The same adapter, to be trained further as the recipe says.
+    ///
+    /// # Errors
+    /// It belongs to another model, or `[adapter]` asks for an update of another kind.
+    pub(crate) fn to_go_on(&self, model: &Model, settings: &AdapterSettings) -> Result<Self, AdapterError> {
+        if self.base != model.digest() {
+            let (expected, found) = (model.digest().to_string(), self.base.to_string());
+            return Err(AdapterError::OtherBase { what: "base model", expected, found });
+        }
+        let Shape { rank, alpha, targets, dora, rslora, .. } = &self.shape;
+        let method = match (dora, rslora) {
+            (true, _) => Method::Dora,
+            (_, true) => Method::Rslora,
+            _ => Method::Lora,
+        };
+        let mut names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+        let mut wanted: Vec<&str> = settings.targets.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        wanted.sort_unstable();
+        let other = |key, found: String, has: String| {
+            let expected = format!("{has}, as in the adapter that [start] names");
+            Err(AdapterError::Setting { key, found, expected })
+        };
+        if settings.method != method {
+            return other("method", settings.method.as_str().into(), method.as_str().into());
+        }
+        if settings.rank != *rank {
+            return other("rank", settings.rank.to_string(), rank.to_string());
+        }
+        if settings.alpha != *alpha {
+            return other("alpha", settings.alpha.to_string(), alpha.to_string());
+        }
+        if wanted != names {
+            return other("targets", wanted.join(", "), names.join(", "));
+        }
+        let mut adapter = self.clone();
+        adapter.shape.dropout = settings.dropout;
+        Ok(adapter)
+    }
+
+    /// An adapter of the same kind for another model, of tensors by PEFT's names; lengths of DoRA are those of the model's weights.
+    ///
+    /// # Errors
+    /// A tensor is missing, has not the size that the model implies, or has values that are not finite.
+    pub(crate) fn of_parts(&self, model: &Model, mut parts: BTreeMap<String, Vec<f32>>) -> Result<Self, AdapterError> {
+        let update =
+            Update::build((&model.config, &model.weights), self.shape.update(), |name, shape, part, squares| {
+                let values = match part {
+                    Part::Magnitude => squares.iter().map(|square| square.sqrt() as f32).collect(),
+                    Part::A | Part::B => parts.remove(name).ok_or_else(|| AdapterError::MissingTensor(name.into()))?,
+                };
+                if values.len() != shape.iter().product::<usize>() {
+                    let (tensor, expected) = (name.into(), shape.to_vec());
+                    return Err(AdapterError::Shape { tensor, expected, found: vec![values.len()] });
+                }
+                if !values.iter().all(|x| x.is_finite()) {
+                    return Err(AdapterError::Values(name.into()));
+                }
+                Ok(Tensor::of(values, shape))
+            })?;
+        Ok(Self::of(self.shape.clone(), update, model))
+    }
+
     /// Digest of the base model that it belongs to.
     pub fn base(&self) -> Digest {
         self.base
@@ -249,10 +317,18 @@ impl Adapter {
     /// # Errors
     /// The files are damaged, do not fit the model, or say that they belong to another one.
     pub fn from_files(config: &[u8], tensors: &[u8], model: &Model) -> Result<Self, AdapterError> {
-        let parsed = Shape::parse(config)?;
-        let damaged = |error: safetensors::SafeTensorError| AdapterError::File(error.to_string());
         let (_, header) = SafeTensors::read_metadata(tensors).map_err(damaged)?;
         check_origin(header.metadata().as_ref(), model)?;
+        Self::reapplied(config, tensors, model)
+    }
+
+    /// Reads the two files of an adapter for this model, whatever base they say that they belong to: the same update on other
+    /// weights of the same shapes.
+    ///
+    /// # Errors
+    /// The files are damaged, or do not fit the model.
+    pub fn reapplied(config: &[u8], tensors: &[u8], model: &Model) -> Result<Self, AdapterError> {
+        let parsed = Shape::parse(config)?;
         let file = SafeTensors::deserialize(tensors).map_err(damaged)?;
         let mut found: BTreeMap<String, _> = file.iter().map(|(name, view)| (name.to_string(), view)).collect();
         let update = Update::build((&model.config, &model.weights), parsed.update(), |name, shape, _, _| {
@@ -273,6 +349,10 @@ impl Adapter {
         }
         Ok(Self::of(parsed, update, model))
     }
+}
+
+fn damaged(error: safetensors::SafeTensorError) -> AdapterError {
+    AdapterError::File(error.to_string())
 }
 
 /// Refuses an adapter that says it belongs to another base. PEFT's own files say nothing.

@@ -15,6 +15,7 @@ mod environment;
 mod json;
 mod python;
 mod render;
+mod shared;
 mod source;
 mod stream;
 mod turn;

@@ -312,7 +312,7 @@ pub(crate) fn check_base(model: &Model, adapter: Option<&Adapter>) -> Result<(),
 }
 
 /// The model with what the adapter adds to it, as it was trained.
-fn network<'a>(
+pub(crate) fn network<'a>(
     model: &'a Model,
     adapter: Option<&'a Adapter>,
     precision: Precision,

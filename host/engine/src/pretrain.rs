@@ -148,7 +148,8 @@ pub fn pretrain(
         ..TrainSettings::default()
     };
     let adapter = AdapterSettings { method: Method::Full, rank: 0, alpha: 0.0, dropout: 0.0, targets: Vec::new() };
-    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &train, seed: spec.seed };
+    let training =
+        Training { model: &model, examples: &examples, adapter: &adapter, train: &train, seed: spec.seed, start: None };
     let course = Course::new(training, Some(spec.steps))?;
     let trained = Run::new(course, Learned::Model(Box::new(model.clone())), 0.95).finish(observe)?;
     let report = trained.report;

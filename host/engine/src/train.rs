@@ -7,7 +7,7 @@ use freehold_core::recipe::{AdapterSettings, EarlyStopping, Method, TrainSetting
 use freehold_kernels::LANES;
 use serde_json::json;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterError};
 use crate::batch::{self, Packed};
 use crate::example::{Example, Examples};
 use crate::model::{Gradients, LossRequest, Model};
@@ -94,6 +94,8 @@ pub struct Training<'a> {
     pub train: &'a TrainSettings,
     /// Seed of everything random.
     pub seed: u64,
+    /// What is trained further; a new adapter, or the base model itself, if nothing is.
+    pub start: Option<&'a Learned>,
 }
 
 /// Follows a training, keeps its checkpoints and measures what it has learnt. To break ends the training.
@@ -132,17 +134,27 @@ impl Training<'_> {
             .digest()
             .map_err(|_| TrainError::Example { index: 0, reason: "a mask is not as long as its tokens" })?;
         let settings = TrainSettings { checkpoint_every: 0, keep_checkpoints: 0, ..self.train.clone() };
-        let key = json!({
+        let mut key = json!({
             "version": env!("CARGO_PKG_VERSION"), "base": self.model.digest(), "examples": examples,
             "adapter": self.adapter, "train": settings, "seed": self.seed,
         });
+        if let Some(start) = self.start {
+            key["start"] = start.digest().to_string().into();
+        }
         Ok(Digest::of(key.to_string().as_bytes()))
     }
 
-    fn start(&self) -> Result<Learned, TrainError> {
-        match self.adapter.method {
-            Method::Full => Ok(Learned::Model(Box::new(self.model.clone()))),
-            _ => Ok(Learned::Adapter(Adapter::initial(self.model, self.adapter, self.seed)?)),
+    fn first(&self) -> Result<Learned, TrainError> {
+        match (self.start, self.adapter.method) {
+            (Some(Learned::Adapter(adapter)), _) => Ok(Learned::Adapter(adapter.to_go_on(self.model, self.adapter)?)),
+            (Some(Learned::Model(model)), Method::Full) => Ok(Learned::Model(model.clone())),
+            (Some(Learned::Model(_)), method) => Err(TrainError::Adapter(AdapterError::Setting {
+                key: "method",
+                found: method.as_str().into(),
+                expected: "full, as what [start] names was trained".into(),
+            })),
+            (None, Method::Full) => Ok(Learned::Model(Box::new(self.model.clone()))),
+            (None, _) => Ok(Learned::Adapter(Adapter::initial(self.model, self.adapter, self.seed)?)),
         }
     }
 }
@@ -157,7 +169,7 @@ pub fn train(
     checkpoint: Option<&[u8]>,
     observer: &mut dyn TrainObserver,
 ) -> Result<Trained, TrainError> {
-    let mut learned = training.start()?;
+    let mut learned = training.first()?;
     let mut optimizer = AdamW::new(&learned.variables(), 0.999);
     let course = Course::new(training, None)?;
     let keeps = training.train.checkpoint_every > 0 || training.train.early_stopping.is_some();
@@ -184,7 +196,7 @@ pub fn go_on(
     train: &TrainSettings,
 ) -> Result<Trained, TrainError> {
     let settings = AdapterSettings { method: Method::Lora, rank: 1, alpha: 1.0, dropout: 0.0, targets: Vec::new() };
-    let training = Training { model, examples, adapter: &settings, train, seed: 0 };
+    let training = Training { model, examples, adapter: &settings, train, seed: 0, start: None };
     let learned = Learned::Adapter(adapter.without_dropout());
     Run::new(Course::new(training, None)?, learned, 0.999).finish(&mut ())
 }
@@ -199,8 +211,8 @@ pub(crate) struct Course<'a> {
 impl<'a> Course<'a> {
     /// Plans a training of at most so many steps.
     pub(crate) fn new(training: Training<'a>, steps: Option<usize>) -> Result<Self, TrainError> {
-        let Training { model, examples, train, seed, .. } = training;
-        settings::check_settings(train, model)?;
+        let Training { model, examples, train, seed, start, .. } = training;
+        settings::check_settings(train, model, start.is_some())?;
         let lengths = settings::check_examples(examples, train, model)?;
         let mut plan = batch::plan(&lengths, train.epochs, train.tokens_per_step, seed);
         plan.truncate(steps.unwrap_or(usize::MAX));

@@ -141,7 +141,7 @@ impl Loader {
         }
         let loaded = self.base(offered)?;
         let tokenizer = loaded.base.tokenizer.clone();
-        let ready = match self.home.load_learned(&offered.adapter, &loaded.base.model)? {
+        let ready = match self.home.learned_of(&offered.adapter, &loaded.base.model)? {
             Learned::Adapter(adapter) => Ready {
                 adapter: Some(Arc::new(adapter)),
                 lane: loaded.lane.clone(),

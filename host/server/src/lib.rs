@@ -2,6 +2,8 @@
 //!
 //! What may be served, to whom, and what is kept of it, `freehold_workflow::serving` says.
 
+#![expect(clippy::result_large_err, reason = "an error is the answer to a request, and made once for it")]
+
 mod access;
 mod answer;
 mod api;

@@ -6,6 +6,7 @@ use freehold_bundle::BundleError;
 use freehold_core::digest::Digest;
 use freehold_core::recipe::RecipeError;
 use freehold_core::toml_text::TomlError;
+use freehold_drift::DriftError;
 use freehold_engine::{AdapterError, ChatError, ExamplesError, ExportError, GenerateError, ModelError, TrainError};
 use freehold_files::FileError;
 use freehold_hub::HubError;
@@ -414,6 +415,20 @@ pub enum WorkflowError {
         /// Why not.
         problem: String,
     },
+    /// What a recipe trains further cannot be.
+    #[error("[start] adapter = \"{adapter}\": {problem}")]
+    Start {
+        /// What the recipe names.
+        adapter: String,
+        /// Why not.
+        problem: String,
+    },
+    /// What is in production cannot be moved to another base model.
+    #[error("cannot rebase: {problem}")]
+    Rebase {
+        /// Why not.
+        problem: String,
+    },
     /// A run cannot be approved.
     #[error("run `{run}` cannot be approved: {problem}")]
     Approval {
@@ -433,6 +448,17 @@ pub enum WorkflowError {
     /// A document for other tools cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Rows cannot be compared.
+    #[error("drift: {0}")]
+    Drift(#[from] DriftError),
+    /// Rows of now cannot be compared with those of a run.
+    #[error("nothing can be compared with run `{run}`: {problem}")]
+    Incomparable {
+        /// The run.
+        run: String,
+        /// Why not.
+        problem: String,
+    },
     /// There is no such profile.
     #[error("there is no profile `{profile}`; {hint}")]
     NoProfile {

@@ -8,6 +8,7 @@ mod bundle;
 mod catalog;
 mod dataset;
 mod difference;
+mod drift;
 mod error;
 mod home;
 mod host;
@@ -16,8 +17,10 @@ mod model_signature;
 mod models;
 mod observe;
 mod occupant;
+mod page;
 mod project;
 mod publish;
+mod rebase;
 mod resample;
 mod resolution;
 mod rollback;
@@ -28,13 +31,16 @@ mod statements;
 mod trust;
 mod unlock;
 mod update;
+mod watch;
 mod yank;
 
 pub use aliases::AliasState;
 pub use bundle::{Addition, AdditionState, BUNDLE_LIMIT, Bundled, Packed, add, pack, unpack};
 pub use catalog::{COMPONENT_FILE, Catalog, CatalogEntry, MANIFEST_FILE, YANK_FILE};
 pub use difference::{Difference, differences};
+pub use drift::{Answer, Described, Distribution, DistributionBin, DriftOptions, DriftReport, SideReport, drift};
 pub use error::{ExitCode, WorkflowError};
+pub use freehold_drift::{Comparison, Correction, Finding, Settings as DriftSettings, Statistic};
 pub use freehold_engine::Packing;
 pub use freehold_hub::{
     Access as HubAccess, DEFAULT_ENDPOINT as DEFAULT_HUB, Endpoint as HubEndpoint, Token as HubToken,
@@ -47,14 +53,19 @@ pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, P
 pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};
 pub use publish::{Publication, Signing, publish};
+pub use rebase::{BaseReport, PairedReport, PluginDigest, RebaseOptions, RebaseReport, Rung, RungReport, rebase};
 pub use resolution::{Choice, ResolutionError, Wanted};
 pub use rollback::{Rollback, rollback};
 pub use run::{
-    Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
-    Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check,
-    reproduce, run,
+    Bin, Brought, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport,
+    PolicyReport, Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation,
+    check, reproduce, run,
 };
 pub use trust::RootSigning;
 pub use unlock::PassphraseSource;
 pub use update::{PluginUpdate, UpdateReport, update};
+pub use watch::{
+    Budget, Hook, Increment, Trigger, Watch, WatchBatch, WatchEvent, WatchNews, WatchSettings, WatchState, trigger,
+    watched,
+};
 pub use yank::yank;

@@ -52,6 +52,24 @@ impl Project {
         Self { dir: Arc::new(dir), roots, recipe_file, document, recipe, recorded_lock: Some(lock) }
     }
 
+    /// The same surroundings for another recipe, with plugins as the lockfile pins them. No lockfile is written for it.
+    pub(crate) fn variant(&self, recipe: Recipe) -> Result<Self, WorkflowError> {
+        let recorded_lock = self.lockfile()?;
+        if recorded_lock.is_none() {
+            return Err(WorkflowError::NoLockfile(self.lock_file()));
+        }
+        let (dir, roots) = (self.dir.clone(), self.roots.clone());
+        let (recipe_file, document) = (self.recipe_file.clone(), self.document.clone());
+        Ok(Self { dir, roots, recipe_file, document, recipe, recorded_lock })
+    }
+
+    /// The same folders with a recipe and a lockfile from a record.
+    pub(crate) fn with_recorded(&self, recipe: Recipe, lock: Lockfile) -> Self {
+        let (dir, roots) = (self.dir.clone(), self.roots.clone());
+        let (recipe_file, document) = (self.recipe_file.clone(), String::new());
+        Self { dir, roots, recipe_file, document, recipe, recorded_lock: Some(lock) }
+    }
+
     /// Where the path is that `key` of the recipe names. Nothing is opened yet.
     pub(crate) fn place(&self, key: &'static str, path: &str) -> Result<Place, WorkflowError> {
         let place = |dir: &Arc<Dir>, rest: &Path| Place { key, path: path.into(), dir: dir.clone(), rest: rest.into() };
@@ -103,6 +121,9 @@ impl Project {
     }
 
     pub(crate) fn write_lockfile(&self, document: &str) -> Result<(), WorkflowError> {
+        if self.recorded_lock.is_some() {
+            return Ok(());
+        }
         Ok(freehold_files::write(&self.dir, self.lock_file(), document.as_bytes())?)
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Resamples {
 }
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): number `index` of the stream `seed`.
-fn random(seed: u64, index: u64) -> u64 {
+pub(crate) fn random(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

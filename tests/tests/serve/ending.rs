@@ -40,7 +40,7 @@ fn the_time_of_grace_has_an_end() {
     // A request whose body does not come.
     let whole = request("POST", "/v1/completions", &["Content-Type: application/json"], &story(2).to_string());
     let mut stream = serving.connect();
-    stream.write_all(whole[..whole.len() - 5].as_bytes()).unwrap();
+    stream.write_all(&whole.as_bytes()[..whole.len() - 5]).unwrap();
     serving.wait_until("the connection", |serving| serving.metric("freehold_connections") >= 2.0);
     serving.signal("TERM");
     assert_eq!(serving.wait(), 0);

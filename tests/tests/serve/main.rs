@@ -14,10 +14,11 @@ mod moves;
 use freehold_tests::{Project, Recipe};
 use serde_json::{Value, json};
 
-/// A project with one run, `desk-1`, that was promoted.
+/// A project with one run, `desk-1`, that was promoted: trained so long that it has something to say.
 fn promoted() -> Project {
     let project = Project::new();
-    drop(project.run_recipe(&Recipe::default()).expect(0));
+    let train = Recipe::default().train.replace("epochs = 1", "epochs = 8");
+    drop(project.run_recipe(&Recipe { train, ..Recipe::default() }).expect(0));
     project
 }
 

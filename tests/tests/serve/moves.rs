@@ -106,10 +106,10 @@ fn what_does_not_verify_is_not_served() {
     }
     let gone = project.fork();
     std::fs::remove_file(gone.path().join("home/ledger/checkpoint")).unwrap();
-    refuses(&gone, "lost its tree head");
+    refuses(&gone, "the log has lost its tree head");
     let moved = project.fork();
     std::fs::rename(moved.path().join("models"), moved.path().join("elsewhere")).unwrap();
-    refuses(&moved, "no folder of this name");
+    refuses(&moved, "no folder of this name is there");
     // The base model where it is said to be.
     moved.write("other/x", "");
     std::fs::rename(moved.path().join("elsewhere"), moved.path().join("other/models")).unwrap();

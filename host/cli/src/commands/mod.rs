@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod check;
 pub(crate) mod data;
+mod drift;
 mod generate;
 mod init;
 mod key;
@@ -12,12 +13,14 @@ mod logits;
 mod model;
 mod plugin;
 mod pulled;
+mod rebase;
 mod report;
 mod reproduce;
 mod rollback;
 mod run;
 mod serve;
 mod trust;
+mod watch;
 
 use std::path::Path;
 
@@ -48,6 +51,10 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
+        Command::Rebase(arguments) => rebase::run(&home, arguments, terminal),
+        Command::Watch(arguments) => watch::run(&home, &arguments, terminal),
+        Command::Trigger(arguments) => watch::trigger(&home, arguments, terminal),
+        Command::Drift(command) => drift::run(&home, command, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Serve(arguments) => serve::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),

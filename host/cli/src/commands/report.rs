@@ -2,7 +2,7 @@
 
 use freehold_core::evidence::Estimate;
 use freehold_core::limits::{LimitKind, Usage, Used};
-use freehold_workflow::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport};
+use freehold_workflow::{Brought, DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport};
 
 use super::data;
 use crate::page::{headline, pairs, say, table};
@@ -86,6 +86,14 @@ fn training(report: &RunReport) {
         ));
     }
     told.push(("parameters", format!("{} trained ({})", training.parameters, training.method)));
+    if let Some(brought) = training.brought {
+        let how = match brought {
+            Brought::Own => "what was trained on this base model before",
+            Brought::Reapplied => "what was trained on another base model, added to this one as it is",
+            Brought::Transferred => "what was trained on another base model, moved to the shapes of this one",
+        };
+        told.push(("started", format!("from {how}")));
+    }
     let seconds = training.seconds;
     told.push((
         "steps",

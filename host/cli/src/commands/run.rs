@@ -35,7 +35,7 @@ pub(super) fn run(place: &Place<'_>, arguments: &RunArguments, terminal: &Termin
 pub(super) fn open(arguments: &RunArguments) -> Result<(Project, RunOptions), Failure> {
     let (folder, name) = split(&arguments.recipe)?;
     let project = Project::open(open_folder(folder)?, name, roots(&arguments.roots)?)?;
-    Ok((project, RunOptions { locked: arguments.locked, threads: threads(arguments.threads) }))
+    Ok((project, RunOptions { locked: arguments.locked, once: false, threads: threads(arguments.threads) }))
 }
 
 /// Lets the engine compute with so many threads, or else with as many as the machine runs at a time; gives how many that are.

@@ -47,6 +47,8 @@ impl Recipe {
             let key = format!("data.name = \"{}\"", data.name);
             require(is_label(&data.name), &key, "use lowercase letters, digits and hyphens")?;
             require(names.insert(&data.name), &key, "two datasets have this name")?;
+            let some = data.share.is_none_or(|share| share > 0.0 && share <= 1.0);
+            require(some, &format!("data.share of \"{}\"", data.name), "must be above 0 and at most 1")?;
         }
         for split in Split::ALL {
             let found = self.data.iter().any(|data| data.split == split);
@@ -57,6 +59,15 @@ impl Recipe {
             let key = format!("metric.name = \"{}\"", metric.measurement());
             require(names.insert(metric.measurement()), &key, "two metrics have this name; set another `name`")?;
         }
+        let mut names = BTreeSet::new();
+        for descriptor in &self.descriptor {
+            let key = format!("descriptor.name = \"{}\"", descriptor.measurement());
+            require(
+                names.insert(descriptor.measurement()),
+                &key,
+                "two descriptors have this name; set another `name`",
+            )?;
+        }
         require(!self.metric.is_empty(), "metric", "at least one metric is needed")
     }
 
@@ -65,7 +76,8 @@ impl Recipe {
         let transforms = self.transform.iter().map(|it| ("transform", &it.plugin, &it.settings));
         let metrics = self.metric.iter().map(|it| ("metric", &it.plugin, &it.settings));
         let policies = self.policy.iter().map(|it| ("policy", &it.plugin, &it.settings));
-        for (table, plugin, settings) in transforms.chain(metrics).chain(policies) {
+        let descriptors = self.descriptor.iter().map(|it| ("descriptor", &it.plugin, &it.settings));
+        for (table, plugin, settings) in transforms.chain(metrics).chain(policies).chain(descriptors) {
             for (name, value) in settings {
                 let key = format!("{table}.settings.{name}");
                 require(is_finite(value), &key, &format!("`{plugin}` is given a number that is not finite"))?;
@@ -92,7 +104,11 @@ impl Recipe {
         let distinct: BTreeSet<_> = adapter.targets.iter().collect();
         require(distinct.len() == adapter.targets.len(), "adapter.targets", "a layer is named twice")?;
         let finite = |value: f64| value.is_finite() && value > 0.0;
-        require(finite(train.epochs) && train.epochs <= 1e6, "train.epochs", "must be above 0")?;
+        let stays = self.start.is_some() && train.epochs == 0.0;
+        let seen = finite(train.epochs) && train.epochs <= 1e6;
+        require(seen || stays, "train.epochs", "must be above 0; 0 leaves what `[start]` names as it is")?;
+        let named = self.start.as_ref().is_none_or(|start| !start.adapter.is_empty());
+        require(named, "start.adapter", "name an alias, a run, or the digest of an adapter")?;
         require(finite(train.learning_rate), "train.learning_rate", "must be above 0")?;
         require(finite(train.clip_norm), "train.clip_norm", "must be above 0")?;
         require(
@@ -187,10 +203,27 @@ version = "^1.0"
             ("max_length = 128", "max_length = 1024", "train.tokens_per_step"),
             ("split = \"eval\"", "split = \"train\"", "data"),
             ("name = \"b\"", "name = \"a\"", "data.name"),
+            ("split = \"eval\"", "split = \"eval\"\nshare = 0.0", "data.share"),
+            ("split = \"eval\"", "split = \"eval\"\nshare = 1.5", "data.share"),
         ] {
             let error = Recipe::parse(&RECIPE.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(key), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn only_what_starts_from_something_may_stay_as_it_is() {
+        let still = RECIPE.replace("epochs = 1", "epochs = 0");
+        assert!(Recipe::parse(&still).is_err());
+        let started = |adapter: &str| Recipe::parse(&format!("{still}[start]\nadapter = \"{adapter}\"\n"));
+        assert_eq!(started("support-1").unwrap().start.unwrap().adapter, "support-1");
+        assert!(started("").unwrap_err().to_string().contains("start.adapter"));
+    }
+
+    #[test]
+    fn what_a_recipe_leaves_out_is_not_in_its_digest() {
+        let json = serde_json::to_value(Recipe::parse(RECIPE).unwrap()).unwrap();
+        assert!(json.get("start").is_none());
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn train_adapter(
     adapter: &AdapterSettings,
     train: &TrainSettings,
 ) -> Result<TrainedAdapter, TrainError> {
-    let training = Training { model, examples, adapter, train, seed: 5 };
+    let training = Training { model, examples, adapter, train, seed: 5, start: None };
     let trained = run_training(training, None, &mut |_: &crate::StepReport| ())?;
     let Learned::Adapter(adapter) = trained.learned else { panic!("an adapter was asked for") };
     Ok(TrainedAdapter { adapter, report: trained.report })

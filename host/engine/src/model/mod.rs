@@ -17,10 +17,10 @@ mod together;
 mod weights;
 
 pub(crate) use backward::{Gradients, LossRequest, Trained, loss_and_gradients};
-pub(crate) use forward::Network;
+pub(crate) use forward::{Network, Packing};
 pub(crate) use groups::Added;
 pub(crate) use linear::Dropout;
-pub(crate) use session::{Row, last_logits, logits, loss};
+pub(crate) use session::{Row, hidden, last_logits, logits, loss};
 pub(crate) use together::{Part, advance};
 pub(crate) use weights::{HEAD, Layer, Linear, Target, Weights};
 

@@ -56,6 +56,12 @@ pub(crate) fn loss<T: Real>(
     loss_of(&normed, network.weights.head(), &next, total as f64, network.precision)
 }
 
+/// The normed hidden states [D, tokens] behind the last block, of segments that cover `ids` in order.
+pub(crate) fn hidden<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usize>]) -> Panels<T> {
+    let stream = stream(network, ids, segments);
+    rms_norm(&stream, &network.weights.norm.vector(), network.model.config.norm_eps).normed
+}
+
 /// Logits [V, tokens] at all positions of segments that cover `ids` in order.
 pub(crate) fn logits<T: Real>(network: &Network<'_, T>, ids: &[u32], segments: &[Range<usize>]) -> Panels<T> {
     network.head(&stream(network, ids, segments))

@@ -89,7 +89,7 @@ pub struct TimeForecast {
 pub fn forecast(training: Training<'_>, held_out: HeldOut) -> Result<Forecast, TrainError> {
     let course = Course::new(training, None)?;
     let packing = Packing::of(training.examples, PackingSettings::of(training.train, training.seed));
-    let learned = training.start()?;
+    let learned = training.first()?;
     let parameters = learned.variables().iter().map(|(_, tensor)| tensor.len()).sum();
     let memory = MemoryForecast {
         answering: memory::answering(&training.model.config, held_out),

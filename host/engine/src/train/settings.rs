@@ -26,7 +26,8 @@ fn activation_bytes(model: &Model, tokens: usize) -> usize {
     (2 * config.hidden_size + heads + 2 * config.intermediate_size) * tokens * config.layers * size_of::<f32>()
 }
 
-pub(super) fn check_settings(train: &TrainSettings, model: &Model) -> Result<(), TrainError> {
+/// What is `started` from something may stay as it is: `epochs = 0`.
+pub(super) fn check_settings(train: &TrainSettings, model: &Model, started: bool) -> Result<(), TrainError> {
     let finite = |key, value: f64, ok: bool, expected| {
         if value.is_finite() && ok {
             Ok(())
@@ -34,7 +35,8 @@ pub(super) fn check_settings(train: &TrainSettings, model: &Model) -> Result<(),
             Err(TrainError::Setting { key, found: value.to_string(), expected })
         }
     };
-    finite("epochs", train.epochs, train.epochs > 0.0 && train.epochs <= 1e4, "above 0 and at most 10000")?;
+    let some = train.epochs > 0.0 || started && train.epochs == 0.0;
+    finite("epochs", train.epochs, some && train.epochs <= 1e4, "above 0 and at most 10000")?;
     finite("learning_rate", train.learning_rate, train.learning_rate > 0.0, "a positive number")?;
     finite("weight_decay", train.weight_decay, train.weight_decay >= 0.0, "0 or a positive number")?;
     finite("clip_norm", train.clip_norm, train.clip_norm >= 0.0, "0 (no limit) or a positive number")?;

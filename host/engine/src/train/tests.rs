@@ -79,8 +79,14 @@ fn a_training_that_was_interrupted_ends_with_the_same_bits() {
         for precision in [Precision::F32, Precision::Bf16] {
             let (adapter, mut settings) = settings(method);
             settings.precision = precision;
-            let training =
-                Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+            let training = Training {
+                model: &model,
+                examples: &examples,
+                adapter: &adapter,
+                train: &settings,
+                seed: 3,
+                start: None,
+            };
             let mut whole = Keeper::default();
             let expected = train(training, None, &mut whole).unwrap();
             assert!(expected.report.steps > 9, "{}", expected.report.steps);
@@ -105,8 +111,14 @@ fn threads_do_not_change_a_bit() {
     let (adapter, settings) = settings(Method::Lora);
     let run = |threads| {
         Arc::new(Workers::new(threads)).install(|| {
-            let training =
-                Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+            let training = Training {
+                model: &model,
+                examples: &examples,
+                adapter: &adapter,
+                train: &settings,
+                seed: 3,
+                start: None,
+            };
             bits(&train(training, None, &mut ()).unwrap().learned)
         })
     };
@@ -117,7 +129,8 @@ fn threads_do_not_change_a_bit() {
 fn a_checkpoint_of_something_else_is_refused() {
     let (model, examples) = (tiny::<f32>(config()), examples());
     let (adapter, settings) = settings(Method::Lora);
-    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+    let training =
+        Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3, start: None };
     let mut keeper = Keeper::default();
     train(training, None, &mut keeper).unwrap();
     let bytes = &keeper.checkpoints[0].1;
@@ -147,7 +160,8 @@ fn it_stops_when_nothing_gets_better_and_the_best_is_taken() {
     let (adapter, mut settings) = settings(Method::Lora);
     settings.checkpoint_every = 0;
     settings.early_stopping = Some(EarlyStopping { metric: "loss".into(), every: 2, patience: 2, min_delta: 0.05 });
-    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+    let training =
+        Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3, start: None };
     // Better by less than the least does not count.
     let values = vec![0.1, 0.5, 0.52, 0.4, 9.0];
     let mut keeper = Keeper { values: values.clone(), ..Keeper::default() };
@@ -169,7 +183,8 @@ fn parts_of_a_step_are_weighed_by_their_tokens() {
     (adapter.dropout, settings.checkpoint_every) = (0.0, 0);
     let run = |at_once| {
         let settings = TrainSettings { tokens_at_once: at_once, ..settings.clone() };
-        let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+        let training =
+            Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3, start: None };
         train(training, None, &mut ()).unwrap().report.losses
     };
     let (whole, parts) = (run(4096), run(16));
@@ -185,7 +200,8 @@ fn a_loss_that_is_not_a_number_names_its_batch_and_changes_nothing() {
     weights[39 * 16..40 * 16].fill(f32::NAN);
     let with: Vec<usize> = (0..examples.len()).filter(|&index| examples[index].ids.contains(&39)).collect();
     let (adapter, settings) = settings(Method::Lora);
-    let training = Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3 };
+    let training =
+        Training { model: &model, examples: &examples, adapter: &adapter, train: &settings, seed: 3, start: None };
     match train(training, None, &mut ()).unwrap_err() {
         TrainError::NotFinite { examples, .. } => {
             let named: Vec<usize> = examples.split([',', ' ']).filter_map(|index| index.parse().ok()).collect();

@@ -1,5 +1,7 @@
 //! What is trained: the parts of an adapter, or every tensor of a model.
 
+use freehold_core::digest::{Digest, Hasher};
+
 use crate::adapter::Adapter;
 use crate::model::{Dropout, Gradients, LossRequest, Model, Trained, loss_and_gradients};
 use crate::tensor::Tensor;
@@ -30,6 +32,16 @@ impl Learned {
             }
             Self::Model(model) => loss_and_gradients((model, &model.weights, &model.rope), Trained::Model, request),
         }
+    }
+
+    /// Digest of all values.
+    pub(super) fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        for (name, tensor) in self.variables() {
+            hasher.update(format!("{name}\0{}\0", tensor.len()).as_bytes());
+            tensor.vector::<f32>().iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+        }
+        hasher.finish()
     }
 
     /// What the optimizer changes, by name.

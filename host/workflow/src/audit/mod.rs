@@ -45,11 +45,13 @@ pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};
 pub use pack::{Draft, EntryChoice, Extra, LeftOut, Options, PackView, draft};
+pub(crate) use past::{report, resolved};
 pub use preregistered::Bar;
 pub use profile::{
     EvidenceKind, Exhibit, ItemReport, ItemState, ProfileChoice, ProfileReport, ProfileSummary, Standing, profile_run,
     profiles,
 };
+pub(crate) use replay::paired;
 pub use replay::{Replay, Replayed, replay};
 pub use schema::{answers, schema};
 pub use time::Moment;
@@ -90,6 +92,11 @@ fn root_for(roots: &[VerifiedRoot], version: u64) -> Option<&VerifiedRoot> {
 
 fn roots(home: &Home) -> Result<Vec<VerifiedRoot>, WorkflowError> {
     Ok(home.trust_roots()?.into_iter().map(|(root, _)| root).collect())
+}
+
+/// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.
+pub(crate) fn run_of(home: &Home, model: &str) -> Result<String, WorkflowError> {
+    Past::open(home)?.run_of(model)
 }
 
 pub(crate) fn run_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a str> {

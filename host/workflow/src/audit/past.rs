@@ -317,3 +317,14 @@ impl PastRun<'_> {
         self.phases.values().flat_map(|phase| phase.signers.iter().copied()).collect()
     }
 }
+
+/// What a run came to that was decided.
+pub(crate) fn report(home: &Home, run: &str) -> Result<RunReport, WorkflowError> {
+    let problem = || WorkflowError::Record { what: run.into(), problem: "it has no decision".into() };
+    Past::open(home)?.run(run)?.report()?.ok_or_else(problem)
+}
+
+/// What the names in the recipe of a run stood for.
+pub(crate) fn resolved(home: &Home, run: &str) -> Result<ResolveDetail, WorkflowError> {
+    Past::open(home)?.run(run)?.resolved()
+}

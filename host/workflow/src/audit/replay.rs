@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::evidence::Measurement;
 use freehold_core::lock::LockedPlugin;
 use freehold_core::name::PluginName;
 use freehold_core::recipe::{Grant, Settings};
-use freehold_core::record::Phase;
+use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::Stage;
 use freehold_sandbox::{Grants, Plugin, Sandbox};
 use freehold_trust::{Encounter, verify_plugin};
@@ -79,6 +80,25 @@ pub fn replay(home: &Home, run: &str, files: Vec<Vec<u8>>) -> Result<Replay, Wor
     Ok(Replay { run: run.into(), same: replayed.iter().all(|one| one.same), replayed })
 }
 
+/// The metrics of two runs that answered the same questions, from what was recorded: where a measurement speaks of production,
+/// `other` is meant.
+pub(crate) fn paired(home: &Home, run: &str, other: &str) -> Result<Vec<Measurement>, WorkflowError> {
+    let past = Past::open(home)?;
+    let (sandbox, files) = (home.sandbox()?, BTreeMap::new());
+    let (past_run, other) = (past.run(run)?, past.run(other)?);
+    let player = Player { past: &past, run: &past_run, resolved: past_run.resolved()?, sandbox, files };
+    let missing = || player.missing("both runs have to be evaluated");
+    let (mine, others) = (past_run.record(Phase::Evaluate), other.record(Phase::Evaluate));
+    let (mine, others) = (mine.ok_or_else(missing)?, others.ok_or_else(missing)?);
+    let answers = |record, name: &str| player.answers(&output_of(record, &format!("{PREDICTIONS}/{name}"))?);
+    let models = [answers(mine, "base")?, answers(mine, "adapted")?, answers(others, "adapted")?];
+    let asked = |answer: &Answer| (answer.prompt.clone(), answer.reference.clone());
+    if !models[1].iter().map(asked).eq(models[2].iter().map(asked)) {
+        return Err(player.missing("the runs were asked other questions"));
+    }
+    Ok(player.measured(mine, &models)?.into_iter().map(|(measured, _)| measured).collect())
+}
+
 struct Player<'p> {
     past: &'p Past,
     run: &'p PastRun<'p>,
@@ -134,19 +154,33 @@ impl Player<'_> {
 
     fn metrics(&self) -> Result<Vec<Replayed>, WorkflowError> {
         let Some(record) = self.run.record(Phase::Evaluate) else { return Ok(Vec::new()) };
-        let (detail, recipe) = (run::evaluated(record)?, self.run.recipe()?);
-        self.as_many("metrics", detail.measurements.len(), recipe.metric.len())?;
+        let detail = run::evaluated(record)?;
         let mut models = Vec::new();
         for name in ["base", "adapted", "production"] {
             if let Ok(digest) = output_of(record, &format!("{PREDICTIONS}/{name}")) {
                 models.push(self.answers(&digest)?);
             }
         }
+        let replayed = detail.measurements.iter().zip(self.measured(record, &models)?);
+        let compare = |(recorded, (now, label)): (&Measurement, (Measurement, String))| {
+            compared(("metric".into(), recorded.metric.clone(), label), recorded, &now)
+        };
+        replayed.map(compare).collect()
+    }
+
+    /// What the run's metrics say of the answers of these models, each with its plugin.
+    fn measured(
+        &self,
+        record: &PhaseRecord,
+        models: &[Vec<Answer>],
+    ) -> Result<Vec<(Measurement, String)>, WorkflowError> {
+        let (detail, recipe) = (run::evaluated(record)?, self.run.recipe()?);
+        self.as_many("metrics", detail.measurements.len(), recipe.metric.len())?;
         let models: Vec<Vec<AnsweredRow<'_>>> =
             models.iter().map(|answers| answers.iter().map(Answer::row).collect()).collect();
         let resamples = Resamples::new(detail.rows, recipe.evaluate.resamples, recipe.run.seed);
-        let mut replayed = Vec::new();
-        for (index, (measured, metric)) in detail.measurements.iter().zip(&recipe.metric).enumerate() {
+        let mut all = Vec::new();
+        for (index, metric) in recipe.metric.iter().enumerate() {
             let version = detail.metrics.get(index).map(|metered| metered.version.clone());
             let is_meant = |locked: &LockedPlugin| version.as_ref().is_none_or(|v| locked.version.to_string() == *v);
             let plugin = self.plugin(&metric.plugin, is_meant)?;
@@ -155,9 +189,9 @@ impl Player<'_> {
             let asked = Asked { plugin: &plugin, grants: &grants, resamples: &resamples, confidence };
             let (now, _) = run::measure(metric.measurement(), asked, &models)?;
             let label = format!("{} {}", metric.plugin, plugin.manifest().version);
-            replayed.push(compared(("metric".into(), measured.metric.clone(), label), measured, &now)?);
+            all.push((now, label));
         }
-        Ok(replayed)
+        Ok(all)
     }
 
     fn answers(&self, digest: &Digest) -> Result<Vec<Answer>, WorkflowError> {

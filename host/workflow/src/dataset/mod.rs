@@ -5,6 +5,7 @@
 mod blocks;
 mod file;
 mod plan;
+mod sample;
 mod split;
 
 use freehold_core::digest::Digest;
@@ -17,7 +18,8 @@ use file::RowReader;
 
 pub(crate) use file::{line_error, row_error};
 pub(crate) use plan::{Dataset, Splits, makes_messages, plan};
-pub(crate) use split::{Read, SplitReader};
+pub(crate) use sample::stretches;
+pub(crate) use split::{Read, ReadDataset, SplitReader};
 
 /// Rows between two looks at the progress.
 const ROWS_PER_EVENT: u64 = 4096;

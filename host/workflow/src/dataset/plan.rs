@@ -9,6 +9,7 @@ use freehold_rows::{COLUMNS_MAX, FileKind, Form, MESSAGES, Origin, Schema, Table
 
 use super::Scanned;
 use super::file::table_error;
+use super::sample::Sample;
 use crate::{Project, WorkflowError};
 
 /// A dataset, and what its rows become.
@@ -21,6 +22,8 @@ pub(crate) struct Dataset {
     pub(crate) kind: FileKind,
     pub(crate) form: Form,
     pub(crate) rows: u64,
+    /// The part of them that is taken.
+    pub(super) sample: Option<Sample>,
     /// What its dialogues are made of.
     pub(super) origin: Origin,
     /// Its columns as they are in the file.
@@ -64,7 +67,8 @@ pub(crate) fn plan(
         }
         let (name, path) = (data.name.clone(), data.path.clone());
         let (digest, kind, rows) = (scanned.digest, scanned.kind, scanned.columns.rows());
-        datasets.push(Dataset { name, path, split: data.split, digest, kind, form, rows, origin, columns });
+        let sample = Sample::of(data, &project.recipe.run);
+        datasets.push(Dataset { name, path, split: data.split, digest, kind, form, rows, sample, origin, columns });
     }
     Ok((datasets, splits))
 }

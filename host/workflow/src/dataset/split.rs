@@ -6,6 +6,7 @@ use freehold_rows::{BatchBuilder, Origin, Schema};
 
 use super::Dataset;
 use super::file::RowReader;
+use super::sample::Sample;
 use crate::project::Place;
 use crate::{Project, WorkflowError};
 
@@ -13,8 +14,18 @@ use crate::{Project, WorkflowError};
 pub(crate) enum Read {
     /// Rows, and how many bytes of the files were read so far.
     Batch(Batch, u64),
-    /// The end: every file was the one that was locked. How many rows each dataset has, in their order.
-    End(Vec<(String, u64)>),
+    /// The end: every file was the one that was locked. The datasets in their order.
+    End(Vec<ReadDataset>),
+}
+
+/// A dataset that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ReadDataset {
+    pub(crate) name: String,
+    /// Its rows.
+    pub(crate) rows: u64,
+    /// Which of them were taken.
+    pub(crate) sample: Option<Sample>,
 }
 
 struct LockedFile {
@@ -27,6 +38,10 @@ impl LockedFile {
     /// Whether its rows can be in one batch with those of others: they are as they were read.
     fn is_as_read(&self) -> bool {
         matches!(self.dataset.origin, Origin::Columns | Origin::Messages)
+    }
+
+    fn read(&self) -> ReadDataset {
+        ReadDataset { name: self.dataset.name.clone(), rows: self.rows, sample: self.dataset.sample }
     }
 
     fn changed(&self) -> WorkflowError {
@@ -46,6 +61,8 @@ pub(crate) struct SplitReader {
     /// The columns of every batch.
     schema: Schema,
     columns: BatchBuilder,
+    /// Where rows go that are not taken.
+    left_out: BatchBuilder,
     /// The file whose rows are gathered, if they are made into dialogues.
     made: Option<usize>,
 }
@@ -64,8 +81,9 @@ impl SplitReader {
             bytes += place.open(|dir, path| dir.metadata(path))?.len();
             files.push(LockedFile { place, dataset: dataset.clone(), rows: 0 });
         }
-        let columns = BatchBuilder::with_schema(schema);
-        Ok(Self { files, at: 0, rows: None, bytes, read_before: 0, schema: schema.clone(), columns, made: None })
+        let [columns, left_out] = [schema, schema].map(BatchBuilder::with_schema);
+        let schema = schema.clone();
+        Ok(Self { files, at: 0, rows: None, bytes, read_before: 0, schema, columns, left_out, made: None })
     }
 
     /// Bytes of all files.
@@ -75,6 +93,7 @@ impl SplitReader {
 
     /// The next rows, or the end.
     pub(crate) fn next(&mut self) -> Result<Read, WorkflowError> {
+        let broken = |error| WorkflowError::Record { what: "rows".into(), problem: format!("{error}") };
         while !self.columns.is_full()
             && let Some(file) = self.files.get_mut(self.at)
         {
@@ -87,7 +106,8 @@ impl SplitReader {
                             break;
                         }
                         let schema = if made.is_some() { &file.dataset.columns } else { &self.schema };
-                        (self.columns, self.made) = (BatchBuilder::with_schema(schema), made);
+                        self.made = made;
+                        [self.columns, self.left_out] = [schema, schema].map(BatchBuilder::with_schema);
                     }
                     let rows = none
                         .insert(RowReader::open(&file.place, &file.dataset.path).map_err(|error| since(file, error))?);
@@ -97,7 +117,12 @@ impl SplitReader {
                     rows
                 }
             };
-            match rows.next(&mut self.columns) {
+            let taken = file.dataset.sample.is_none_or(|sample| sample.takes(file.rows));
+            let columns = if taken { &mut self.columns } else { &mut self.left_out };
+            if !taken && columns.is_full() {
+                columns.take().map_err(broken)?;
+            }
+            match rows.next(columns) {
                 Ok(Some(is_row)) => file.rows += u64::from(is_row),
                 Ok(None) if rows.digest() == file.dataset.digest => {
                     self.read_before += rows.read();
@@ -108,7 +133,6 @@ impl SplitReader {
                 Err(error) => return Err(since(file, error)),
             }
         }
-        let broken = |error| WorkflowError::Record { what: "rows".into(), problem: format!("{error}") };
         let read = self.rows.as_ref().map_or(0, RowReader::read);
         let origin = self.made.and_then(|at| self.files.get(at)).map_or(Origin::Columns, |file| file.dataset.origin);
         Ok(match self.columns.take().map_err(broken)? {
@@ -116,7 +140,7 @@ impl SplitReader {
                 let batch = origin.normalise(batch, &self.schema).map_err(broken)?;
                 Read::Batch(batch, self.read_before + read)
             }
-            None => Read::End(self.files.iter().map(|file| (file.dataset.name.clone(), file.rows)).collect()),
+            None => Read::End(self.files.iter().map(LockedFile::read).collect()),
         })
     }
 }

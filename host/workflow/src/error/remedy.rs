@@ -51,7 +51,10 @@ impl WorkflowError {
             | Self::NoModel { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }
+            | Self::Drift(DriftError::Setting { .. })
             | Self::Rollback { .. }
+            | Self::Rebase { .. }
+            | Self::Start { .. }
             | Self::Question { .. }
             | Self::NoKey(_)
             | Self::NoApiKey(_)
@@ -156,6 +159,9 @@ impl WorkflowError {
             }
             Self::Rollback { alias, .. } => {
                 format!("`freehold audit history {alias}` shows what it named; `--to RUN` names one of them")
+            }
+            Self::Incomparable { .. } => {
+                "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {

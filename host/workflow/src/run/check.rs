@@ -124,11 +124,12 @@ fn rehearse(
     report.problems = validation.problems().into_iter().map(ProblemReport::from).collect();
     let held_out = HeldOut { rows: validation.eval.rows as usize, tokens: validation.eval.lengths.p95 as usize };
     report.validation = Some(validation);
-    if report.problems.is_empty() {
+    // What stays as it is takes nothing.
+    if report.problems.is_empty() && project.recipe.train.epochs > 0.0 {
         let recipe = &project.recipe;
         let model = train::load_base(project, resolved)?;
         let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
-        let training = Training { model: &model, examples: &examples, adapter, train, seed };
+        let training = Training { model: &model, examples: &examples, adapter, train, seed, start: None };
         report.forecast = Some(freehold_engine::forecast(training, held_out)?);
     }
     Ok(())

@@ -3,7 +3,7 @@
 use freehold_core::batch::{Batch, ColumnData};
 use freehold_core::digest::Digest;
 use freehold_core::recipe::Split;
-use freehold_core::record::Phase;
+use freehold_core::record::{Phase, PhaseRecord};
 use freehold_engine::Message;
 use freehold_rows::{BatchBuilder, Lines, Source};
 use freehold_store::{BlobReader, Store};
@@ -19,7 +19,7 @@ const DIALOGUES: &str = "messages";
 const ROW_BYTES_MAX: usize = 4 << 30;
 
 /// A dialogue in the engine's form.
-pub(super) type Dialogue = Vec<Message>;
+pub(crate) type Dialogue = Vec<Message>;
 
 /// A blob of lines.
 pub(super) struct RowBlob {
@@ -52,8 +52,12 @@ pub(super) struct Dialogues {
 
 impl Dialogues {
     pub(super) fn open(work: &Work<'_>, split: Split) -> Result<Self, WorkflowError> {
-        let digest = output_of(work.before(Phase::Transform)?, &rows_output(split))?;
-        let blob = RowBlob::open(work.store(), &digest)?;
+        Self::of_record(work.store(), work.before(Phase::Transform)?, split)
+    }
+
+    /// Those that a record of the phase names.
+    pub(super) fn of_record(store: &Store, transformed: &PhaseRecord, split: Split) -> Result<Self, WorkflowError> {
+        let blob = RowBlob::open(store, &output_of(transformed, &rows_output(split))?)?;
         Ok(Self { split, lines: Lines::new(blob, ROW_BYTES_MAX), rows: BatchBuilder::default() })
     }
 

@@ -5,7 +5,7 @@ use freehold_core::evidence::Measurement;
 use freehold_core::limits::Usage;
 use freehold_core::recipe::Split;
 use freehold_core::record::{Material, PhaseRecord};
-use freehold_engine::{ChatTokenizer, GenerateSettings, Learned, Model, generate};
+use freehold_engine::{ChatTokenizer, GenerateSettings, Learned, Model, ModelFolder, generate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -13,12 +13,12 @@ use super::dialogues::{Dialogue, Dialogues};
 use super::journal::{PhaseOutput, Work, detail};
 use super::measure::{AnsweredRow, Asked, measure, statistics};
 use super::plugins::ReadyPlugin;
-use super::resolve::Resolved;
+use super::resolve::{self, Resolved};
 use super::tokenise;
-use super::train::{self, BASE_DIGEST};
+use super::train::{self, BASE_DIGEST, BASE_MODEL};
 use crate::observe::progress;
 use crate::resample::Resamples;
-use crate::{AliasState, Project, WorkflowError, aliases};
+use crate::{AliasState, Home, Project, WorkflowError, aliases};
 
 /// What the names of outputs with the answers of a model begin with; what follows is the model: `base`, `adapted`, `production`.
 pub(crate) const PREDICTIONS: &str = "predictions";
@@ -28,8 +28,11 @@ pub(crate) const PREDICTIONS: &str = "predictions";
 pub(crate) struct Production {
     pub(crate) adapter: Digest,
     pub(crate) run: String,
-    /// Whether it was measured beside the new adapter; it is not when it needs another base model.
+    /// Whether it was measured beside the new adapter; it is not when its base model is not to be found any more.
     pub(crate) measured: bool,
+    /// Its base model, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<Digest>,
 }
 
 /// What the statement of this phase says.
@@ -104,7 +107,11 @@ impl Examiner {
         model: Model,
         work: &Work<'_>,
     ) -> Result<Self, WorkflowError> {
-        let tokenizer = tokenise::tokenizer(project, resolved)?;
+        Self::with(tokenise::tokenizer(project, resolved)?, project, model, work)
+    }
+
+    /// The same questions for a model with a tokenizer of its own.
+    fn with(tokenizer: ChatTokenizer, project: &Project, model: Model, work: &Work<'_>) -> Result<Self, WorkflowError> {
         let questions = questions(&tokenizer, Dialogues::open(work, Split::Eval)?)?;
         let prompts = questions.iter().map(|question| question.tokens.clone()).collect();
         let max_new_tokens = project.recipe.evaluate.max_new_tokens;
@@ -167,6 +174,7 @@ impl Examiner {
 }
 
 pub(crate) fn evaluate(
+    home: &Home,
     project: &Project,
     resolved: &Resolved,
     work: &mut Work<'_>,
@@ -175,9 +183,14 @@ pub(crate) fn evaluate(
     let examiner = Examiner::new(project, resolved, train::load_base(project, resolved)?, work)?;
     let (adapter_digest, learned) = train::own_learned(work, &examiner.model)?;
     let mut answers = vec![examiner.answers("base", None, work)?, examiner.answers("adapted", Some(&learned), work)?];
-    let production = production(project, resolved, work)?;
+    let (production, own_base) = production(home, project, resolved, work)?.unzip();
     if let Some(production) = production.as_ref().filter(|production| production.measured) {
-        let learned = train::load_learned(work.store(), &production.adapter, &examiner.model)?;
+        let other = match own_base.flatten() {
+            Some(folder) => Some(examiner_on(&folder, project, work)?),
+            None => None,
+        };
+        let examiner = other.as_ref().unwrap_or(&examiner);
+        let learned = train::learned_of(work.store(), &production.adapter, &examiner.model)?;
         answers.push(examiner.answers("production", Some(&learned), work)?);
     }
     let rows = examiner.questions.len();
@@ -204,18 +217,38 @@ pub(crate) fn evaluate(
     }
     let mut inputs = vec![Material::kept(train::ADAPTER, adapter_digest)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
+    let own_base = production.as_ref().filter(|production| production.measured).and_then(|production| production.base);
+    inputs.extend(own_base.map(|digest| Material::referenced("production/base", digest)));
     inputs.extend(resolved.assets(recipe.metric.iter().flat_map(|metric| &metric.grants)));
     PhaseOutput::new(inputs, outputs, &EvaluateDetail { rows, production, measurements, metrics })
 }
 
-/// What the recipe's alias names now.
-fn production(project: &Project, resolved: &Resolved, work: &Work<'_>) -> Result<Option<Production>, WorkflowError> {
+/// Who asks a model on another base.
+fn examiner_on(folder: &ModelFolder, project: &Project, work: &Work<'_>) -> Result<Examiner, WorkflowError> {
+    let failed = |source| WorkflowError::Model { model: "of what is in production".into(), source };
+    let tokenizer = ChatTokenizer::load(folder).map_err(failed)?;
+    Examiner::with(tokenizer, project, Model::load(folder).map_err(failed)?, work)
+}
+
+/// What the recipe's alias names now, and its base model if that is another one and is where its run found it.
+fn production(
+    home: &Home,
+    project: &Project,
+    resolved: &Resolved,
+    work: &Work<'_>,
+) -> Result<Option<(Production, Option<ModelFolder>)>, WorkflowError> {
     let Some(promote) = &project.recipe.promote else { return Ok(None) };
     let state = aliases::after(&work.recorder.ledger.entries()?).remove(&promote.alias.to_string());
     let Some(AliasState { adapter, run }) = state else { return Ok(None) };
     let annotations = work.store().artifact(&adapter)?.annotations;
-    let measured = annotations.get(BASE_DIGEST) == Some(&resolved.lock.base.digest.to_string());
-    Ok(Some(Production { adapter, run, measured }))
+    let said = annotations.get(BASE_DIGEST);
+    if said == Some(&resolved.lock.base.digest.to_string()) {
+        return Ok(Some((Production { adapter, run, measured: true, base: None }, None)));
+    }
+    let named = annotations.get(BASE_MODEL).and_then(|name| resolve::open_named(home, project, name).ok());
+    let own_base = named.filter(|folder| said == Some(&folder.digest().to_string()));
+    let base = said.and_then(|digest| digest.parse().ok());
+    Ok(Some((Production { adapter, run, measured: own_base.is_some(), base }, own_base)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::RunOptions;
 use crate::observe::{Event, Observer};
 use crate::statements::{Recorder, malformed, read_phase};
 use crate::{WorkflowError, aliases};
@@ -136,16 +137,19 @@ impl<'a> Journal<'a> {
         recorder: Recorder,
         recipe: &Recipe,
         key: Digest,
-        threads: usize,
+        options: &RunOptions,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, WorkflowError> {
+        let threads = options.threads;
         let entries = recorder.ledger.entries()?;
         let mut journal =
             Self { recorder, run: String::new(), key, done: Done::new(), alias_moved: false, threads, observer };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
-            if journal.is_finished()? || journal.is_superseded(alias, &entries)? {
+            // One that moved its alias was promoted once, and moves it no second time.
+            let again = journal.is_finished()? && (!options.once || journal.alias_moved);
+            if again || journal.is_superseded(alias, &entries)? {
                 journal.done.clear();
                 journal.alias_moved = false;
             }

@@ -14,7 +14,7 @@ use super::dialogues::RowBlob;
 use super::journal::output_of;
 use super::validate::Origin;
 use crate::WorkflowError;
-use crate::dataset::line_error;
+use crate::dataset::{ReadDataset, line_error, stretches};
 use crate::statements::malformed;
 
 /// How the names of the outputs begin that hold it.
@@ -129,12 +129,23 @@ impl<'s> LineageWriter<'s> {
     }
 }
 
-/// Keeps which rows of a split come from which dataset: `datasets` are names and numbers of rows, in their order.
-pub(super) fn keep_datasets(store: &Store, datasets: &[(String, u64)]) -> Result<Digest, StoreError> {
+/// Why rows of a dataset are left out.
+const NOT_SAMPLED: &str = "not-sampled";
+
+/// Keeps which rows of a split come from which dataset, in their order.
+pub(super) fn keep_datasets(store: &Store, datasets: &[ReadDataset]) -> Result<Digest, StoreError> {
     let (mut blob, mut out) = (store.writer()?, 0);
-    for (name, rows) in datasets {
-        write(&mut blob, &RunLine { data: Some(name), row: 0, rows: *rows, out: Some(out), dropped: None })?;
-        out += rows;
+    for ReadDataset { name, rows, sample } in datasets {
+        let data = Some(name.as_str());
+        if *rows == 0 {
+            write(&mut blob, &RunLine { data, row: 0, rows: 0, out: Some(out), dropped: None })?;
+        }
+        for (stretch, taken) in stretches(*sample, *rows) {
+            let (row, rows) = (stretch.start, stretch.end - stretch.start);
+            let (came_out, dropped) = if taken { (Some(out), None) } else { (None, Some(NOT_SAMPLED)) };
+            write(&mut blob, &RunLine { data, row, rows, out: came_out, dropped })?;
+            out += if taken { rows } else { 0 };
+        }
     }
     blob.finish()
 }
@@ -269,10 +280,14 @@ mod tests {
         assert_eq!(lines(&[]), "");
     }
 
+    fn whole(name: &str, rows: u64) -> ReadDataset {
+        ReadDataset { name: name.into(), rows, sample: None }
+    }
+
     #[test]
     fn datasets_follow_each_other() {
         let (_folder, store) = store();
-        let digest = keep_datasets(&store, &[("eu".into(), 3), ("none".into(), 0), ("us".into(), 2)]).unwrap();
+        let digest = keep_datasets(&store, &[whole("eu", 3), whole("none", 0), whole("us", 2)]).unwrap();
         let expected = [
             r#"{"data":"eu","row":0,"rows":3,"out":0}"#,
             r#"{"data":"none","row":0,"rows":0,"out":3}"#,
@@ -299,7 +314,7 @@ mod tests {
         // Of 5 rows the second is dropped; then the first two change places and the last comes out twice.
         let first = kept(&[outcome(&[0, 2, 3, 4], &[(1, "x")])]);
         let second = kept(&[outcome(&[1, 0, 2, 3, 3], &[])]);
-        let datasets = keep_datasets(&store, &[("eu".into(), 3), ("us".into(), 2)]).unwrap();
+        let datasets = keep_datasets(&store, &[whole("eu", 3), whole("us", 2)]).unwrap();
         let outputs = [("lineage/train", datasets), ("lineage/train/1", first), ("lineage/train/2", second)];
         let record = PhaseRecord {
             run: "r-1".into(),

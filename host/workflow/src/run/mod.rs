@@ -18,6 +18,8 @@ mod rehearsal;
 mod report;
 mod reproduce;
 mod resolve;
+mod sides;
+mod start;
 mod tokenise;
 mod tokenised;
 mod train;
@@ -38,20 +40,24 @@ use journal::Journal;
 use resolve::Resolved;
 
 pub use check::{CheckReport, check};
+pub(crate) use dialogues::Dialogue;
 pub(crate) use evaluate::{EvaluateDetail, PREDICTIONS, read as evaluated};
 pub(crate) use journal::output_of;
 pub(crate) use judge::{JudgedPolicy, ask, read as judged};
-pub(crate) use measure::{AnsweredRow, Asked, measure};
+pub(crate) use measure::{AnsweredRow, Asked, measure, statistics};
 pub(crate) use metrics::{StepLine, steps};
+pub(crate) use plugins::ReadyPlugin;
 pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
 pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
 pub(crate) use report::{PhaseReports, of_phases as phase_reports, of_records as report_of};
 pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
-    ResolveDetail, component_output, document as lock_document, manifest_output, read as resolved,
+    ResolveDetail, component_output, document as lock_document, manifest_output, open_named, read as resolved,
 };
+pub(crate) use sides::{Compared, Side, Sides, sides};
+pub use start::Brought;
 pub(crate) use tokenise::TOKENS;
-pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, load_learned, read as trained};
+pub(crate) use train::{ADAPTER, LOSSES, TrainDetail, learned_of, read as trained};
 pub use validate::{Bin, DataProblem, Lengths, NamedRow, Origin, Rows, SplitCounts, TooLong, Validation};
 
 /// Whether the policies of a stage allowed the run, judged anew from their verdicts.
@@ -65,6 +71,9 @@ pub(crate) fn passed(stage: Stage, record: &PhaseRecord) -> bool {
 pub struct RunOptions {
     /// Refuse to move the lockfile.
     pub locked: bool,
+    /// Take a run of the same thing that was decided, moved no alias and was compared with what is in production now, rather than
+    /// run again.
+    pub once: bool,
     /// How many threads each transform may use; with one, reading and all transforms are done in the caller's. The result is
     /// the same with any number.
     pub threads: usize,
@@ -97,7 +106,7 @@ pub fn run(
     let _lock = home.lock(&key.short())?;
     let mut journal = {
         let _naming = home.lock("runs")?;
-        let mut journal = Journal::open(recorder, &project.recipe, key, options.threads, observer)?;
+        let mut journal = Journal::open(recorder, &project.recipe, key, options, observer)?;
         journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
         journal
     };
@@ -113,7 +122,7 @@ fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Jou
         journal.phase(Phase::Tokenise, |work| tokenise::tokenise(home, project, resolved, work))?;
         journal.phase(Phase::Train, |work| train::train(home, project, resolved, work))?;
         checkpoints::remove(home, &journal.run)?;
-        let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(project, resolved, work))?;
+        let measured = journal.phase(Phase::Evaluate, |work| evaluate::evaluate(home, project, resolved, work))?;
         let measured = evaluate::read(&measured)?;
         journal.phase(Phase::Promote, |work| judge::judge(Stage::Promote, project, resolved, Some(&measured), work))?;
     }

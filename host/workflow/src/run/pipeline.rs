@@ -16,7 +16,7 @@ use super::lineage::LineageWriter;
 use super::plugins::ReadyPlugin;
 use super::transform::TransformDetail;
 use crate::WorkflowError;
-use crate::dataset::{Read, SplitReader};
+use crate::dataset::{Read, ReadDataset, SplitReader};
 use crate::observe::{Observer, progress_in_bytes};
 
 /// More kinds of things than any plugin needs to count, or reasons to drop a row.
@@ -24,8 +24,8 @@ const KINDS_MAX: usize = 256;
 
 /// What came through all transforms of a split.
 pub(super) struct PipelineEnd {
-    /// Datasets with their numbers of rows.
-    pub(super) datasets: Vec<(String, u64)>,
+    /// The datasets.
+    pub(super) datasets: Vec<ReadDataset>,
     /// What each transform did, and the lineage of its rows.
     pub(super) transforms: Vec<(TransformDetail, Digest)>,
 }
@@ -66,7 +66,7 @@ impl<'w> Pipeline<'w> {
 
     /// What became of the rows of the files so far, for people.
     pub(super) fn fates(&self) -> String {
-        let rows: u64 = self.feed.datasets.iter().map(|(_, rows)| rows).sum();
+        let rows: u64 = self.feed.datasets.iter().map(|dataset| dataset.rows).sum();
         let dropped = self.stages.iter().flat_map(|stage| {
             let reasons = stage.detail.dropped.iter();
             reasons.map(|(reason, rows)| format!("{rows} x {}: {reason}", stage.detail.plugin))
@@ -227,7 +227,7 @@ struct Feed<'w> {
     observer: &'w mut dyn Observer,
     task: String,
     bytes: u64,
-    datasets: Vec<(String, u64)>,
+    datasets: Vec<ReadDataset>,
 }
 
 impl Feed<'_> {

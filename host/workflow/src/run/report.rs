@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::journal::Journal;
+use super::start::Brought;
 use super::validate::{self, Validation};
 use super::{evaluate, judge, provenance, resolve, tokenise, train, transform};
 use crate::{Home, WorkflowError};
@@ -107,6 +108,8 @@ pub struct TrainingReport {
     pub appended_end: Option<String>,
     /// What was trained.
     pub method: &'static str,
+    /// How what was trained further came to the base model, if something was.
+    pub brought: Option<Brought>,
     /// Steps of the optimizer.
     pub steps: usize,
     /// Steps that were planned, if fewer were made because nothing got better any more.
@@ -250,6 +253,7 @@ fn training(tokens: &tokenise::TokeniseDetail, record: &PhaseRecord) -> Result<T
         divided: tokens.divided,
         appended_end: tokens.end.as_ref().filter(|end| end.appended).map(|end| end.text.clone()),
         method: detail.method.unwrap_or(Method::Lora).as_str(),
+        brought: detail.start.as_ref().map(|start| start.brought),
         steps: detail.steps,
         planned_steps: detail.planned_steps.filter(|planned| *planned > detail.steps),
         best_step: detail.best_step,

@@ -72,14 +72,7 @@ pub fn reproduce(
         recorded.get(&phase).map(|(_, record)| record).ok_or(WorkflowError::Record { what: run.into(), problem })
     };
     let (first, trained) = (needed(Phase::Resolve)?, needed(Phase::Train)?);
-    let kept = |name: &str| Ok::<_, WorkflowError>(home.store()?.get(&output_of(first, name)?)?);
-    let recipe: Recipe = serde_json::from_slice(&kept("recipe")?).map_err(malformed("recipe"))?;
-    let lock = String::from_utf8_lossy(&kept("lockfile")?).into_owned();
-    let lock = Lockfile::parse(&lock).map_err(|error| WorkflowError::Toml {
-        file: format!("lockfile of {run}"),
-        document: lock.clone(),
-        error,
-    })?;
+    let (recipe, lock) = inputs(&home.store()?, first, run)?;
     let mut project = Project::recorded(files, recipe, lock.clone());
     let mut reproduction = Reproduction {
         run: run.into(),
@@ -118,13 +111,24 @@ pub fn reproduce(
 }
 
 /// The phases of a run as they were recorded.
-fn past(store: &Store, recorder: &Recorder, run: &str) -> Result<Done, WorkflowError> {
+pub(super) fn past(store: &Store, recorder: &Recorder, run: &str) -> Result<Done, WorkflowError> {
     let entries = recorder.ledger.entries()?;
     let mut done = Done::new();
     for (phase, statement) in phases_of(&entries, run) {
         done.insert(phase, (*statement, read_phase(store, &recorder.roots, statement)?));
     }
     if done.is_empty() { Err(no_run(run, run_names(&entries).into_iter())) } else { Ok(done) }
+}
+
+/// Recipe and lockfile as phase resolve recorded them.
+pub(super) fn inputs(store: &Store, resolved: &PhaseRecord, run: &str) -> Result<(Recipe, Lockfile), WorkflowError> {
+    let kept = |name: &str| Ok::<_, WorkflowError>(store.get(&output_of(resolved, name)?)?);
+    let recipe: Recipe = serde_json::from_slice(&kept("recipe")?).map_err(malformed("recipe"))?;
+    let document = String::from_utf8_lossy(&kept("lockfile")?).into_owned();
+    match Lockfile::parse(&document) {
+        Ok(lock) => Ok((recipe, lock)),
+        Err(error) => Err(WorkflowError::Toml { file: format!("lockfile of {run}"), document, error }),
+    }
 }
 
 /// Removes what a training leaves in the home besides its record.
@@ -143,7 +147,7 @@ fn again(
         Phase::Transform => transform::transform(project, resolved, work),
         Phase::Tokenise => tokenise::tokenise_anew(project, resolved, work),
         Phase::Train => train::train(home, project, resolved, work),
-        _ => evaluate::evaluate(project, resolved, work),
+        _ => evaluate::evaluate(home, project, resolved, work),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use freehold_core::digest::Digest;
+use freehold_core::hub::{Commit, HubModel};
 use freehold_core::lock::{LockedBase, LockedFile, Lockfile, recipe_digest};
 use freehold_core::manifest::World;
 use freehold_core::recipe::{Grant, Split};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::{PhaseOutput, Work, detail};
 use super::plugins::{PluginLoader, ReadyPlugin};
+use super::start;
 use crate::dataset::{self, Dataset, Splits};
 use crate::statements::malformed;
 use crate::{Catalog, Event, Home, Observer, Project, WorkflowError};
@@ -114,6 +116,7 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, WorkflowError> {
     let recipe = &project.recipe;
     let (base, locked_base) = open_base(home, project, locked)?;
+    let start = start::find(home, project, locked)?;
     let mut scanned = Vec::new();
     for dataset in &recipe.data {
         scanned.push(dataset::scan(project, dataset, observer)?);
@@ -152,6 +155,7 @@ pub(crate) fn resolve(
         version: Lockfile::VERSION,
         recipe: recipe_digest(recipe),
         base: locked_base,
+        start,
         data,
         plugin: plugins.into_values().collect(),
         asset: loader.assets.into_values().collect(),
@@ -163,20 +167,34 @@ pub(crate) fn resolve(
 /// commit, whatever its branch stands for since.
 fn open_base(home: &Home, project: &Project, locked: bool) -> Result<(ModelFolder, LockedBase), WorkflowError> {
     let name = project.recipe.base.model.clone();
-    let (folder, commit) = match project.recipe.base.hub_model() {
-        Some(model) => {
-            let before = if locked { project.lockfile()?.map(|lock| lock.base) } else { None };
-            let before = before.filter(|base| base.name == name).and_then(|base| base.commit);
-            let opened = home.open_model(&model, before.as_ref())?;
-            (opened.folder, Some(opened.pulled.commit))
-        }
-        None => {
-            let folder = ModelFolder::open(project.open_dir("model", &name)?);
-            (folder.map_err(|source| WorkflowError::Model { model: name.clone(), source })?, None)
-        }
-    };
+    let before = if locked { project.lockfile()?.map(|lock| lock.base) } else { None };
+    let before = before.filter(|base| base.name == name).and_then(|base| base.commit);
+    let (folder, commit) = open_model(home, project, &name, before.as_ref())?;
     let digest = folder.digest();
     Ok((folder, LockedBase { name, commit, digest }))
+}
+
+/// Opens a model as recipes name them.
+pub(crate) fn open_named(home: &Home, project: &Project, name: &str) -> Result<ModelFolder, WorkflowError> {
+    Ok(open_model(home, project, name, None)?.0)
+}
+
+fn open_model(
+    home: &Home,
+    project: &Project,
+    name: &str,
+    commit: Option<&Commit>,
+) -> Result<(ModelFolder, Option<Commit>), WorkflowError> {
+    match name.parse::<HubModel>() {
+        Ok(model) => {
+            let opened = home.open_model(&model, commit)?;
+            Ok((opened.folder, Some(opened.pulled.commit)))
+        }
+        Err(_) => {
+            let folder = ModelFolder::open(project.open_dir("model", name)?);
+            Ok((folder.map_err(|source| WorkflowError::Model { model: name.into(), source })?, None))
+        }
+    }
 }
 
 /// What of the lockfile is not as it was found. With `locked` nothing may be.
@@ -224,6 +242,7 @@ pub(crate) fn record(
 ) -> Result<PhaseOutput, WorkflowError> {
     let lock = &resolved.lock;
     let mut inputs = vec![Material::referenced(format!("base/{}", lock.base.name), lock.base.digest)];
+    inputs.extend(lock.start.iter().map(start::material));
     inputs.extend(lock.data.iter().map(|data| Material::referenced(format!("data/{}", data.name), data.digest)));
     inputs.extend(lock.asset.iter().map(|asset| Material::referenced(format!("asset/{}", asset.name), asset.digest)));
     inputs.extend(

@@ -8,7 +8,7 @@ use freehold_core::digest::Digest;
 use freehold_core::recipe::{Method, Precision};
 use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_engine::{Adapter, Examples, Learned, Model, StepReport, TrainObserver, Trained, Training, WeightType};
-use freehold_store::Store;
+use freehold_store::{Artifact, Store};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoints::Checkpoints;
@@ -16,6 +16,7 @@ use super::early_stopping::Measure;
 use super::journal::{PhaseOutput, Work, detail, output_of};
 use super::metrics::Metrics;
 use super::resolve::Resolved;
+use super::start::{self, StartDetail};
 use super::tokenise::TOKENS;
 use crate::observe::Event;
 use crate::statements::malformed;
@@ -58,6 +59,9 @@ pub(crate) struct TrainDetail {
     pub(crate) tensors: usize,
     pub(crate) parameters: usize,
     pub(crate) seconds: f64,
+    /// What was trained further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<StartDetail>,
     /// Within what the same inputs give the same bits.
     pub(crate) determinism: BTreeMap<String, String>,
 }
@@ -73,25 +77,42 @@ pub(crate) fn load_base(project: &Project, resolved: &Resolved) -> Result<Model,
 }
 
 /// What a training gave, read from its manifest, for the base model `model`.
-pub(crate) fn load_learned(store: &Store, manifest: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
+pub(crate) fn learned_of(store: &Store, manifest: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
+    if is_whole(&store.artifact(manifest)?) {
+        let failed = |source| WorkflowError::Model { model: manifest.to_string(), source };
+        let [weights] = files_of(store, manifest, [WEIGHTS_FILE])?;
+        return Ok(Learned::Model(Box::new(model.with_weights(weights).map_err(failed)?)));
+    }
+    let [config, tensors] = adapter_files(store, manifest)?;
+    Ok(Learned::Adapter(Adapter::from_files(&config, &tensors, model)?))
+}
+
+/// Whether it is a model that was trained as a whole.
+pub(super) fn is_whole(artifact: &Artifact) -> bool {
+    artifact.files.iter().any(|(name, _)| name == WEIGHTS_FILE)
+}
+
+/// Configuration and tensors of an adapter.
+pub(super) fn adapter_files(store: &Store, manifest: &Digest) -> Result<[Vec<u8>; 2], WorkflowError> {
+    files_of(store, manifest, [CONFIG_FILE, TENSORS_FILE])
+}
+
+fn files_of<const N: usize>(store: &Store, manifest: &Digest, names: [&str; N]) -> Result<[Vec<u8>; N], WorkflowError> {
     let artifact = store.artifact(manifest)?;
-    let file = |name: &str| {
+    let mut files = [const { Vec::new() }; N];
+    for (file, name) in files.iter_mut().zip(names) {
         let found = artifact.files.iter().find(|(file, _)| file == name);
         let problem =
             || WorkflowError::Record { what: format!("adapter {manifest}"), problem: format!("has no file `{name}`") };
-        Ok::<_, WorkflowError>(store.get(&found.ok_or_else(problem)?.1)?)
-    };
-    if artifact.files.iter().any(|(name, _)| name == WEIGHTS_FILE) {
-        let failed = |source| WorkflowError::Model { model: manifest.to_string(), source };
-        return Ok(Learned::Model(Box::new(model.with_weights(file(WEIGHTS_FILE)?).map_err(failed)?)));
+        *file = store.get(&found.ok_or_else(problem)?.1)?;
     }
-    Ok(Learned::Adapter(Adapter::from_files(&file(CONFIG_FILE)?, &file(TENSORS_FILE)?, model)?))
+    Ok(files)
 }
 
 /// What this run has learnt.
 pub(crate) fn own_learned(work: &Work<'_>, model: &Model) -> Result<(Digest, Learned), WorkflowError> {
     let manifest = output_of(work.before(Phase::Train)?, ADAPTER)?;
-    Ok((manifest, load_learned(work.store(), &manifest, model)?))
+    Ok((manifest, learned_of(work.store(), &manifest, model)?))
 }
 
 /// How fast this process trains.
@@ -166,14 +187,14 @@ fn learn(
     home: &Home,
     project: &Project,
     resolved: &Resolved,
-    (model, checkpoints): (&Model, &Checkpoints),
+    (model, start, checkpoints): (&Model, Option<&Learned>, &Checkpoints),
     work: &mut Work<'_>,
 ) -> Result<Trained, WorkflowError> {
     let recipe = &project.recipe;
     let examples = Examples::from_bytes(&work.output(Phase::Tokenise, TOKENS)?)?;
     let measure = Measure::of(project, resolved, model, work)?;
     let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
-    let training = Training { model, examples: examples.as_slice(), adapter, train, seed };
+    let training = Training { model, examples: examples.as_slice(), adapter, train, seed, start };
     let (step, last) = checkpoints.last()?.unzip();
     let metrics = Metrics::open(home, work.run, step.unwrap_or(0), train.early_stopping.as_ref())?;
     let pace = Pace { started: Instant::now(), before: None };
@@ -200,7 +221,8 @@ pub(crate) fn train(
     let model = load_base(project, resolved)?;
     let checkpoints = Checkpoints::open(home, work.run, recipe.train.keep_checkpoints)?;
     let started = Instant::now();
-    let trained = learn(home, project, resolved, (&model, &checkpoints), work)?;
+    let (start, brought) = start::bring(home, project, resolved, &model, work)?.unzip();
+    let trained = learn(home, project, resolved, (&model, start.as_ref(), &checkpoints), work)?;
     let seconds = started.elapsed().as_secs_f64();
     let annotations = BTreeMap::from([
         (BASE_DIGEST.to_owned(), resolved.lock.base.digest.to_string()),
@@ -225,6 +247,7 @@ pub(crate) fn train(
         tensors: report.tensors,
         parameters: report.parameters,
         seconds,
+        start: brought,
         determinism: determinism(recipe.train.precision),
     };
     let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept(LOSSES, work.store().put(&losses)?)];
@@ -234,6 +257,7 @@ pub(crate) fn train(
     let tokens = output_of(work.before(Phase::Tokenise)?, TOKENS)?;
     let mut inputs = vec![Material::kept(TOKENS, tokens)];
     inputs.push(Material::referenced(format!("base/{}", recipe.base.model), resolved.lock.base.digest));
+    inputs.extend(resolved.lock.start.iter().map(start::material));
     PhaseOutput::new(inputs, outputs, &detail)
 }
 

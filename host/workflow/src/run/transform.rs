@@ -44,8 +44,18 @@ pub(crate) fn transform(
     resolved: &Resolved,
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
+    transform_splits(&Split::ALL, project, resolved, work)
+}
+
+/// The same for some splits.
+pub(super) fn transform_splits(
+    splits: &[Split],
+    project: &Project,
+    resolved: &Resolved,
+    work: &mut Work<'_>,
+) -> Result<PhaseOutput, WorkflowError> {
     let (mut outputs, mut details) = (Vec::new(), Vec::new());
-    for split in Split::ALL {
+    for &split in splits {
         outputs.extend(transform_split(split, project, resolved, work, &mut details)?);
     }
     let data = resolved.lock.data.iter();

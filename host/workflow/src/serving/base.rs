@@ -86,7 +86,7 @@ impl Home {
     ///
     /// # Errors
     /// It is not in the store, its bytes were changed, or it belongs to another model.
-    pub fn load_learned(&self, adapter: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
-        run::load_learned(&self.store()?, adapter, model)
+    pub fn learned_of(&self, adapter: &Digest, model: &Model) -> Result<Learned, WorkflowError> {
+        run::learned_of(&self.store()?, adapter, model)
     }
 }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::chart::columns::{self, Column};
-use super::elements::{digest, facts, lines, name, note, or_dash, table, text, whole};
 use crate::audit::ExplainedData;
+use crate::page::chart::columns::{self, Column};
+use crate::page::elements::{digest, facts, lines, name, note, or_dash, table, text, whole};
 use crate::run::{DatasetReport, PluginReport, SplitCounts};
 
 pub(super) fn section(page: &Facts) -> Markup {

@@ -4,7 +4,7 @@ use freehold_core::verdict::Decision;
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, digest, facts, keys, or_dash, time};
+use crate::page::elements::{badge, digest, facts, keys, or_dash, time};
 
 /// The decision in a word.
 pub(super) fn word(facts: &Facts) -> &'static str {

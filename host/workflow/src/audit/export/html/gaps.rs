@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, table, text};
 use crate::audit::{Exhibit, ItemReport, ItemState, ProfileReport, Standing};
+use crate::page::elements::{badge, table, text};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     html! {

@@ -4,8 +4,8 @@ use freehold_core::evidence::{Estimate, Measurement};
 use maud::{Markup, html};
 
 use super::Facts;
-use super::chart::intervals::{self, Mark, Row, Rule};
-use super::elements::{interval, name, note, number, said, table, text, whole};
+use crate::page::chart::intervals::{self, Mark, Row, Rule};
+use crate::page::elements::{interval, name, note, number, said, table, text, whole};
 use crate::run::MetricReport;
 
 pub(super) fn section(facts: &Facts) -> Markup {

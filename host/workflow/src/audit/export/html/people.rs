@@ -6,8 +6,8 @@ use freehold_trust::{KeyId, Role, VerifiedRoot};
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, digest, key, lines, note, or_dash, said, table, text, time};
 use crate::audit::{Approval, Use};
+use crate::page::elements::{badge, digest, key, lines, note, or_dash, said, table, text, time};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let model = &facts.run.explanation;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{badge, digest, key, lines, name, note, said, table, text};
 use crate::audit::ExplainedPlugin;
+use crate::page::elements::{badge, digest, key, lines, name, note, said, table, text};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let plugins = &facts.run.explanation.plugins;

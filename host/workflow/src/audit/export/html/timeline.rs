@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::chart::spans::{self, Span};
-use super::elements::{digest, duration, keys, name, table, text, time};
 use crate::audit::dossier::Dossier;
+use crate::page::chart::spans::{self, Span};
+use crate::page::elements::{digest, duration, keys, name, table, text, time};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let run = &facts.run;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::chart::line::{self, Series};
-use super::elements::{duration, facts, note, number, text, whole};
+use crate::page::chart::line::{self, Series};
+use crate::page::elements::{duration, facts, note, number, text, whole};
 use crate::run::StepLine;
 
 pub(super) fn section(page: &Facts) -> Markup {

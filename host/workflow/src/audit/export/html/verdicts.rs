@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Facts;
-use super::elements::{lines, name, note, outcome, said, table, text, time};
+use crate::page::elements::{lines, name, note, outcome, said, table, text, time};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let run = &facts.run;

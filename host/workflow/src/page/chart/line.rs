@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use super::{Scale, WIDTH, figure, labels, n, ticks};
 
 /// A line.
-pub(in super::super) struct Series<'a> {
-    pub(in super::super) name: &'a str,
+pub(crate) struct Series<'a> {
+    pub(crate) name: &'a str,
     /// From left to right.
-    pub(in super::super) points: &'a [(f64, f64)],
+    pub(crate) points: &'a [(f64, f64)],
     /// Whether each point is marked.
-    pub(in super::super) dots: bool,
+    pub(crate) dots: bool,
 }
 
 const LEFT: f64 = 44.0;
@@ -19,7 +19,7 @@ const BASE: f64 = 190.0;
 /// Points of a line that are drawn at most: of each stretch the least and the greatest.
 const POINTS_MAX: usize = 400;
 
-pub(in super::super) fn chart(id: &str, title: &str, unit: &str, series: &[Series<'_>]) -> Markup {
+pub(crate) fn chart(id: &str, title: &str, unit: &str, series: &[Series<'_>]) -> Markup {
     let points = || series.iter().flat_map(|series| series.points).filter(|(x, y)| x.is_finite() && y.is_finite());
     let bounds = |of: fn(&(f64, f64)) -> f64| {
         points().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))

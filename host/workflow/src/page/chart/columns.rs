@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::super::elements::whole;
 use super::{Scale, WIDTH, figure, n};
+use crate::page::elements::whole;
 
 /// A column: what is from one size to another.
-pub(in super::super) struct Column {
-    pub(in super::super) from: u64,
-    pub(in super::super) to: u64,
-    pub(in super::super) count: u64,
+pub(crate) struct Column {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) count: u64,
 }
 
 const TOP: f64 = 22.0;
@@ -17,7 +17,7 @@ const BASE: f64 = 170.0;
 /// Columns under all of which their sizes have room.
 const LABELS_MAX: usize = 8;
 
-pub(in super::super) fn chart(id: &str, title: &str, unit: &str, of: &str, columns: &[Column]) -> Markup {
+pub(crate) fn chart(id: &str, title: &str, unit: &str, of: &str, columns: &[Column]) -> Markup {
     let most = columns.iter().map(|column| column.count).max().unwrap_or(0).max(1);
     let scale = Scale { values: (0.0, most as f64), drawing: (BASE, TOP) };
     let width = WIDTH / columns.len().max(1) as f64;

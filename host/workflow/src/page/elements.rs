@@ -10,7 +10,7 @@ use maud::{Markup, html};
 const SHORT: usize = 6;
 
 /// A table that becomes a list of cards where the page is narrow; roles keep it a table for those who hear it.
-pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Markup>]) -> Markup {
+pub(crate) fn table(caption: &str, header: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
         table.short[rows.len() <= SHORT] role="table" {
             caption { (caption) }
@@ -35,23 +35,23 @@ pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<Markup>]) -> Mar
 }
 
 /// Names and what they stand for.
-pub(super) fn facts(facts: &[(&str, Markup)]) -> Markup {
+pub(crate) fn facts(facts: &[(&str, Markup)]) -> Markup {
     html! {
         dl { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } }
     }
 }
 
-pub(super) fn text(text: impl AsRef<str>) -> Markup {
+pub(crate) fn text(text: impl AsRef<str>) -> Markup {
     html! { (text.as_ref()) }
 }
 
 /// A text of a stranger: on its own, whichever way it is written, and of any length without a space.
-pub(super) fn said(text: impl AsRef<str>) -> Markup {
+pub(crate) fn said(text: impl AsRef<str>) -> Markup {
     html! { bdi.said { (text.as_ref()) } }
 }
 
 /// A name with a slash, after which it may be broken.
-pub(super) fn name(name: &str) -> Markup {
+pub(crate) fn name(name: &str) -> Markup {
     html! {
         @for (index, part) in name.split('/').enumerate() {
             @if index > 0 { "/" wbr; }
@@ -61,7 +61,7 @@ pub(super) fn name(name: &str) -> Markup {
 }
 
 /// A text, or a dash where there is none.
-pub(super) fn or_dash(some: Option<&str>) -> Markup {
+pub(crate) fn or_dash(some: Option<&str>) -> Markup {
     html! {
         @match some.filter(|text| !text.is_empty()) {
             Some(text) => { (said(text)) }
@@ -71,7 +71,7 @@ pub(super) fn or_dash(some: Option<&str>) -> Markup {
 }
 
 /// Texts, one a line.
-pub(super) fn lines<T: AsRef<str>>(texts: &[T]) -> Markup {
+pub(crate) fn lines<T: AsRef<str>>(texts: &[T]) -> Markup {
     html! {
         @for (index, text) in texts.iter().enumerate() {
             @if index > 0 { br; }
@@ -81,16 +81,16 @@ pub(super) fn lines<T: AsRef<str>>(texts: &[T]) -> Markup {
     }
 }
 
-pub(super) fn digest(digest: &Digest) -> Markup {
+pub(crate) fn digest(digest: &Digest) -> Markup {
     html! { code.digest { (digest) } }
 }
 
 /// The first digits of a key's id; the whole of it is in the table of keys.
-pub(super) fn key(id: &str) -> Markup {
+pub(crate) fn key(id: &str) -> Markup {
     html! { code.key { (id.chars().take(12).collect::<String>()) } }
 }
 
-pub(super) fn keys<T: AsRef<str>>(ids: &[T]) -> Markup {
+pub(crate) fn keys<T: AsRef<str>>(ids: &[T]) -> Markup {
     html! {
         @for (index, id) in ids.iter().enumerate() {
             @if index > 0 { " " }
@@ -101,24 +101,24 @@ pub(super) fn keys<T: AsRef<str>>(ids: &[T]) -> Markup {
 }
 
 /// A word of good or bad news. The word says it; the color only repeats it.
-pub(super) fn badge(kind: &str, word: &str) -> Markup {
+pub(crate) fn badge(kind: &str, word: &str) -> Markup {
     html! { span class={ "badge " (kind) } { (word) } }
 }
 
-pub(super) fn outcome(outcome: Outcome) -> Markup {
+pub(crate) fn outcome(outcome: Outcome) -> Markup {
     badge(outcome.as_str(), outcome.as_str())
 }
 
-pub(super) fn note(says: &str) -> Markup {
+pub(crate) fn note(says: &str) -> Markup {
     html! { p.note { (says) } }
 }
 
-pub(super) fn time(time: Timestamp) -> Markup {
+pub(crate) fn time(time: Timestamp) -> Markup {
     html! { time datetime=(time) { (time.strftime("%Y-%m-%d %H:%M:%S")) } }
 }
 
 /// A number as people read it: to three digits after the point, or of its value where it is small.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if size == 0.0 || (0.01..1000.0).contains(&size) => format!("{value:.3}"),
@@ -127,12 +127,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-pub(super) fn interval(estimate: &Estimate) -> String {
+pub(crate) fn interval(estimate: &Estimate) -> String {
     format!("[{}, {}]", number(estimate.low), number(estimate.high))
 }
 
 /// Seconds as people read them.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match seconds {
         _ if seconds < 0.0995 => format!("{:.0} ms", 1000.0 * seconds),
@@ -143,7 +143,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// A whole number with a narrow gap between thousands.
-pub(super) fn whole(number: u64) -> String {
+pub(crate) fn whole(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

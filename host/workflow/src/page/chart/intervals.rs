@@ -3,37 +3,37 @@
 use freehold_core::evidence::Estimate;
 use maud::{Markup, html};
 
-use super::super::elements::{interval, number};
 use super::{Scale, WIDTH, figure, labels, n, ticks};
+use crate::page::elements::{interval, number};
 
 /// What a value is drawn as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Mark {
+pub(crate) enum Mark {
     Circle,
     Square,
     Triangle,
 }
 
 /// A value.
-pub(in super::super) struct Row<'a> {
-    pub(in super::super) name: &'a str,
-    pub(in super::super) mark: Mark,
-    pub(in super::super) estimate: Estimate,
+pub(crate) struct Row<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) mark: Mark,
+    pub(crate) estimate: Estimate,
 }
 
 /// A line across all values, such as a bar that a policy set.
-pub(in super::super) struct Rule {
-    pub(in super::super) label: String,
-    pub(in super::super) at: f64,
+pub(crate) struct Rule {
+    pub(crate) label: String,
+    pub(crate) at: f64,
     /// How it is drawn: `rule` for a bar, `zero` for what values are held against.
-    pub(in super::super) class: &'static str,
+    pub(crate) class: &'static str,
 }
 
 const PLOT: (f64, f64) = (88.0, 318.0);
 const ROW: f64 = 38.0;
 const LABEL: f64 = 18.0;
 
-pub(in super::super) fn chart(id: &str, title: &str, rows: &[Row<'_>], rules: &[Rule]) -> Markup {
+pub(crate) fn chart(id: &str, title: &str, rows: &[Row<'_>], rules: &[Rule]) -> Markup {
     let ticks = ticks_of(rows, rules);
     let (Some(low), Some(high)) = (ticks.first(), ticks.last()) else { return html! {} };
     let scale = Scale { values: (*low, *high), drawing: PLOT };

@@ -1,10 +1,11 @@
 //! Charts as SVG in the page. Colors are classes, so that they follow the page into the dark and onto paper; shapes and labels say
 //! the same without them. Every chart has a title and a description for those who do not see it.
 
-pub(super) mod columns;
-pub(super) mod intervals;
-pub(super) mod line;
-pub(super) mod spans;
+pub(crate) mod columns;
+pub(crate) mod intervals;
+pub(crate) mod line;
+pub(crate) mod sides;
+pub(crate) mod spans;
 
 use maud::{Markup, html};
 

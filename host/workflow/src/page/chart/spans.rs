@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::elements::duration;
 use super::{Scale, WIDTH, figure, n};
+use crate::page::elements::duration;
 
 /// Something that took time.
-pub(in super::super) struct Span<'a> {
-    pub(in super::super) name: &'a str,
-    pub(in super::super) seconds: f64,
+pub(crate) struct Span<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) seconds: f64,
 }
 
 const PLOT: (f64, f64) = (84.0, 432.0);
@@ -16,7 +16,7 @@ const ROW: f64 = 24.0;
 /// What the words for a time need.
 const WORDS: f64 = 84.0;
 
-pub(in super::super) fn chart(id: &str, title: &str, spans: &[Span<'_>]) -> Markup {
+pub(crate) fn chart(id: &str, title: &str, spans: &[Span<'_>]) -> Markup {
     let whole: f64 = spans.iter().map(|span| span.seconds).sum();
     let scale = Scale { values: (0.0, whole), drawing: PLOT };
     let mut begin = 0.0;
