@@ -109,6 +109,11 @@ pub(crate) enum Command {
     /// Write adapters as folders, and merge them into their base model
     #[command(subcommand)]
     Adapter(AdapterCommand),
+    /// Move an alias to what a run made, when enough have approved
+    ///
+    /// The policies have to have let it pass, nothing that it used may have been revoked since, and the alias has to name what the run
+    /// was compared with. Exit code 3 if it may not.
+    Promote(PromoteArguments),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Approve what a run made, with a key in role approver
@@ -133,6 +138,16 @@ pub(crate) struct RunArguments {
     /// Let the recipe name paths below this folder as well; may be repeated
     #[arg(long = "root", value_name = "FOLDER")]
     pub(crate) roots: Vec<PathBuf>,
+}
+
+/// `freehold promote`
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArguments {
+    /// The run
+    pub(crate) run: String,
+    /// The alias; that of the run's recipe if not said. Another one has to name nothing yet, or what the run was compared with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alias: Option<Alias>,
 }
 
 /// `freehold rollback`

@@ -17,6 +17,7 @@ mod models;
 mod observe;
 mod occupant;
 mod project;
+mod promote;
 mod publish;
 mod resample;
 mod resolution;
@@ -45,13 +46,14 @@ pub use model_signature::{ModelSignature, sign_model};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};
+pub use promote::{Promoted, Refusal, promote};
 pub use publish::{Publication, Signing, publish};
 pub use resolution::{Choice, ResolutionError, Wanted};
 pub use rollback::{Rollback, rollback};
 pub use run::{
     Bin, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport, PolicyReport,
-    Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, check,
-    reproduce, run,
+    Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation, Waiting,
+    check, reproduce, run,
 };
 pub use trust::RootSigning;
 pub use unlock::PassphraseSource;

@@ -11,6 +11,7 @@ mod key;
 mod logits;
 mod model;
 mod plugin;
+mod promote;
 mod pulled;
 mod report;
 mod reproduce;
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Plugin(command) => plugin::run(&home, command, terminal),
         Command::Model(command) => model::run(&home, command, terminal),
         Command::Adapter(command) => adapter::run(&home, command, terminal),
+        Command::Promote(arguments) => promote::run(&home, &arguments, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),
         Command::Audit(command) => audit::run(&home, command, terminal),

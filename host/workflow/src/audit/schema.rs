@@ -7,13 +7,14 @@ use super::{
     Approvals, CheckpointView, Explanation, ProfileReport, ProfileSummary, Reign, Reindexed, Replay, RunDiff,
     RunSummary, RunView, Touched, Verification, VerifiedPack,
 };
+use crate::promote::Promoted;
 use crate::rollback::Rollback;
 use crate::run::{Reproduction, RunReport};
 
 /// A question or command, by name, and the schema of its answer.
 type Answer = (&'static str, fn() -> Schema);
 
-const ANSWERS: [Answer; 18] = [
+const ANSWERS: [Answer; 19] = [
     ("list", of::<Vec<RunSummary>>),
     ("show", of::<RunView>),
     ("explain", of::<Explanation>),
@@ -31,6 +32,7 @@ const ANSWERS: [Answer; 18] = [
     ("witness", of::<CheckpointView>),
     ("run", of::<RunReport>),
     ("reproduce", of::<Reproduction>),
+    ("promote", of::<Promoted>),
     ("rollback", of::<Rollback>),
 ];
 
