@@ -104,7 +104,7 @@ mod tests {
                 (Some(expected), Some(found)) => assert!((expected - found).abs() < 1e-6, "{expected} {found}"),
                 (expected, found) => assert_eq!((expected, found), (None, None)),
             }
-            assert_eq!(of(&model, std::slice::from_ref(text)), [impression.clone()]);
+            assert_eq!(of(&model, std::slice::from_ref(text)), std::slice::from_ref(impression));
         }
         assert!(together.iter().all(|impression| impression.hidden.len() == together[0].hidden.len()));
         assert_ne!(together[0].hidden, together[2].hidden);
