@@ -306,6 +306,70 @@ impl Insider {
 }
 
 #[test]
+fn an_alias_that_moves_without_the_approvals_that_its_recipe_asks_for() {
+    let project = Project::new();
+    for name in ["ada", "grace", "joan"] {
+        project.run(&["key", "new", name]).expect(0);
+    }
+    for name in ["ada", "grace", "joan", "recorder"] {
+        project.run(&["trust", "add", "--role", "approver", "--key", name]).expect(0);
+    }
+    project.run_recipe(&Recipe::default()).expect(0);
+    let promote = "alias = \"desk@production\"\napprovals = { needed = 2 }";
+    project.run_recipe(&Recipe { name: "other".into(), promote: promote.into(), ..Recipe::default() }).expect(0);
+    for name in ["ada", "recorder", "joan"] {
+        project.run(&["approve", "other-1", "--key", name]).expect(0);
+    }
+    project.run(&["trust", "revoke", "joan", "--reason", "left"]).expect(0);
+    let approval = |insider: &Insider, place: usize| {
+        let of_run = |entry: &Entry| matches!(&entry.subject, Subject::Approval { run, .. } if run == "other-1");
+        insider.ledger.entries().unwrap().into_iter().filter(of_run).nth(place).unwrap().statement
+    };
+    let forge = |named: &[usize], code: i32, says: &[&str]| {
+        let insider = Insider::of(project.fork());
+        let adapter = insider.adapter_of("other-1");
+        let named: Vec<Digest> = named.iter().map(|place| approval(&insider, *place)).collect();
+        insider.move_alias("other-1", adapter, |predicate| {
+            predicate["trust_root"] = json!(7);
+            predicate["approvals"] = json!(named);
+        });
+        insider.verify().expect(code).says(says);
+        // Nor does a pack of it come about.
+        insider.project.run(&["audit", "export", "other-1", "--format", "pack", "--out", "run.pack"]).expect(code);
+    };
+    forge(&[], 4, &["rests on 0 approvals, 2 are needed"]);
+    forge(&[0], 4, &["rests on 1 approvals, 2 are needed"]);
+    forge(&[0, 0], 4, &["rests on 1 approvals, 2 are needed"]);
+    forge(&[0, 1], 4, &["which is no approval of other-1 that counts", "rests on 1 approvals, 2 are needed"]);
+    forge(&[0, 2], 4, &["which is no approval of other-1 that counts"]);
+    project.run(&["approve", "other-1", "--key", "grace"]).expect(0);
+    forge(&[0, 3], 0, &["Verified"]);
+    forge(&[0, 1, 3], 4, &["which is no approval of other-1 that counts"]);
+
+    // Approved after the move.
+    let insider = Insider::of(project.fork());
+    let (adapter, later) = (insider.adapter_of("other-1"), approval(&insider, 3));
+    insider.project.run(&["key", "new", "late"]).expect(0);
+    insider.project.run(&["trust", "add", "--role", "approver", "--key", "late"]).expect(0);
+    insider.move_alias("other-1", adapter, |predicate| {
+        predicate["trust_root"] = json!(8);
+        predicate["approvals"] = json!([approval(&insider, 0), Digest::of(b"later")]);
+    });
+    insider.project.run(&["approve", "other-1", "--key", "late"]).expect(0);
+    assert_ne!(approval(&insider, 4), later);
+    insider.verify().expect(4).says(&["which is no approval of other-1 that counts", "rests on 1 approvals"]);
+
+    // A record that asks for less than the recipe.
+    let insider = Insider::of(project.fork());
+    let entry = insider.phase_entry("other-1", Phase::Record);
+    let mut predicate = insider.statement(&entry)["predicate"].clone();
+    predicate["detail"]["approvals_needed"] = json!(1);
+    let forged = insider.sign_phase(predicate);
+    insider.enter(entry.subject, forged);
+    insider.verify().expect(4).says(&["asks for another alias or for other approvals than its recipe"]);
+}
+
+#[test]
 fn bars_that_were_moved_when_the_results_were_known() {
     let project = Project::new();
     project.run_recipe(&Recipe::default()).expect(0);

@@ -73,3 +73,25 @@ fn nothing_goes_back_to_what_was_revoked() {
     assert_eq!(named(&project), "desk-2");
     project.assert_intact();
 }
+
+#[test]
+fn nothing_is_loaded_to_go_back() {
+    let project = Project::new();
+    promote(&project, 10);
+    promote(&project, 11);
+    // No model, no data, no plugin, no weights, no recipe: what it takes is in the records, so that it takes no time.
+    let weights = ask(&project, &["audit", "show", "desk-1"])["report"]["weights"].clone();
+    let blob = weights.as_str().unwrap().replace("sha256:", "home/store/blobs/sha256/");
+    let (kept, away) = (project.path().join(blob), project.path().join("weights"));
+    std::fs::rename(&kept, &away).unwrap();
+    for folder in ["models", "plugins", "home/cache", "home/metrics"] {
+        std::fs::remove_dir_all(project.path().join(folder)).unwrap();
+    }
+    for file in ["train.jsonl", "eval.jsonl", "freehold.toml", "freehold.lock"] {
+        std::fs::remove_file(project.path().join(file)).unwrap();
+    }
+    drop(project.run(&["rollback", "desk@production"]).expect(0).says(&["desk-1", "desk-2"]));
+    std::fs::rename(&away, &kept).unwrap();
+    assert_eq!(named(&project), "desk-1");
+    project.assert_intact();
+}

@@ -130,6 +130,11 @@ pub(crate) enum Command {
     /// Compare new rows with those that a run was trained on
     #[command(subcommand)]
     Drift(DriftCommand),
+    /// Move an alias to what a run made, when enough have approved
+    ///
+    /// The policies have to have let it pass, nothing that it used may have been revoked since, and the alias has to name what the run
+    /// was compared with. Exit code 3 if it may not.
+    Promote(PromoteArguments),
     /// Take an alias back to what it named before
     Rollback(RollbackArguments),
     /// Serve what aliases name over HTTP, as OpenAI's API does
@@ -223,6 +228,16 @@ pub(crate) struct TriggerArguments {
     /// What it is about
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+}
+
+/// `freehold promote`
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArguments {
+    /// The run
+    pub(crate) run: String,
+    /// The alias; that of the run's recipe if not said. Another one has to name nothing yet, or what the run was compared with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alias: Option<Alias>,
 }
 
 /// `freehold rollback`

@@ -449,4 +449,16 @@ pub struct PolicySettings {
 pub struct PromoteSettings {
     /// The alias that moves, such as `support@production`.
     pub alias: Alias,
+    /// Whose approval it takes before the alias moves; nobody's if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<ApprovalSettings>,
+}
+
+/// `approvals = { needed = 2 }` in `[promote]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalSettings {
+    /// How many keys in role approver have to approve what the run made, other than those that signed its records. Where the trust
+    /// root asks for more, so many.
+    pub needed: usize,
 }

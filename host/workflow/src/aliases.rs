@@ -38,19 +38,24 @@ pub(crate) struct AliasMove {
     /// Why, if somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// The statements of the approvals that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) approvals: Vec<Digest>,
 }
 
 /// Held while it is decided what an alias is to name.
 pub(crate) const LOCK: &str = "aliases";
 
-/// What a run asks for when it was decided to promote it.
+/// What is asked for when it was decided to promote a run.
 pub(crate) struct Promotion<'a> {
     pub(crate) adapter: Digest,
     pub(crate) run: &'a str,
     /// The statement that holds the decision.
     pub(crate) record: Digest,
-    /// The adapter that was in production when the run was measured.
-    pub(crate) compared: Option<Digest>,
+    /// What the alias has to name until then. For the alias of its recipe it is what the run was compared with.
+    pub(crate) expected: Option<Digest>,
+    /// The statements of the approvals that it rests on.
+    pub(crate) approvals: Vec<Digest>,
 }
 
 /// Where every alias points after these entries.
@@ -75,12 +80,17 @@ pub(crate) fn names(entries: &[Entry]) -> BTreeMap<String, Digest> {
 }
 
 /// Moves an alias: a signed statement, a ledger entry, then the names in the store's index. While nobody else can append it
-/// is looked at where the alias points: a run that was compared with something else may not move it.
-pub(crate) fn promote(recorder: &Recorder, alias: &Alias, promotion: &Promotion<'_>) -> Result<(), WorkflowError> {
-    let Promotion { adapter, run, record, compared } = *promotion;
+/// is looked at where the alias points: a run that was compared with something else may not move it. Gives what it named before,
+/// and the ledger's entry.
+pub(crate) fn promote(
+    recorder: &Recorder,
+    alias: &Alias,
+    promotion: Promotion<'_>,
+) -> Result<(Option<AliasState>, u64), WorkflowError> {
+    let Promotion { adapter, run, record, expected, approvals } = promotion;
     let appender = recorder.appender()?;
     let previous = after(&recorder.ledger.entries()?).remove(&alias.to_string());
-    if previous.as_ref().map(|state| state.adapter) != compared {
+    if previous.as_ref().map(|state| state.adapter) != expected {
         return Err(WorkflowError::Superseded { alias: alias.to_string(), run: run.into() });
     }
     let trust_root = recorder.root.version;
@@ -88,18 +98,20 @@ pub(crate) fn promote(recorder: &Recorder, alias: &Alias, promotion: &Promotion<
         alias: alias.clone(),
         run: run.into(),
         record,
-        previous,
+        previous: previous.clone(),
         trust_root,
         rollback: false,
         reason: None,
+        approvals,
     };
     let subject = ResourceDescriptor::new(alias.to_string(), adapter);
     let entered = Subject::Alias { alias: alias.clone(), adapter, run: run.into() };
     let predicate = serde_json::to_value(predicate).map_err(malformed("statement of an alias"))?;
     let statement = recorder.keep(&Statement::new(vec![subject], ALIAS_TYPE, predicate))?;
-    recorder.enter(&appender, entered, statement)?;
+    let entry = recorder.enter(&appender, entered, statement)?;
     drop(appender);
-    follow(recorder)
+    follow(recorder)?;
+    Ok((previous, entry))
 }
 
 /// Makes the store's index say what the ledger says. Another process may move an alias meanwhile, so that what was written is

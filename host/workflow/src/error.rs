@@ -19,7 +19,7 @@ use freehold_store::StoreError;
 use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
 
 use crate::audit::DocumentError;
-use crate::{DataProblem, ResolutionError};
+use crate::{DataProblem, Refusal, ResolutionError};
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +161,22 @@ pub enum WorkflowError {
     Superseded {
         /// The alias.
         alias: String,
+        /// The run.
+        run: String,
+    },
+    /// A run may not have an alias.
+    #[error("`{alias}` does not move to what `{run}` made: {refusal}")]
+    Promotion {
+        /// The run.
+        run: String,
+        /// The alias.
+        alias: String,
+        /// Why not.
+        refusal: Refusal,
+    },
+    /// Nobody says which alias is meant.
+    #[error("the recipe of `{run}` promotes to no alias")]
+    NoAlias {
         /// The run.
         run: String,
     },

@@ -19,6 +19,7 @@ mod observe;
 mod occupant;
 mod page;
 mod project;
+mod promote;
 mod publish;
 mod rebase;
 mod resample;
@@ -52,6 +53,7 @@ pub use model_signature::{ModelSignature, sign_model};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};
 pub use project::{Files, Project};
+pub use promote::{Promoted, Refusal, promote};
 pub use publish::{Publication, Signing, publish};
 pub use rebase::{BaseReport, PairedReport, PluginDigest, RebaseOptions, RebaseReport, Rung, RungReport, rebase};
 pub use resolution::{Choice, ResolutionError, Wanted};
@@ -59,7 +61,7 @@ pub use rollback::{Rollback, rollback};
 pub use run::{
     Bin, Brought, CheckReport, DataProblem, DatasetReport, Lengths, MetricReport, NamedRow, Origin, PluginReport,
     PolicyReport, Remade, Reproduction, Rows, RunOptions, RunReport, SplitCounts, TooLong, TrainingReport, Validation,
-    check, reproduce, run,
+    Waiting, check, reproduce, run,
 };
 pub use trust::RootSigning;
 pub use unlock::PassphraseSource;

@@ -48,9 +48,8 @@ pub fn rollback(
         return Err(refused(format!("it names what {} made already", from.run)));
     }
     let explained = audit::explain(home, &target.run)?;
-    if let Some(plugin) = explained.plugins.iter().find(|plugin| plugin.revoked.is_some()) {
-        let why = plugin.revoked.as_deref().unwrap_or_default();
-        return Err(refused(format!("{} used {} {}, {why}", target.run, plugin.name, plugin.version)));
+    if let Some(revoked) = explained.revoked() {
+        return Err(refused(format!("{} used {revoked}", target.run)));
     }
     let record = phases_of(&entries, &target.run).find(|(phase, _)| *phase == Phase::Record);
     let record = *record.ok_or_else(|| refused(format!("{} has no decision", target.run)))?.1;
@@ -62,6 +61,7 @@ pub fn rollback(
         trust_root: recorder.root.version,
         rollback: true,
         reason,
+        approvals: Vec::new(),
     };
     let predicate = serde_json::to_value(predicate).map_err(malformed("statement of an alias"))?;
     let subject = ResourceDescriptor::new(alias.to_string(), target.adapter);

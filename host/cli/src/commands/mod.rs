@@ -12,6 +12,7 @@ mod key;
 mod logits;
 mod model;
 mod plugin;
+mod promote;
 mod pulled;
 mod rebase;
 mod report;
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: Arguments, terminal: &Terminal) -> Result<ExitCode,
         Command::Watch(arguments) => watch::run(&home, &arguments, terminal),
         Command::Trigger(arguments) => watch::trigger(&home, arguments, terminal),
         Command::Drift(command) => drift::run(&home, command, terminal),
+        Command::Promote(arguments) => promote::run(&home, &arguments, terminal),
         Command::Rollback(arguments) => rollback::run(&home, arguments, terminal),
         Command::Serve(arguments) => serve::run(&home, arguments, terminal),
         Command::Approve(arguments) => approve::run(&home, arguments, terminal),

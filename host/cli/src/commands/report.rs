@@ -2,7 +2,7 @@
 
 use freehold_core::evidence::Estimate;
 use freehold_core::limits::{LimitKind, Usage, Used};
-use freehold_workflow::{Brought, DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport};
+use freehold_workflow::{Brought, DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, Waiting};
 
 use super::data;
 use crate::page::{headline, pairs, say, table};
@@ -10,6 +10,10 @@ use crate::page::{headline, pairs, say, table};
 pub(super) fn page(report: &RunReport, home: &str) {
     outcome(report, Some(home));
     headline("Try next");
+    if report.waiting.is_some() {
+        say(&format!("  freehold --home {home} approve {} --key KEY", report.run));
+        say(&format!("  freehold --home {home} promote {}", report.run));
+    }
     say(&format!("  freehold --home {home} audit show {}", report.run));
     say(&format!("  freehold --home {home} audit verify"));
     say(&format!("  freehold --home {home} audit list"));
@@ -163,6 +167,9 @@ fn judges(report: &RunReport) {
 
 fn decision(report: &RunReport, home: Option<&str>) {
     let mut lines = vec![("decision", report.decision.as_str().to_owned())];
+    lines.extend(report.waiting.as_ref().map(|Waiting { alias, approvals_needed }| {
+        ("waiting", format!("for {approvals_needed} approvals; then `freehold promote {}` moves {alias}", report.run))
+    }));
     lines.extend(report.reason.clone().map(|reason| ("because", reason)));
     lines.push(("run", report.run.clone()));
     lines.extend(report.adapter.map(|adapter| ("adapter", adapter.to_string())));

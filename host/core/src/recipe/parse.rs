@@ -134,7 +134,10 @@ impl Recipe {
         require(evaluate.max_new_tokens >= 1, "evaluate.max_new_tokens", "must be at least 1")?;
         let level = evaluate.confidence > 0.5 && evaluate.confidence < 1.0;
         require(level, "evaluate.confidence", "must be above 0.5 and below 1, such as 0.95")?;
-        require((100..=100_000).contains(&evaluate.resamples), "evaluate.resamples", "must be from 100 to 100000")
+        require((100..=100_000).contains(&evaluate.resamples), "evaluate.resamples", "must be from 100 to 100000")?;
+        let needed = self.promote.as_ref().and_then(|promote| promote.approvals).map(|approvals| approvals.needed);
+        let problem = "must be at least 1; leave `approvals` out if nobody has to approve";
+        require(needed != Some(0), "promote.approvals.needed", problem)
     }
 }
 
@@ -205,6 +208,7 @@ version = "^1.0"
             ("name = \"b\"", "name = \"a\"", "data.name"),
             ("split = \"eval\"", "split = \"eval\"\nshare = 0.0", "data.share"),
             ("split = \"eval\"", "split = \"eval\"\nshare = 1.5", "data.share"),
+            ("[train]", "[promote]\nalias = \"a@b\"\napprovals.needed = 0\n[train]", "promote.approvals.needed"),
         ] {
             let error = Recipe::parse(&RECIPE.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(key), "{to}: {error}");

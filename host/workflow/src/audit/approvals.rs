@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use freehold_core::digest::Digest;
 use freehold_core::record::{Entry, Phase, Subject};
 use freehold_core::schema::Time;
-use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement};
+use freehold_trust::{KeyId, ResourceDescriptor, Role, SecretKey, Statement, VerifiedRoot};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,9 +120,7 @@ pub fn approvals(home: &Home, model: &str, quorum: Quorum) -> Result<Approvals, 
     let past = Past::open(home)?;
     let run = past.run_of(model)?;
     let approvals = approvals_of(&past, &run)?;
-    let counts =
-        |approval: &&Approval| approval.revoked.is_none() && !(quorum.distinct_from_trainer && approval.is_trainer);
-    let counted = approvals.iter().filter(counts).map(|approval| &approval.approver).collect::<BTreeSet<_>>().len();
+    let counted = counting(&approvals, quorum.distinct_from_trainer).len();
     let asked = past.roots.last().map_or(0, |root| root.threshold_of(Role::Approver));
     // Nobody is never enough.
     let needed = quorum.needed.unwrap_or(asked).max(1);
@@ -130,15 +128,40 @@ pub fn approvals(home: &Home, model: &str, quorum: Quorum) -> Result<Approvals, 
     Ok(Approvals { adapter, approvals, counted, needed, enough: counted >= needed, run })
 }
 
-/// The approvals of a run, each verified.
+/// The approvals that count: of keys that were not revoked, and each key once. Everybody who asks whether enough have approved
+/// asks this.
+pub(crate) fn counting(approvals: &[Approval], distinct_from_trainer: bool) -> Vec<&Approval> {
+    let mut keys = BTreeSet::new();
+    let counts = |approval: &&Approval| approval.revoked.is_none() && !(distinct_from_trainer && approval.is_trainer);
+    approvals.iter().filter(counts).filter(|approval| keys.insert(&approval.approver)).collect()
+}
+
+/// How many have to approve before an alias moves under a trust root, where a recipe asks for `asked`.
+pub(crate) fn needed(asked: usize, root: Option<&VerifiedRoot>) -> usize {
+    // Nobody is never enough.
+    asked.max(root.map_or(0, |root| root.threshold_of(Role::Approver))).max(1)
+}
+
+/// The approvals of a run, each verified; by the newest trust root it is known whose key was revoked.
 pub(super) fn approvals_of(past: &Past, run: &str) -> Result<Vec<Approval>, WorkflowError> {
-    let entries = past.approvals_of(run)?;
+    approvals_under(past, run, past.roots.last(), u64::MAX)
+}
+
+/// The approvals of a run before an entry of the ledger, each verified, and whose key was revoked under a trust root.
+pub(super) fn approvals_under(
+    past: &Past,
+    run: &str,
+    root: Option<&VerifiedRoot>,
+    before: u64,
+) -> Result<Vec<Approval>, WorkflowError> {
+    let mut entries = past.approvals_of(run)?;
+    entries.retain(|(index, _)| *index < before);
     // Most runs have none, and their statements need not be read for that.
     let trainers = if entries.is_empty() { BTreeSet::new() } else { past.run(run)?.signers() };
     let mut approvals = Vec::new();
     for (index, entry) in entries {
         let (key, said) = read(past, index, &entry)?;
-        let revoked = past.roots.last().and_then(|root| root.revoked_keys.get(&key)).map(ToString::to_string);
+        let revoked = root.and_then(|root| root.revoked_keys.get(&key)).map(ToString::to_string);
         approvals.push(Approval {
             approver: key.to_string(),
             time: entry.time,
@@ -193,4 +216,50 @@ fn read(past: &Past, index: u64, entry: &Entry) -> Result<(KeyId, ApprovalStatem
         && own.adapter() == Some(*adapter)
         && record.is_some_and(|record| record.statement == said.record);
     if fits { Ok((approver, said)) } else { Err(wrong("is of something else than its entry")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truth_table() {
+        let approval = |what: &&str| {
+            let mut parts = what.split(' ');
+            let approver = parts.next().unwrap_or_default().to_owned();
+            let marks: Vec<&str> = parts.collect();
+            Approval {
+                approver,
+                time: Timestamp::UNIX_EPOCH,
+                note: None,
+                entry: 0,
+                statement: Digest::of(b""),
+                revoked: marks.contains(&"revoked").then(|| "left".into()),
+                is_trainer: marks.contains(&"trainer"),
+            }
+        };
+        for (given, distinct, of_anybody) in [
+            (&[][..], 0, 0),
+            (&["ada"], 1, 1),
+            (&["ada", "grace"], 2, 2),
+            (&["ada", "ada"], 1, 1),
+            (&["ada trainer"], 0, 1),
+            (&["ada", "eve trainer"], 1, 2),
+            (&["ada revoked"], 0, 0),
+            (&["ada revoked", "grace"], 1, 1),
+            (&["ada revoked", "ada"], 1, 1),
+            (&["ada trainer revoked"], 0, 0),
+            (&["ada", "grace", "ada", "eve trainer", "joan revoked"], 2, 3),
+        ] {
+            let given: Vec<Approval> = given.iter().map(approval).collect();
+            assert_eq!(
+                (counting(&given, true).len(), counting(&given, false).len()),
+                (distinct, of_anybody),
+                "{given:?}"
+            );
+        }
+        for (asked, needed_now) in [(0, 1), (1, 1), (2, 2)] {
+            assert_eq!(needed(asked, None), needed_now);
+        }
+    }
 }

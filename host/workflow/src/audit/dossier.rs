@@ -4,8 +4,9 @@ use freehold_core::recipe::Recipe;
 use freehold_core::record::{Material, Phase};
 use freehold_core::verdict::Stage;
 use freehold_index::{Group, Mark, MarkKind, Wanted};
-use freehold_trust::{Role, VerifiedRoot};
+use freehold_trust::VerifiedRoot;
 
+use super::approvals::needed;
 use super::explain;
 use super::past::{Past, PastPhase};
 use super::preregistered::preregistered;
@@ -85,9 +86,14 @@ impl Dossier {
         outputs.filter(|output| output.name.starts_with(prefix)).collect()
     }
 
-    /// How many have to approve, by the newest trust root; at least one.
+    /// How many have to approve, by the recipe and the newest trust root; at least one.
     pub(super) fn approvals_needed(&self) -> usize {
-        self.newest_root.as_ref().map_or(0, |root| root.threshold_of(Role::Approver)).max(1)
+        needed(self.approvals_asked().unwrap_or(0), self.newest_root.as_ref())
+    }
+
+    /// How many have to approve before the alias moves, by the recipe.
+    pub(super) fn approvals_asked(&self) -> Option<usize> {
+        Some(self.recipe.promote.as_ref()?.approvals?.needed)
     }
 }
 

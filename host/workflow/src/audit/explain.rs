@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{Approval, approvals_of};
-use super::history::{Reign, reigns};
+use super::history::{Reign, RestsOn, reigns};
 use super::past::{Past, PastRun};
 use crate::run::{self, MetricReport, PolicyReport, ResolveDetail};
 use crate::{Home, WorkflowError};
@@ -79,6 +79,8 @@ pub struct Use {
     /// Up to when; `None` while it lasts.
     #[schemars(with = "Option<Time>")]
     pub until: Option<Timestamp>,
+    /// The approvals that the move rests on; none where nobody had to approve, or where the alias went back.
+    pub rests_on: Vec<RestsOn>,
 }
 
 /// All that an auditor asks about a model first.
@@ -116,6 +118,16 @@ pub struct Explanation {
     pub approvals: Vec<Approval>,
     /// Where it was in use, and is.
     pub uses: Vec<Use>,
+}
+
+impl Explanation {
+    /// A plugin that the run used and that was revoked since, and why.
+    pub(crate) fn revoked(&self) -> Option<String> {
+        let revoked = |plugin: &ExplainedPlugin| {
+            Some(format!("{} {}, {}", plugin.name, plugin.version, plugin.revoked.as_ref()?))
+        };
+        self.plugins.iter().find_map(revoked)
+    }
 }
 
 /// Explains a model: what an alias names now, a run, or an adapter by its digest.
@@ -215,7 +227,12 @@ fn uses(past: &Past, run: &str) -> Result<Vec<Use>, WorkflowError> {
     let mut uses = Vec::new();
     for alias in past.ever_named(run)? {
         let own = reigns(past, &alias)?.into_iter().filter(|reign| reign.run == run);
-        uses.extend(own.map(|Reign { from, until, .. }| Use { alias: alias.to_string(), from, until }));
+        uses.extend(own.map(|Reign { from, until, rests_on, .. }| Use {
+            alias: alias.to_string(),
+            from,
+            until,
+            rests_on,
+        }));
     }
     Ok(uses)
 }

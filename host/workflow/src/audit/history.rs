@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
-use freehold_core::record::Subject;
+use freehold_core::record::{Entry, Subject};
 use freehold_core::schema::Time;
 use freehold_trust::Statement;
 use jiff::Timestamp;
@@ -38,6 +38,17 @@ pub struct Reign {
     pub rollback: bool,
     /// Why it went back, if somebody said so.
     pub reason: Option<String>,
+    /// The approvals that the move rests on; none where nobody had to approve, or where the alias went back.
+    pub rests_on: Vec<RestsOn>,
+}
+
+/// An approval that the move of an alias rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RestsOn {
+    /// Id of the approver's key.
+    pub approver: String,
+    /// The signed approval.
+    pub statement: Digest,
 }
 
 /// What an alias named: all of it, oldest first, or only what it named at a moment or on a day.
@@ -63,18 +74,32 @@ pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, Workflow
         let (from, statement) = (entry.time, entry.statement);
         // A run is promoted to an alias once.
         let rollback = !known.insert(run.clone());
-        let reason = if rollback { reason(past, &statement, from)? } else { None };
-        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement, rollback, reason });
+        // Most moves say neither, and their statements need not be read for that.
+        let given = if rollback { Vec::new() } else { past.approvals_of(&run)? };
+        let (mut reason, mut rests_on) = (None, Vec::new());
+        if rollback || !given.is_empty() {
+            let moved = moved(past, &statement, from)?;
+            (reason, rests_on) = (moved.reason, given_by(&given, &moved.approvals));
+        }
+        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement, rollback, reason, rests_on });
     }
     Ok(reigns)
 }
 
-/// What the statement of a move says why.
-fn reason(past: &Past, statement: &Digest, entered: Timestamp) -> Result<Option<String>, WorkflowError> {
+/// Who gave the approvals with these statements.
+fn given_by(given: &[(u64, Entry)], statements: &[Digest]) -> Vec<RestsOn> {
+    let named = given.iter().filter(|(_, entry)| statements.contains(&entry.statement));
+    let rests_on = named.filter_map(|(_, entry)| match &entry.subject {
+        Subject::Approval { approver, .. } => Some(RestsOn { approver: approver.clone(), statement: entry.statement }),
+        _ => None,
+    });
+    rests_on.collect()
+}
+
+/// What the statement of a move says.
+fn moved(past: &Past, statement: &Digest, entered: Timestamp) -> Result<AliasMove, WorkflowError> {
     let named = |read: &Statement| Some((read.predicate["trust_root"].as_u64()?, entered));
     let read = Statement::recorded(&past.store.get(statement)?, &past.roots, named)
         .map_err(|source| WorkflowError::Statement { statement: statement.to_string(), source })?;
-    let moved: AliasMove =
-        serde_json::from_value(read.predicate).map_err(malformed(format!("statement {statement}")))?;
-    Ok(moved.reason)
+    serde_json::from_value(read.predicate).map_err(malformed(format!("statement {statement}")))
 }

@@ -1,6 +1,7 @@
 //! Reading the records: which runs there were, what each came to, and whether everything is untouched.
 
 mod approvals;
+mod candidate;
 mod checkpoint;
 mod diff;
 mod dossier;
@@ -35,12 +36,14 @@ use crate::{Home, WorkflowError};
 
 use past::{Past, PastPhase};
 
+pub(crate) use approvals::counting;
 pub use approvals::{Approval, Approvals, Quorum, approvals, approve};
+pub(crate) use candidate::{Candidate, candidate};
 pub use checkpoint::{CheckpointView, checkpoint, witness, witnessed};
 pub use diff::{Change, RunDiff, diff};
 pub use explain::{ExplainedBase, ExplainedData, ExplainedPlugin, Explanation, Use, explain};
 pub use export::{AdapterFiles, Document, DocumentError, Format, adapter, export};
-pub use history::{Reign, history};
+pub use history::{Reign, RestsOn, history};
 pub use impact::{Suspect, Touched, Touches, impact};
 pub use indexed::{Reindexed, reindex};
 pub use list::{Filter, Listed, RunSummary, list};

@@ -51,7 +51,7 @@ pub(super) struct PastPhase {
 pub(super) struct PastRun<'p> {
     pub(super) name: &'p str,
     pub(super) phases: BTreeMap<Phase, PastPhase>,
-    store: &'p dyn Blobs,
+    past: &'p Past,
 }
 
 impl Past {
@@ -158,7 +158,7 @@ impl Past {
                 phases.insert(phase, PastPhase { index, entered, statement, record, signers });
             }
         }
-        Ok(PastRun { name, phases, store: &*self.store })
+        Ok(PastRun { name, phases, past: self })
     }
 
     /// The run that made a model: what an alias names now, a run, or the digest of an adapter or its beginning.
@@ -277,7 +277,7 @@ impl PastRun<'_> {
     /// The loss of every step of the training; `None` if nothing was trained, or the file is gone, which `audit verify` says.
     pub(super) fn losses(&self) -> Result<Option<Vec<f32>>, WorkflowError> {
         let Some(trained) = self.record(Phase::Train) else { return Ok(None) };
-        let bytes = match self.store.get(&output_of(trained, LOSSES)?) {
+        let bytes = match self.past.store.get(&output_of(trained, LOSSES)?) {
             Ok(bytes) => bytes,
             Err(StoreError::Missing(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -286,20 +286,24 @@ impl PastRun<'_> {
     }
 
     fn kept<T: DeserializeOwned>(&self, phase: Phase, name: &str) -> Result<T, WorkflowError> {
-        let bytes = self.store.get(&output_of(self.needed(phase)?, name)?)?;
+        let bytes = self.past.store.get(&output_of(self.needed(phase)?, name)?)?;
         serde_json::from_slice(&bytes).map_err(malformed(format!("{name} of {}", self.name)))
     }
 
     /// What its phases say, whether or not there is a decision.
     pub(super) fn phase_reports(&self) -> Result<PhaseReports, WorkflowError> {
-        run::phase_reports(self.phases.values().map(|phase| &phase.record), self.store)
+        run::phase_reports(self.phases.values().map(|phase| &phase.record), &*self.past.store)
     }
 
     /// What it came to; `None` while it is not recorded.
     pub(super) fn report(&self) -> Result<Option<RunReport>, WorkflowError> {
         let Some(recorded) = self.phases.get(&Phase::Record) else { return Ok(None) };
         let records = self.phases.values().map(|phase| &phase.record);
-        run::report_of(self.name, records, (recorded.statement, &recorded.record), self.store).map(Some)
+        let moved = match run::recorded(&recorded.record)?.alias {
+            Some(alias) => self.past.ever_named(self.name)?.contains(&alias),
+            None => false,
+        };
+        run::report_of(self.name, records, (recorded.statement, &recorded.record), moved, &*self.past.store).map(Some)
     }
 
     /// The adapter that was trained.

@@ -8,13 +8,14 @@ use super::{
     RunSummary, RunView, Touched, Verification, VerifiedPack,
 };
 use crate::drift::DriftReport;
+use crate::promote::Promoted;
 use crate::rollback::Rollback;
 use crate::run::{Reproduction, RunReport};
 
 /// A question or command, by name, and the schema of its answer.
 type Answer = (&'static str, fn() -> Schema);
 
-const ANSWERS: [Answer; 19] = [
+const ANSWERS: [Answer; 20] = [
     ("list", of::<Vec<RunSummary>>),
     ("show", of::<RunView>),
     ("explain", of::<Explanation>),
@@ -32,6 +33,7 @@ const ANSWERS: [Answer; 19] = [
     ("witness", of::<CheckpointView>),
     ("run", of::<RunReport>),
     ("reproduce", of::<Reproduction>),
+    ("promote", of::<Promoted>),
     ("rollback", of::<Rollback>),
     ("drift", of::<DriftReport>),
 ];

@@ -23,6 +23,7 @@ impl WorkflowError {
             | Self::OtherRoot { .. }
             | Self::RootOrder { .. }
             | Self::RootNotEntered(_) => ExitCode::Unverified,
+            Self::Promotion { .. } => ExitCode::Denied,
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
             Self::PulledChanged { .. } => ExitCode::Unverified,
             Self::Hub(error) if error.is_unverified() => ExitCode::Unverified,
@@ -49,6 +50,7 @@ impl WorkflowError {
             | Self::NoRun { .. }
             | Self::NoProfile { .. }
             | Self::NoModel { .. }
+            | Self::NoAlias { .. }
             | Self::Approval { .. }
             | Self::Replay { .. }
             | Self::Drift(DriftError::Setting { .. })
@@ -163,6 +165,8 @@ impl WorkflowError {
             Self::Incomparable { .. } => {
                 "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
+            Self::Promotion { run, refusal, .. } => refusal.remedy(run),
+            Self::NoAlias { .. } => "say which with `--alias NAME`; it may be one that names nothing yet".into(),
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),
             Self::Ledger(LedgerError::NoTreeHead) => {
                 "restore the folder `ledger` from a copy; a new log would hide what was recorded".into()

@@ -184,12 +184,11 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// A run is finished when it is recorded and the alias that it may move has moved.
+    /// A run is finished when it is recorded and the alias that it may move has moved. One that waits for approvals is: what they
+    /// move is no part of it.
     fn is_finished(&self) -> Result<bool, WorkflowError> {
         let Some((_, record)) = self.done.get(&Phase::Record) else { return Ok(false) };
-        let record = super::provenance::read(record)?;
-        let due = record.alias.is_some() && record.decision == freehold_core::verdict::Decision::Promoted;
-        Ok(!due || self.alias_moved)
+        Ok(!super::provenance::read(record)?.moves_alias() || self.alias_moved)
     }
 
     /// A run that was compared with something else than what is in production now has nothing to say about it any more.

@@ -29,7 +29,7 @@ mod validate;
 use freehold_core::digest::Digest;
 use freehold_core::lock::Lockfile;
 use freehold_core::record::{Phase, PhaseRecord};
-use freehold_core::verdict::{Decision, Stage};
+use freehold_core::verdict::Stage;
 
 use crate::aliases::{self, Promotion};
 use crate::observe::{Event, Observer};
@@ -47,8 +47,8 @@ pub(crate) use judge::{JudgedPolicy, ask, read as judged};
 pub(crate) use measure::{AnsweredRow, Asked, measure, statistics};
 pub(crate) use metrics::{StepLine, steps};
 pub(crate) use plugins::ReadyPlugin;
-pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, read as recorded};
-pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport};
+pub(crate) use provenance::{BUILDER, PROVENANCE, PROVENANCE_TYPE, RecordDetail, read as recorded};
+pub use report::{DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, TrainingReport, Waiting};
 pub(crate) use report::{PhaseReports, of_phases as phase_reports, of_records as report_of};
 pub use reproduce::{Remade, Reproduction, reproduce};
 pub(crate) use resolve::{
@@ -134,10 +134,12 @@ fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Jou
 fn decide(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
     let _deciding = home.lock(aliases::LOCK)?;
     journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
-    let Some(promote) = &project.recipe.promote else { return Ok(()) };
     let record = provenance::read(journal.record(Phase::Record)?)?;
-    let (Decision::Promoted, Some(adapter)) = (record.decision, record.adapter) else { return Ok(()) };
+    let (true, Some(alias), Some(adapter)) = (record.moves_alias(), &record.alias, record.adapter) else {
+        return Ok(());
+    };
     let compared = evaluate::read(journal.record(Phase::Evaluate)?)?.production.map(|production| production.adapter);
-    let promotion = Promotion { adapter, run: &journal.run, record: journal.statement(Phase::Record)?, compared };
-    aliases::promote(&journal.recorder, &promote.alias, &promotion)
+    let (run, record) = (journal.run.as_str(), journal.statement(Phase::Record)?);
+    let promotion = Promotion { adapter, run, record, expected: compared, approvals: Vec::new() };
+    aliases::promote(&journal.recorder, alias, promotion).map(|_| ())
 }

@@ -33,6 +33,16 @@ pub(crate) struct RecordDetail {
     pub(crate) adapter: Option<Digest>,
     /// The alias that a promoted adapter gets.
     pub(crate) alias: Option<Alias>,
+    /// How many have to approve before it does, if the recipe asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approvals_needed: Option<usize>,
+}
+
+impl RecordDetail {
+    /// Whether the alias moves as soon as this is recorded: nobody has to approve.
+    pub(crate) fn moves_alias(&self) -> bool {
+        self.decision == Decision::Promoted && self.alias.is_some() && self.approvals_needed.is_none()
+    }
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<RecordDetail, WorkflowError> {
@@ -55,8 +65,10 @@ pub(crate) fn record(
     }
     let inputs =
         work.done.iter().map(|(phase, (statement, _))| Material::kept(format!("statement/{phase}"), *statement));
-    let alias = project.recipe.promote.as_ref().map(|promote| promote.alias.clone());
-    PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias })
+    let promote = project.recipe.promote.as_ref();
+    let alias = promote.map(|promote| promote.alias.clone());
+    let approvals_needed = promote.and_then(|promote| promote.approvals).map(|approvals| approvals.needed);
+    PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias, approvals_needed })
 }
 
 /// Promoted only if both stages were passed - a stage that was not reached was not - and production is still what was compared.

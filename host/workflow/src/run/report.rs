@@ -131,6 +131,15 @@ pub struct TrainingReport {
     pub metrics_folder: Option<String>,
 }
 
+/// A promotion that others have to approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Waiting {
+    /// The alias that moves then.
+    pub alias: Alias,
+    /// How many keys have to approve, by the recipe.
+    pub approvals_needed: usize,
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunReport {
@@ -144,8 +153,11 @@ pub struct RunReport {
     pub adapter: Option<Digest>,
     /// The adapter's weights.
     pub weights: Option<Digest>,
-    /// The alias that now names it.
+    /// The alias that it was promoted to. While that waits for approvals it is in `waiting`.
     pub alias: Option<Alias>,
+    /// What it waits for, if it was promoted and nobody has moved the alias yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// The statement that holds the decision.
     pub record: Digest,
     /// The datasets; none in records of earlier versions.
@@ -167,22 +179,28 @@ pub struct RunReport {
 pub(crate) fn of(home: &Home, journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
     let record = journal.record(Phase::Record)?;
     let (store, statement) = (&journal.recorder.store, journal.statement(Phase::Record)?);
-    let mut report = of_records(&journal.run, journal.records(), (statement, record), store)?;
+    let mut report = of_records(&journal.run, journal.records(), (statement, record), false, store)?;
     if let Some(training) = &mut report.training {
         training.metrics_folder = super::metrics::folder(home, &journal.run);
     }
     Ok(report)
 }
 
-/// The report of a run whose phases are `records`, the last of which is `record`.
+/// The report of a run whose phases are `records`, the last of which is `record`. Whether somebody moved an alias for it since, no
+/// phase says.
 pub(crate) fn of_records<'a>(
     run: &str,
     records: impl Iterator<Item = &'a PhaseRecord>,
     (statement, record): (Digest, &PhaseRecord),
+    alias_moved: bool,
     store: &dyn Blobs,
 ) -> Result<RunReport, WorkflowError> {
     let detail = provenance::read(record)?;
-    let promoted = detail.decision == Decision::Promoted;
+    let alias = detail.alias.filter(|_| detail.decision == Decision::Promoted);
+    let (alias, waiting) = match (alias, detail.approvals_needed) {
+        (Some(alias), Some(approvals_needed)) if !alias_moved => (None, Some(Waiting { alias, approvals_needed })),
+        (alias, _) => (alias, None),
+    };
     let PhaseReports { weights, datasets, transforms, validation, training, metrics, policies, seconds } =
         of_phases(records, store)?;
     Ok(RunReport {
@@ -191,7 +209,8 @@ pub(crate) fn of_records<'a>(
         reason: detail.reason,
         adapter: detail.adapter,
         weights,
-        alias: detail.alias.filter(|_| promoted),
+        alias,
+        waiting,
         record: statement,
         datasets,
         transforms,

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::page::{Terminal, headline, pairs, say, table};
 use crate::progress::bar;
 
-use questions::KeyNames;
+pub(super) use questions::KeyNames;
 
 /// Runs on a page.
 const PAGE: usize = 50;
@@ -71,7 +71,9 @@ pub(super) fn run(place: &Place<'_>, command: AuditCommand, terminal: &Terminal)
         AuditCommand::Index => index(&home, terminal),
         AuditCommand::Schema { question } => schema::run(question.as_deref(), terminal),
         AuditCommand::History { alias, at } => {
-            terminal.print(&audit::history(&home, &alias, at)?, |reigns| questions::history(reigns));
+            terminal.print(&audit::history(&home, &alias, at)?, |reigns| {
+                questions::history(reigns, &KeyNames::of(&home));
+            });
             Ok(ExitCode::Done)
         }
         AuditCommand::Replay { run, assets } => {

@@ -3,7 +3,7 @@
 use freehold_trust::KeyId;
 use freehold_workflow::Home;
 use freehold_workflow::audit::{
-    Approvals, Bar, Explanation, Listed, Reign, Replay, Replayed, RunDiff, RunSummary, Touched, Touches,
+    Approvals, Bar, Explanation, Listed, Reign, Replay, Replayed, RestsOn, RunDiff, RunSummary, Touched, Touches,
 };
 use jiff::Timestamp;
 
@@ -12,11 +12,11 @@ use crate::commands::report;
 use crate::page::{headline, pairs, say, table};
 
 /// The names that a home has for keys.
-pub(super) struct KeyNames(Vec<(String, String)>);
+pub(in crate::commands) struct KeyNames(Vec<(String, String)>);
 
 impl KeyNames {
     /// Keys that cannot be listed have no name.
-    pub(super) fn of(home: &Home) -> Self {
+    pub(in crate::commands) fn of(home: &Home) -> Self {
         let keys = home.keys().unwrap_or_default();
         Self(keys.into_iter().map(|key| (key.id().to_string(), key.name)).collect())
     }
@@ -26,7 +26,7 @@ impl KeyNames {
         self.0.iter().find(|(_, known)| known == name).and_then(|(id, _)| id.parse().ok())
     }
 
-    fn show(&self, id: &str) -> String {
+    pub(in crate::commands) fn show(&self, id: &str) -> String {
         let short: String = id.chars().take(12).collect();
         match self.0.iter().find(|(known, _)| known == id) {
             Some((_, name)) => format!("{short} ({name})"),
@@ -106,12 +106,17 @@ pub(super) fn explain(model: &Explanation, keys: &KeyNames) {
     approvals_table(&model.approvals, keys);
     headline("In use");
     let row = |used: &freehold_workflow::audit::Use| {
-        vec![used.alias.clone(), minute(used.from), used.until.map_or_else(|| "now".into(), minute)]
+        let until = used.until.map_or_else(|| "now".into(), minute);
+        vec![used.alias.clone(), minute(used.from), until, or_dash(approvers(&used.rests_on, keys))]
     };
     match model.uses.as_slice() {
         [] => say("It never had an alias."),
-        uses => table(&["Alias", "From (UTC)", "Until"], uses.iter().map(row).collect()),
+        uses => table(&["Alias", "From (UTC)", "Until", "Rests on approvals of"], uses.iter().map(row).collect()),
     }
+}
+
+fn approvers(rests_on: &[RestsOn], keys: &KeyNames) -> String {
+    rests_on.iter().map(|approval| keys.show(&approval.approver)).collect::<Vec<_>>().join(", ")
 }
 
 fn approvals_table(approvals: &[freehold_workflow::audit::Approval], keys: &KeyNames) {
@@ -184,7 +189,7 @@ fn some(texts: &[String]) -> String {
     }
 }
 
-pub(super) fn history(reigns: &[Reign]) {
+pub(super) fn history(reigns: &[Reign], keys: &KeyNames) {
     if reigns.is_empty() {
         return say("It named nothing then.");
     }
@@ -193,7 +198,8 @@ pub(super) fn history(reigns: &[Reign]) {
         let because = match (&reign.reason, reign.rollback) {
             (Some(reason), _) => format!("went back: {reason}"),
             (None, true) => "went back".into(),
-            (None, false) => "promoted".into(),
+            (None, false) if reign.rests_on.is_empty() => "promoted".into(),
+            (None, false) => format!("promoted, approved by {}", approvers(&reign.rests_on, keys)),
         };
         let (adapter, entry) = (reign.adapter.short(), reign.entry.to_string());
         vec![minute(reign.from), until, reign.run.clone(), adapter, entry, because]

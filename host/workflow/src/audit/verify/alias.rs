@@ -1,5 +1,5 @@
-//! An alias moves once for the promotion of a run, to the adapter of that run, from what the run was compared with; and back to it
-//! as often as somebody says so.
+//! An alias moves once for the promotion of a run, to the adapter of that run, from what the run was compared with, when enough have
+//! approved; and back to it as often as somebody says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,9 @@ use freehold_core::verdict::Decision;
 
 use super::{Books, Verification};
 use crate::aliases::{AliasMove, AliasState};
+use crate::audit::approvals::{approvals_under, counting, needed};
+use crate::audit::root_for;
+use crate::promote::may_follow;
 use crate::statements::{ALIAS_TYPE, read_phase};
 
 /// What aliases named, as one entry after the other moves them.
@@ -84,23 +87,54 @@ impl Books<'_> {
             return found
                 .found(what, format!("rests on the record {}, which {} does not have", moved.record, moved.run));
         }
+        let (mut own, mut asked) = (true, None);
         // Statements that cannot be read are found with their run.
         let read = |digest: &Digest| read_phase(self.store, self.roots, digest).ok();
         if let Some(detail) = read(&moved.record).and_then(|record| crate::run::recorded(&record).ok()) {
-            let promotes = detail.decision == Decision::Promoted
-                && detail.adapter == Some(*adapter)
-                && detail.alias.as_ref() == Some(&moved.alias);
+            let promotes = detail.decision == Decision::Promoted && detail.adapter == Some(*adapter);
             found.require(promotes, what, format!("the record of {} does not promote this adapter to it", moved.run));
+            own = detail.alias.as_ref() == Some(&moved.alias);
+            asked = detail.approvals_needed;
         }
-        // What goes back was compared with what the alias named when it was promoted.
+        // What goes back was compared with what the alias named, and approved, when it was promoted.
         if moved.rollback {
-            return;
+            return found.require(moved.approvals.is_empty(), what, "goes back and names approvals");
         }
         let evaluated = statement_of(Phase::Evaluate).and_then(|digest| read(&digest));
         if let Some(detail) = evaluated.and_then(|record| crate::run::evaluated(&record).ok()) {
             let compared = detail.production.map(|production| production.adapter);
             let previous = moved.previous.as_ref().map(|state| state.adapter);
-            found.require(compared == previous, what, "was compared with something else than the alias named");
+            let may = may_follow(own, previous.as_ref(), compared.as_ref());
+            found.require(may, what, "was compared with something else than the alias named");
         }
+        self.verify_approvals(what, number, moved, asked, found);
+    }
+
+    /// A move rests on approvals that the ledger has before it, which counted under the trust root that it names, and on as many
+    /// as the recipe and that trust root ask for.
+    fn verify_approvals(
+        &self,
+        what: &str,
+        number: u64,
+        moved: &AliasMove,
+        asked: Option<usize>,
+        found: &mut Verification,
+    ) {
+        let root = root_for(self.roots, moved.trust_root);
+        let given = match moved.approvals.is_empty() {
+            true => Vec::new(),
+            false => match approvals_under(self.past, &moved.run, root, number) {
+                Ok(given) => given,
+                Err(error) => return found.found(what, error.to_string()),
+            },
+        };
+        let counting: BTreeSet<&Digest> = counting(&given, true).into_iter().map(|it| &it.statement).collect();
+        let named: BTreeSet<&Digest> = moved.approvals.iter().collect();
+        for other in named.difference(&counting) {
+            found.found(what, format!("rests on {other}, which is no approval of {} that counts", moved.run));
+        }
+        let (counted, needed) = (named.intersection(&counting).count(), asked.map_or(0, |asked| needed(asked, root)));
+        let problem = format!("rests on {counted} approvals, {needed} are needed");
+        found.require(counted >= needed, what, problem);
     }
 }

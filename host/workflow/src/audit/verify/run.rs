@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::{ResourceDescriptor, Statement};
 
 use super::{Books, Verification};
-use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE};
+use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE, RecordDetail};
 use crate::statements::read_phase;
 
 type Records = BTreeMap<Phase, (Digest, PhaseRecord)>;
@@ -72,6 +73,7 @@ impl Books<'_> {
         let trained = records.get(&Phase::Train).map(|(_, record)| record);
         self.verify_provenance(record, trained, found);
         let Some(detail) = found.check(&what, crate::run::recorded(record)) else { return };
+        self.verify_asked(&what, records, &detail, found);
         let adapter = trained.and_then(|trained| output(trained, ADAPTER).next());
         found.require(detail.adapter == adapter, &what, "names another adapter than phase train made");
         if detail.decision == Decision::Denied {
@@ -84,6 +86,19 @@ impl Books<'_> {
             let passed = records.get(&phase).is_none_or(|(_, judged)| crate::run::passed(stage, judged));
             found.require(passed, &what, format!("is promoted though stage {phase} was not passed"));
         }
+    }
+
+    /// The alias and the approvals of the record are those of the recipe.
+    fn verify_asked(&self, what: &str, records: &Records, detail: &RecordDetail, found: &mut Verification) {
+        let Some((_, resolved)) = records.get(&Phase::Resolve) else { return };
+        let recipe = output(resolved, "recipe").next().and_then(|digest| self.store.get(&digest).ok());
+        let Some(Ok(recipe)) = recipe.map(|bytes| serde_json::from_slice::<Recipe>(&bytes)) else {
+            return found.found(what, "its recipe cannot be read");
+        };
+        let promote = recipe.promote.as_ref();
+        let needed = promote.and_then(|promote| promote.approvals).map(|approvals| approvals.needed);
+        let same = detail.alias.as_ref() == promote.map(|promote| &promote.alias) && detail.approvals_needed == needed;
+        found.require(same, what, "asks for another alias or for other approvals than its recipe");
     }
 
     /// What was trained has one provenance, signed by a recorder, about the files of the adapter and nothing else.

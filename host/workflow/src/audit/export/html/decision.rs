@@ -58,13 +58,21 @@ fn why(page: &Facts) -> String {
 
 /// Where it is in use, or was.
 fn alias(page: &Facts) -> Markup {
-    let uses = &page.run.explanation.uses;
+    let model = &page.run.explanation;
+    let uses = &model.uses;
     let now = uses.iter().find(|used| used.until.is_none());
     html! {
         @match (now, uses.last()) {
             (Some(used), _) => { bdi { (used.alias) } ", in use since " (time(used.from)) " UTC" }
             (None, Some(used)) => { bdi { (used.alias) } ", no longer in use" }
-            (None, None) => { "never had one" }
+            (None, None) => {
+                @match (model.decision, &page.run.recipe.promote, page.run.approvals_asked()) {
+                    (Some(Decision::Promoted), Some(promote), Some(_)) => {
+                        bdi { (promote.alias) } ", when " (page.run.approvals_needed()) " have approved and somebody moves it"
+                    }
+                    _ => "never had one",
+                }
+            }
         }
     }
 }

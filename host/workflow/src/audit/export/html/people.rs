@@ -7,20 +7,24 @@ use maud::{Markup, html};
 
 use super::Facts;
 use crate::audit::{Approval, Use};
-use crate::page::elements::{badge, digest, key, lines, note, or_dash, said, table, text, time};
+use crate::page::elements::{badge, digest, key, keys, lines, note, or_dash, said, table, text, time};
 
 pub(super) fn section(facts: &Facts) -> Markup {
     let model = &facts.run.explanation;
     let needed = facts.run.approvals_needed();
+    let asks = match facts.run.approvals_asked() {
+        Some(_) => "Before its alias moves, the recipe and the newest trust root ask for",
+        None => "Its recipe asks for none before its alias moves; the newest trust root asks for",
+    };
     let approvals: Vec<_> = model.approvals.iter().map(approval).collect();
     let uses: Vec<_> = model.uses.iter().map(used).collect();
     html! {
         h3 { "Approvals" }
         @if approvals.is_empty() {
-            (note(&format!("Nobody approved it. The newest trust root asks for {needed}.")))
+            (note(&format!("Nobody approved it. {asks} {needed}.")))
         } @else {
             (table(
-                &format!("Approvals, each verified; the newest trust root asks for {needed}"),
+                &format!("Approvals, each verified. {asks} {needed}"),
                 &["Approver", "Time (UTC)", "Counts", "Note", "Entry", "Statement"],
                 &approvals,
             ))
@@ -29,7 +33,7 @@ pub(super) fn section(facts: &Facts) -> Markup {
         @if uses.is_empty() {
             (note("It never had an alias."))
         } @else {
-            (table("When it was in use", &["Alias", "From (UTC)", "Until (UTC)"], &uses))
+            (table("When it was in use", &["Alias", "From (UTC)", "Until (UTC)", "Rests on the approvals of"], &uses))
         }
         h3 { "Keys" }
         (table("Keys behind this record", &["Key", "Id", "What it did", "Roles", "Now"], &key_rows(facts)))
@@ -57,7 +61,9 @@ fn approval(approval: &Approval) -> Vec<Markup> {
 
 fn used(used: &Use) -> Vec<Markup> {
     let until = used.until.map_or_else(|| badge("allow", "now"), time);
-    vec![text(&used.alias), time(used.from), until]
+    let approvers: Vec<String> = used.rests_on.iter().map(|approval| approval.approver.clone()).collect();
+    let approvers = if approvers.is_empty() { or_dash(None) } else { keys(&approvers) };
+    vec![text(&used.alias), time(used.from), until, approvers]
 }
 
 /// Every key that signed something here, with what it signed.
