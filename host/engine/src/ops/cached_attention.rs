@@ -2,7 +2,9 @@
 //!
 //! The order of every sum is that of [`super::attention()`]: what is generated has the bits of a pass over the whole.
 
-use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
+use std::ops::Range;
+
+use freehold_kernels::{LANES, Panels, Real, for_each, map, transpose_panel, vectorised};
 
 use super::{AttentionShape, lanes, lanes_mut};
 
@@ -40,6 +42,22 @@ impl<T: Real> KeyValues<T> {
         self.tokens += 1;
     }
 
+    /// Appends some tokens of rotated keys and of values, panel by panel where both begin with one.
+    pub(crate) fn extend(&mut self, k: &Panels<T>, v: &Panels<T>, tokens: Range<usize>) {
+        if k.is_vector() || !self.tokens.is_multiple_of(LANES) || !tokens.start.is_multiple_of(LANES) {
+            return tokens.for_each(|token| self.push(k, v, token));
+        }
+        for first in tokens.clone().step_by(LANES) {
+            let count = LANES.min(tokens.end - first);
+            // What lies behind the last token is written over by the next.
+            self.keys.extend_from_slice(k.panel(first / LANES));
+            let start = self.values.len();
+            self.values.resize(start + count * v.features(), T::ZERO);
+            turn(v.panel(first / LANES), &mut self.values[start..], v.features());
+            self.tokens += count;
+        }
+    }
+
     /// The result of one head for query `q` [width], written to `out` [width].
     fn attend(&self, q: &[T], out: &mut [T], head: usize, window: Option<usize>, shape: AttentionShape) {
         let (width, features) = (shape.width, shape.key_heads * shape.width);
@@ -56,6 +74,24 @@ impl<T: Real> KeyValues<T> {
         out.fill(T::ZERO);
         weighted(out, &self.values[first * features + key_head * width..], features, scores);
         out.iter_mut().for_each(|out| *out *= inverse);
+    }
+}
+
+/// Writes the first tokens of a panel one after another, as many as there is room for.
+fn turn<T: Real>(panel: &[T], out: &mut [T], features: usize) {
+    let mut square = [T::ZERO; LANES * LANES];
+    for (index, block) in panel.chunks(LANES * LANES).enumerate() {
+        let width = block.len() / LANES;
+        if width == LANES {
+            transpose_panel(block, &mut square);
+        } else {
+            for (feature, tokens) in block.chunks_exact(LANES).enumerate() {
+                tokens.iter().enumerate().for_each(|(token, x)| square[token * LANES + feature] = *x);
+            }
+        }
+        for (out, from) in out.chunks_exact_mut(features).zip(square.chunks_exact(LANES)) {
+            out[index * LANES..][..width].copy_from_slice(&from[..width]);
+        }
     }
 }
 
@@ -141,6 +177,25 @@ mod tests {
     use super::super::check::random_panels;
     use super::super::{Spans, attention};
     use super::*;
+
+    #[test]
+    fn tokens_come_at_once_as_one_by_one() {
+        for features in [12, 48] {
+            let (k, v) = (random_panels(features, 70, 1), random_panels(features, 70, 2));
+            for tokens in [0..70, 32..69, 5..40, 64..64] {
+                let (mut single, mut whole) = (KeyValues::new(), KeyValues::new());
+                for tokens in [tokens.clone(), 3..5, tokens] {
+                    tokens.clone().for_each(|token| single.push(&k, &v, token));
+                    whole.extend(&k, &v, tokens);
+                    assert_eq!((single.tokens, &single.values), (whole.tokens, &whole.values));
+                    assert_eq!(single.keys.len(), whole.keys.len());
+                    let place = |token: usize, feature| (token / LANES * features + feature) * LANES + token % LANES;
+                    let mut places = (0..single.tokens).flat_map(|token| (0..features).map(move |f| place(token, f)));
+                    assert!(places.all(|place| single.keys[place] == whole.keys[place]));
+                }
+            }
+        }
+    }
 
     #[test]
     fn tokens_one_by_one_have_the_bits_of_a_pass_over_all() {
