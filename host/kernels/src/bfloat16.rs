@@ -85,12 +85,16 @@ pub(crate) fn product(
     }
     assert!(depth == 0 || (rows - 1) * a.stride + depth <= a.values.len(), "the left factor is too short");
     assert!(panels.iter().all(|(b, c)| b.len() >= depth * LANES && c.len() >= rows * LANES), "a panel is too short");
-    let a = Rows { values: a.values, stride: a.stride, rows, depth };
+    let (a, cold) = (Rows { values: a.values, stride: a.stride, rows, depth }, a.cold);
     match path {
         #[cfg(target_arch = "x86_64")]
         Bf16Path::Amx => amx::product(a, panels, accumulate),
         #[cfg(target_arch = "x86_64")]
-        Bf16Path::Avx512 => panels.iter_mut().for_each(|(b, c)| avx512::product(a, b, c, accumulate)),
+        Bf16Path::Avx512 => {
+            for (index, (b, c)) in panels.iter_mut().enumerate() {
+                avx512::product(a, b, c, accumulate, cold && index == 0);
+            }
+        }
         _ => panels.iter_mut().for_each(|(b, c)| portable(a, b, c, accumulate)),
     }
 }
@@ -139,7 +143,7 @@ mod tests {
                     let before = values(rows * 64, 3);
                     let mut got = before.clone();
                     let (first, second) = got.split_at_mut(rows * LANES);
-                    let packed = Packed { values: &padded, stride: depth };
+                    let packed = Packed { values: &padded, stride: depth, cold: accumulate };
                     let mut panels = [(pairs.panel(0, 0), first), (pairs.panel(1, 0), second)];
                     product(path, &packed, [rows, features], &mut panels, accumulate);
                     for (at, got) in got.iter().enumerate() {

@@ -106,7 +106,7 @@ impl<'a, T: Real> Left<'a, T> {
 
     fn rounded(&self, left: &[bf16], right: &[bf16], out: &mut [T], accumulate: bool) {
         let Some(out) = T::singles_mut(out) else { unlike() };
-        let left = Packed { values: left, stride: self.depth.next_multiple_of(DEPTH_STEP) };
+        let left = Packed { values: left, stride: self.depth.next_multiple_of(DEPTH_STEP), cold: false };
         bfloat16::product(bf16_path(), &left, [self.rows, self.depth], &mut [(right, out)], accumulate);
     }
 }

@@ -138,6 +138,8 @@ pub(crate) const DEPTH_STEP: usize = 32;
 pub(crate) struct Packed<'a> {
     pub(crate) values: &'a [bf16],
     pub(crate) stride: usize,
+    /// Whether nobody has read them yet: they come from memory.
+    pub(crate) cold: bool,
 }
 
 /// As [`factor`], in bf16. A weight that is bf16 in its file is used in place in the forward pass.
@@ -149,7 +151,7 @@ pub(crate) fn factor_bf16<'a>(
 ) -> Packed<'a> {
     let columns = weight.columns();
     if let (Values::Bf16(values), Side::Plain, true) = (weight.values(), side, block.depth.is_multiple_of(DEPTH_STEP)) {
-        return Packed { values: &values[block.first * columns + block.from..], stride: columns };
+        return Packed { values: &values[block.first * columns + block.from..], stride: columns, cold: true };
     }
     let stride = block.depth.next_multiple_of(DEPTH_STEP);
     let packed = store.insert(Buffer::any(block.rows * stride));
@@ -159,7 +161,7 @@ pub(crate) fn factor_bf16<'a>(
             with_stored!(weight.values(), values => columns_bf16(values, columns, block, stride, packed))
         }
     }
-    Packed { values: packed, stride }
+    Packed { values: packed, stride, cold: false }
 }
 
 vectorised! {

@@ -124,7 +124,7 @@ fn prefill(network: &Network<'_, f32>, rows: &mut [&mut Row], segments: &[Range<
     for layer in 0..layers {
         let attended = network.attended(layer, stream, &packing.angles, |[q, k, v]| {
             for (row, segment) in rows.iter_mut().zip(segments) {
-                segment.clone().for_each(|token| row.layers[layer].push(k, v, token));
+                row.layers[layer].extend(k, v, segment.clone());
             }
             attention((q, k, v), &packing.spans(layer), network.model.attention_shape(), network.precision).values
         });

@@ -87,7 +87,7 @@ fn attend(
 ) -> Panels<f32> {
     let (window, shape) = (network.model.config.windows[layer], network.model.attention_shape());
     for (part, tokens) in parts.iter_mut().zip(tokens) {
-        tokens.clone().for_each(|token| part.past.layers[layer].push(k, v, token));
+        part.past.layers[layer].extend(k, v, tokens.clone());
     }
     let rows = |answers| parts.iter().zip(tokens).filter(move |(part, _)| part.answers == answers);
     let answering: Vec<_> = rows(true).map(|(part, tokens)| (tokens.start, &part.past.layers[layer])).collect();

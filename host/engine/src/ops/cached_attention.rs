@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use freehold_kernels::{LANES, Panels, Precision, Real, for_each, map, vectorised};
+use freehold_kernels::{LANES, Panels, Precision, Real, for_each, map, transpose_panel, vectorised};
 
 use super::attention::attention_from;
 use super::{AttentionShape, Spans, lanes, lanes_mut};
@@ -43,6 +43,28 @@ impl<T: Real> KeyValues<T> {
         make_room(&mut self.values, v.features());
         self.values.extend(v.token(token));
         self.tokens += 1;
+    }
+
+    /// Appends some tokens of rotated keys and of values, panel by panel where both begin with one.
+    pub(crate) fn extend(&mut self, k: &Panels<T>, v: &Panels<T>, tokens: Range<usize>) {
+        if k.is_vector() || !self.tokens.is_multiple_of(LANES) || !tokens.start.is_multiple_of(LANES) {
+            return tokens.for_each(|token| self.push(k, v, token));
+        }
+        make_room(&mut self.keys, tokens.len().next_multiple_of(LANES) * k.features());
+        make_room(&mut self.values, tokens.len() * v.features());
+        for first in tokens.clone().step_by(LANES) {
+            let count = LANES.min(tokens.end - first);
+            self.keys.extend_from_slice(k.panel(first / LANES));
+            if count < LANES {
+                // What lies behind the last token belongs to other rows.
+                let start = self.keys.len() - k.features() * LANES;
+                self.keys[start..].chunks_exact_mut(LANES).for_each(|lanes| lanes[count..].fill(T::ZERO));
+            }
+            let start = self.values.len();
+            self.values.resize(start + count * v.features(), T::ZERO);
+            turn(v.panel(first / LANES), &mut self.values[start..], v.features());
+            self.tokens += count;
+        }
     }
 
     /// Bytes that are taken.
@@ -92,6 +114,24 @@ impl<T: Real> KeyValues<T> {
 fn make_room<T>(values: &mut Vec<T>, more: usize) {
     if values.capacity() - values.len() < more {
         values.reserve_exact(more.max(values.len() / 8));
+    }
+}
+
+/// Writes the first tokens of a panel one after another, as many as there is room for.
+fn turn<T: Real>(panel: &[T], out: &mut [T], features: usize) {
+    let mut square = [T::ZERO; LANES * LANES];
+    for (index, block) in panel.chunks(LANES * LANES).enumerate() {
+        let width = block.len() / LANES;
+        if width == LANES {
+            transpose_panel(block, &mut square);
+        } else {
+            for (feature, tokens) in block.chunks_exact(LANES).enumerate() {
+                tokens.iter().enumerate().for_each(|(token, x)| square[token * LANES + feature] = *x);
+            }
+        }
+        for (out, from) in out.chunks_exact_mut(features).zip(square.chunks_exact(LANES)) {
+            out[index * LANES..][..width].copy_from_slice(&from[..width]);
+        }
     }
 }
 
@@ -197,6 +237,25 @@ mod tests {
     use super::super::attention;
     use super::super::check::random_panels;
     use super::*;
+
+    #[test]
+    fn tokens_come_at_once_as_one_by_one() {
+        for features in [12, 48] {
+            let (k, v) = (random_panels(features, 70, 1), random_panels(features, 70, 2));
+            for tokens in [0..70, 32..69, 5..40, 64..64] {
+                let (mut single, mut whole) = (KeyValues::new(), KeyValues::new());
+                for tokens in [tokens.clone(), 3..5, tokens] {
+                    tokens.clone().for_each(|token| single.push(&k, &v, token));
+                    whole.extend(&k, &v, tokens);
+                    assert_eq!((single.tokens, &single.values), (whole.tokens, &whole.values));
+                    assert_eq!(single.keys.len(), whole.keys.len());
+                    let place = |token: usize, feature| (token / LANES * features + feature) * LANES + token % LANES;
+                    let mut places = (0..single.tokens).flat_map(|token| (0..features).map(move |f| place(token, f)));
+                    assert!(places.all(|place| single.keys[place] == whole.keys[place]));
+                }
+            }
+        }
+    }
 
     #[test]
     fn tokens_one_by_one_have_the_bits_of_a_pass_over_all() {

@@ -91,7 +91,9 @@ pub(crate) fn head_loss<T: Real>(
         let mut logits = logits_of(slice, &operand);
         let shrinks = advance(&mut logits, &mut parts, rows.start, targets);
         if !want_weight {
-            for_each(gradient.panels_mut().zip(&shrinks), |(gradient, by)| scale_lanes(gradient, by));
+            // Where no logit was larger than all before, nothing shrinks.
+            let shrinking = gradient.panels_mut().zip(&shrinks).filter(|(_, by)| by.iter().any(|by| *by != T::ONE));
+            for_each(shrinking, |(gradient, by)| scale_lanes(gradient, by));
             back(slice, &Operand::new(&logits, precision), &mut gradient);
         }
     }

@@ -4,7 +4,7 @@
 
 use freehold_kernels::{LANES, Panels, Real, for_each, map, vectorised};
 
-use super::{lanes, lanes_mut};
+use super::{feature_by_feature, lanes, lanes_mut};
 
 /// What [`rms_norm`] gives.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ fn forward<T: Real>(normed: &mut [T], inverse: &mut [T], x: &[T], weight: &[T], 
             inverse[lane] = T::ONE / (squares[lane] * scale + eps).root();
         }
         for ((normed, x), &w) in normed.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)).zip(weight) {
+            feature_by_feature();
             let (normed, x) = (lanes_mut(normed), lanes(x));
             for lane in 0..LANES {
                 normed[lane] = x[lane] * inverse[lane] * w;

@@ -3,7 +3,7 @@
 use freehold_kernels::{Buffer, LANES, Left, Panels, Precision, Real, Right, for_each, transpose_panel, vectorised};
 
 use super::{Attended, AttentionShape, BLOCK, Spans, hide};
-use crate::ops::{add_values, lanes, lanes_mut};
+use crate::ops::{add_values, feature_by_feature, lanes, lanes_mut};
 
 /// Gradients of rotated q and k and of v, from that of the result.
 pub(crate) fn attention_backward<T: Real>(
@@ -141,6 +141,7 @@ fn probabilities<T: Real>(scores: &mut [T], scale: T, logs: &[T; LANES]) {
 vectorised! {
 fn score_gradients<T: Real>(p: &[T], ds: &mut [T], means: &[T; LANES], scale: T) {
     for (p, ds) in p.chunks_exact(LANES).zip(ds.chunks_exact_mut(LANES)) {
+        feature_by_feature();
         let (p, ds) = (lanes(p), lanes_mut(ds));
         for lane in 0..LANES {
             ds[lane] = p[lane] * (ds[lane] - means[lane]) * scale;
