@@ -50,7 +50,7 @@ fn answers_are_what_their_schemas_say() {
     ask(&project, "approvals", &["approve", "desk-2", "--key", "ada", "--note", "looked"]);
     project.run(&["audit", "export", "desk-2", "--format", "pack", "--out", "run.pack"]).expect(0);
     let data = ask(&project, "explain", &["audit", "explain", "desk-1"])["data"][0]["digest"].clone();
-    let questions: [(&str, &[&str]); 21] = [
+    let questions: [(&str, &[&str]); 22] = [
         ("list", &["audit", "list"]),
         ("show", &["audit", "show", "desk-1"]),
         ("show", &["audit", "show", "abroad-1"]),
@@ -69,6 +69,7 @@ fn answers_are_what_their_schemas_say() {
         ("index", &["audit", "index"]),
         ("checkpoint", &["audit", "checkpoint"]),
         ("reproduce", &["reproduce", "desk-3"]),
+        ("promote", &["promote", "desk-2", "--alias", "desk@staging"]),
         ("rollback", &["rollback", "desk@production", "--reason", "a drill"]),
         ("history", &["audit", "history", "desk@production"]),
         ("list", &["audit", "list", "--verdict", "denied"]),

@@ -17,7 +17,7 @@ use super::journal::{PhaseOutput, Work, detail};
 use super::plugins::{PluginLoader, ReadyPlugin};
 use crate::dataset::{self, Dataset, Splits};
 use crate::statements::malformed;
-use crate::{Catalog, Event, Home, Observer, Project, WorkflowError};
+use crate::{Catalog, Event, Home, Observer, Project, WorkflowError, labels};
 
 /// Everything that a recipe names.
 pub(crate) struct Resolved {
@@ -112,6 +112,7 @@ pub(crate) fn resolve(
     locked: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolved, WorkflowError> {
+    labels::may_run(home, project)?;
     let recipe = &project.recipe;
     let (base, locked_base) = open_base(home, project, locked)?;
     let mut scanned = Vec::new();
