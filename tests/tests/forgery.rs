@@ -391,6 +391,19 @@ fn bars_that_were_moved_when_the_results_were_known() {
 }
 
 #[test]
+fn labels_that_an_adapter_lost() {
+    let project = Project::new();
+    project.run_recipe(&Recipe::default()).expect(0);
+    let insider = Insider::of(project);
+    insider.retell(|phase, predicate| {
+        if phase == "train" {
+            predicate["detail"]["labels"]["license"]["values"] = json!(["MIT"]);
+        }
+    });
+    insider.verify().expect(4).says(&["stranger-1, phase train", "other labels than what it was made of"]);
+}
+
+#[test]
 fn verdicts_and_values_that_nobody_gave() {
     let project = Project::new();
     project.run_recipe(&Recipe::default()).expect(0);

@@ -70,6 +70,7 @@ fn answers_are_what_their_schemas_say() {
         ("checkpoint", &["audit", "checkpoint"]),
         ("reproduce", &["reproduce", "desk-3"]),
         ("drift", &["drift", "report", "--current", "eval.jsonl", "--model", "desk-1"]),
+        ("promote", &["promote", "desk-2", "--alias", "desk@staging"]),
         ("rollback", &["rollback", "desk@production", "--reason", "a drill"]),
         ("history", &["audit", "history", "desk@production"]),
         ("list", &["audit", "list", "--verdict", "denied"]),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use freehold_core::recipe::RecipeError;
@@ -27,7 +28,7 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 struct Place {
     document: NamedSource<String>,
-    span: std::ops::Range<usize>,
+    span: Range<usize>,
 }
 
 impl Failure {
@@ -85,8 +86,11 @@ impl Failure {
 }
 
 fn toml_place(file: &str, document: &str, error: &TomlError) -> Option<Box<Place>> {
-    let span = error.span.clone()?;
-    Some(Box::new(Place { document: NamedSource::new(shown_lines(file), shown_in_place(document)), span }))
+    Some(place(file, document, error.span.clone()?))
+}
+
+fn place(file: &str, document: &str, span: Range<usize>) -> Box<Place> {
+    Box::new(Place { document: NamedSource::new(shown_lines(file), shown_in_place(document)), span })
 }
 
 impl From<WorkflowError> for Failure {
@@ -94,6 +98,7 @@ impl From<WorkflowError> for Failure {
         let place = match &error {
             WorkflowError::Recipe { file, document, error: RecipeError::Toml(error) }
             | WorkflowError::Toml { file, document, error } => toml_place(file, document, error),
+            WorkflowError::Denied(denial) => denial.place().map(|(file, document, span)| place(file, document, span)),
             _ => None,
         };
         let trace = match &error {

@@ -34,6 +34,16 @@ impl Attribute {
         Self { key: key.into(), value: Value::Text(value.into()) }
     }
 
+    /// An attribute with any other number.
+    pub fn number(key: &str, value: f64) -> Self {
+        Self { key: key.into(), value: Value::Number(value) }
+    }
+
+    /// An attribute that is true or false.
+    pub fn boolean(key: &str, value: bool) -> Self {
+        Self { key: key.into(), value: Value::Boolean(value) }
+    }
+
     /// An attribute with a whole number.
     pub fn integer(key: &str, value: i64) -> Self {
         Self { key: key.into(), value: Value::Integer(value) }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::name::Alias;
 use crate::schema::Time;
+use crate::spent::Spent;
 
 /// The phases of a run, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, Deserialize)]
@@ -106,6 +107,9 @@ pub struct PhaseRecord {
     pub outputs: Vec<Material>,
     /// What happened: each phase has its own shape.
     pub detail: serde_json::Value,
+    /// What it used up; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     /// When it began.
     #[schemars(with = "Time")]
     pub started: Timestamp,

@@ -19,7 +19,7 @@ use freehold_store::StoreError;
 use freehold_trust::{ChangeError, KeyError, PluginError, RecordedError, Role, RootError, YankError};
 
 use crate::audit::DocumentError;
-use crate::{DataProblem, Refusal, ResolutionError};
+use crate::{DataProblem, Denial, Refusal, ResolutionError};
 
 /// Exit codes are documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +180,9 @@ pub enum WorkflowError {
         /// The run.
         run: String,
     },
+    /// Data, or what is made of them, may not be or be used here.
+    #[error(transparent)]
+    Denied(#[from] Box<Denial>),
     /// An alias cannot go back.
     #[error("`{alias}` does not go back: {problem}")]
     Rollback {
@@ -491,6 +494,12 @@ pub enum WorkflowError {
         /// What there is.
         hint: String,
     },
+}
+
+impl From<Denial> for WorkflowError {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(Box::new(denial))
+    }
 }
 
 impl From<ResolutionError> for WorkflowError {

@@ -1,5 +1,7 @@
 //! A home: the store, the ledger, the keys and the trust roots of an organisation, in one folder.
 
+use std::path::Path;
+
 use cap_std::fs::Dir;
 use freehold_files::FileError;
 use freehold_ledger::Ledger;
@@ -19,7 +21,11 @@ const LOCKS: &str = "locks";
 pub struct Home {
     pub(crate) dir: Dir,
     pub(crate) unlocking: Unlocking,
+    pub(crate) outside: Option<OpenOutside>,
 }
+
+/// Opens a folder that is outside the home, by the whole path that its operator wrote into `host.toml`.
+pub type OpenOutside = fn(&Path) -> std::io::Result<Dir>;
 
 /// Keys that every new home has: one a role. Which keys have a role later, the trust root says.
 pub(crate) const ROOT_KEY: &str = "root";
@@ -34,7 +40,7 @@ impl Home {
                 return Err(WorkflowError::NoHome(name.into()));
             }
         }
-        Ok(Self { dir, unlocking: Unlocking::default() })
+        Ok(Self { dir, unlocking: Unlocking::default(), outside: None })
     }
 
     /// Makes a home in `dir`: keys, the first trust root, an empty store and a ledger whose first entry is that root. What is
@@ -45,7 +51,7 @@ impl Home {
         for folder in [LEDGER, STORE, LOCKS, crate::trust::FOLDER] {
             freehold_files::make_folder(&dir, folder)?;
         }
-        let home = Self { dir, unlocking: Unlocking::default() };
+        let home = Self { dir, unlocking: Unlocking::default(), outside: None };
         home.store()?;
         if !home.has_root()? {
             for key in [ROOT_KEY, RECORDER_KEY, LOG_KEY] {
@@ -67,7 +73,16 @@ impl Home {
     /// The system gives no more handles.
     pub fn reopened(&self) -> Result<Self, WorkflowError> {
         let failed = |source| FileError::Io { action: "open", path: ".".into(), source };
-        Ok(Self { dir: self.dir.try_clone().map_err(failed)?, unlocking: Unlocking::default() })
+        Ok(Self {
+            dir: self.dir.try_clone().map_err(failed)?,
+            unlocking: Unlocking::default(),
+            outside: self.outside,
+        })
+    }
+
+    /// Says how folders outside it are opened. Nobody does that if this is not said: the counters of energy are then not read.
+    pub fn open_outside_with(&mut self, open: OpenOutside) {
+        self.outside = Some(open);
     }
 
     pub(crate) fn folder(&self, name: &str) -> Result<Dir, WorkflowError> {

@@ -1,18 +1,25 @@
-//! `host.toml` in a home: what its operator lets plugins use up, whatever they ask for, and how it serves.
+//! `host.toml` in a home: what its operator lets plugins use up, whatever they ask for; how it serves; what energy costs; which
+//! data may be where.
 
 use std::collections::BTreeMap;
 
 use freehold_cache::Cache;
 use freehold_core::limits::{LimitKind, Limits, Metering};
+use freehold_core::name::Alias;
 use freehold_core::toml_text::{self, TomlError, span_of};
 use freehold_sandbox::{HostSettings, Sandbox};
 use freehold_trust::MacKey;
 use serde::Deserialize;
 
+use crate::energy::{CostTable, EnergySettings, EnergyTable};
+use crate::labels::{AliasTable, LabelRules, LicensesTable, ResidencyTable};
 use crate::serving::{self, ServeSettings};
 use crate::{Home, WorkflowError};
 
-/// What the operator of a home allows plugins, in a file of it.
+/// A key of the file that cannot be used: its path, what is wrong, and what to do.
+pub(crate) type Wrong = (&'static [&'static str], String, &'static str);
+
+/// What the operator of a home allows, in a file of it.
 pub const HOST_FILE: &str = "host.toml";
 const FILE_LIMIT: u64 = 1 << 20;
 const CACHE: &str = "cache";
@@ -26,6 +33,20 @@ const CONCURRENT_MAX: u32 = 8_192;
 struct HostFile {
     plugins: PluginsTable,
     serve: ServeSettings,
+    energy: EnergyTable,
+    cost: CostTable,
+    residency: ResidencyTable,
+    licenses: LicensesTable,
+    aliases: BTreeMap<Alias, AliasTable>,
+}
+
+/// All that the operator says.
+#[derive(Debug)]
+struct HostRules {
+    plugins: HostSettings,
+    serve: ServeSettings,
+    energy: EnergySettings,
+    labels: LabelRules,
 }
 
 /// `[plugins]`
@@ -57,9 +78,9 @@ impl From<PluginsTable> for HostSettings {
     }
 }
 
-/// Reads the file. What would let no plugin run, or nothing be served, is an error that names the key.
-fn parse(document: &str) -> Result<(HostSettings, ServeSettings), TomlError> {
-    let HostFile { plugins, serve } = toml_text::parse(document)?;
+/// Reads the file. What would let no plugin run or nothing be served, or makes no sense, is an error that names the key.
+fn parse(document: &str) -> Result<HostRules, TomlError> {
+    let HostFile { plugins, serve, energy, cost, residency, licenses, aliases } = toml_text::parse(document)?;
     serving::check_settings(document, &serve)?;
     let refused = |path: &[&str], message: String, remedy: &str| {
         Err(TomlError { message, span: span_of(document, path), remedy: Some(remedy.into()) })
@@ -78,24 +99,42 @@ fn parse(document: &str) -> Result<(HostSettings, ServeSettings), TomlError> {
         let remedy = "write the most that a plugin may use, or leave it out for this program's own limit";
         return refused(&["plugins", "limits", kind.key()], message, remedy);
     }
-    Ok((plugins.into(), serve))
+    let wrong = |(path, message, remedy): Wrong| TomlError {
+        message,
+        span: span_of(document, path),
+        remedy: Some(remedy.into()),
+    };
+    let energy = EnergySettings::of(energy, cost).map_err(wrong)?;
+    let labels = LabelRules::of(residency, licenses, aliases).map_err(wrong)?;
+    Ok(HostRules { plugins: plugins.into(), serve, energy, labels })
 }
 
 impl Home {
     /// What the operator allows plugins.
     pub fn host_settings(&self) -> Result<HostSettings, WorkflowError> {
-        Ok(self.host_file()?.0)
+        Ok(self.host_rules()?.plugins)
     }
 
     /// How the operator serves.
     pub fn serve_settings(&self) -> Result<ServeSettings, WorkflowError> {
-        Ok(self.host_file()?.1)
+        Ok(self.host_rules()?.serve)
     }
 
-    fn host_file(&self) -> Result<(HostSettings, ServeSettings), WorkflowError> {
+    /// How energy is known here, and what it costs.
+    pub(crate) fn energy_settings(&self) -> Result<EnergySettings, WorkflowError> {
+        Ok(self.host_rules()?.energy)
+    }
+
+    /// Which data, and what is made of them, may be here and be used.
+    pub(crate) fn label_rules(&self) -> Result<LabelRules, WorkflowError> {
+        Ok(self.host_rules()?.labels)
+    }
+
+    /// The whole file; one that is missing says nothing.
+    fn host_rules(&self) -> Result<HostRules, WorkflowError> {
         let bytes = match freehold_files::read(&self.dir, HOST_FILE, FILE_LIMIT) {
             Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok(Default::default()),
+            Err(error) if error.is_not_found() => Vec::new(),
             Err(error) => return Err(error.into()),
         };
         let document = String::from_utf8_lossy(&bytes).into_owned();
@@ -138,7 +177,7 @@ mod tests {
     use super::*;
 
     fn settings(document: &str) -> Result<HostSettings, String> {
-        parse(document).map(|(plugins, _)| plugins).map_err(|error| {
+        parse(document).map(|rules| rules.plugins).map_err(|error| {
             let line = error.line(document).unwrap_or_default();
             format!("{line}: {}; {}", error.message, error.remedy.unwrap_or_default())
         })
@@ -179,5 +218,27 @@ mod tests {
             settings(&format!("[plugins.limits]\n{kind} = 1")).unwrap();
         }
         assert_eq!(settings("[plugins]\nconcurrent = 1").unwrap().concurrent, 1);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (document, parts) in [
+            ("[energy]\nwatts = 0", ["2: `energy.watts` is 0", "above 0"]),
+            ("[energy]\nwatts = nan", ["2: `energy.watts` is NaN", "above 0"]),
+            ("[energy]\nwatts = 1\nwatts_per_core = 1", ["3: `energy.watts` and `energy.watts_per_core`", "leave one"]),
+            ("[energy]\npowercap = \"sys\"", ["2: `energy.powercap` must be the whole path", "leave it out"]),
+            ("[energy]\nwats = 1", ["2: unknown field `wats`", "`watts`"]),
+            ("[cost]\nper_kwh = 0.3", ["`cost` needs a `currency`", "such as"]),
+            ("[cost]\ncurrency = \"EUR\"", ["`cost` needs a `currency`, and", "such as"]),
+            ("[cost]\ncurrency = \" \"\nper_hour = 1", ["`cost` needs a `currency`", "such as"]),
+            ("[cost]\ncurrency = \"EUR\"\nper_hour = -1", ["3: `cost.per_hour` is -1", "above 0"]),
+            ("[residency.rules]\neu = [\"eu\"]", ["`residency.rules`", "such as `place"]),
+            ("[residency]\nplace = \"\"\nrules.eu = [\"eu\"]", ["nobody says at which place", "such as `place"]),
+            ("[aliases.nothing]\nlicenses = []", ["1: ", "nothing"]),
+            ("[aliases.\"a@b\"]\nlicences = []", ["2: unknown field `licences`", "`licenses`"]),
+        ] {
+            let error = settings(document).unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{document}: {error}");
+        }
     }
 }

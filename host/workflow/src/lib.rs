@@ -9,10 +9,12 @@ mod catalog;
 mod dataset;
 mod difference;
 mod drift;
+mod energy;
 mod error;
 mod home;
 mod host;
 mod keys;
+mod labels;
 mod model_signature;
 mod models;
 mod observe;
@@ -46,9 +48,10 @@ pub use freehold_engine::Packing;
 pub use freehold_hub::{
     Access as HubAccess, DEFAULT_ENDPOINT as DEFAULT_HUB, Endpoint as HubEndpoint, Token as HubToken,
 };
-pub use home::Home;
+pub use home::{Home, OpenOutside};
 pub use host::HOST_FILE;
 pub use keys::{Kept, KeyEntry, P256KeyEntry};
+pub use labels::{Denial, may_export, may_serve};
 pub use model_signature::{ModelSignature, sign_model};
 pub use models::{ListedModel, ModelPull, OpenedModel, PulledFile, PulledModel, PulledModels, UnfinishedPull};
 pub use observe::{Event, Observer, Unit};

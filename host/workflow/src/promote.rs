@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::aliases::{self, AliasState, Promotion};
 use crate::audit::{self, Candidate, RestsOn, counting};
 use crate::statements::Recorder;
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, labels};
 
 /// An alias that was moved to what a run made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -119,6 +119,7 @@ pub fn promote(home: &Home, run: &str, alias: Option<&Alias>) -> Result<Promoted
     let refused = |refusal| WorkflowError::Promotion { run: run.into(), alias: alias.to_string(), refusal };
     let now = aliases::after(&recorder.ledger.entries()?).remove(&alias.to_string());
     let (record, adapter) = judge(&candidate, &alias, now.as_ref()).map_err(refused)?;
+    labels::may_promote(home, &adapter, &alias)?;
     for (_, file) in &recorder.store.artifact(&adapter)?.files {
         recorder.store.verify(file)?;
     }

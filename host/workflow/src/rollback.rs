@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::aliases::{self, AliasMove, AliasState};
 use crate::statements::{ALIAS_TYPE, Recorder, malformed, phases_of};
-use crate::{Home, WorkflowError, audit};
+use crate::{Home, WorkflowError, audit, labels};
 
 /// An alias that went back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,6 +51,7 @@ pub fn rollback(
     if let Some(revoked) = explained.revoked() {
         return Err(refused(format!("{} used {revoked}", target.run)));
     }
+    labels::may_promote(home, &target.adapter, alias)?;
     let record = phases_of(&entries, &target.run).find(|(phase, _)| *phase == Phase::Record);
     let record = *record.ok_or_else(|| refused(format!("{} has no decision", target.run)))?.1;
     let predicate = AliasMove {

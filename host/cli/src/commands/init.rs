@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::page::{Terminal, pairs, say};
 
 pub(super) fn run(place: &Place<'_>, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let home = place.unlocking(Home::init(make_folder(place.0)?)?);
+    let home = place.equipped(Home::init(make_folder(place.0)?)?);
     let root = home.newest_root()?;
     let keys = home.keys()?;
     let value = json!({

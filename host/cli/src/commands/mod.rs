@@ -73,8 +73,9 @@ impl Place<'_> {
         Ok(self.open_if_there()?.ok_or_else(none)?)
     }
 
-    fn unlocking(&self, mut home: Home) -> Home {
+    fn equipped(&self, mut home: Home) -> Home {
         home.unlock_with(Box::new(self.1.clone()));
+        home.open_outside_with(|path| Dir::open_ambient_dir(path, ambient_authority()));
         home
     }
 
@@ -84,7 +85,7 @@ impl Place<'_> {
         match Dir::open_ambient_dir(self.0, ambient_authority()) {
             Ok(dir) => match Home::open(dir, &name) {
                 Err(WorkflowError::NoHome(_)) => Ok(None),
-                other => Ok(Some(self.unlocking(other?))),
+                other => Ok(Some(self.equipped(other?))),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::file("open", self.0, &error)),

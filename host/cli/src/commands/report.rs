@@ -1,7 +1,12 @@
 //! What a run came to, on one page.
 
+use std::collections::BTreeMap;
+
 use freehold_core::evidence::Estimate;
+use freehold_core::labels::Labels;
 use freehold_core::limits::{LimitKind, Usage, Used};
+use freehold_core::record::Phase;
+use freehold_core::spent::{Cost, EnergySource, RunSpent, Spent};
 use freehold_workflow::{Brought, DatasetReport, MetricReport, PluginReport, PolicyReport, RunReport, Waiting};
 
 use super::data;
@@ -165,6 +170,38 @@ fn judges(report: &RunReport) {
     }
 }
 
+fn energy(spent: &Spent) -> String {
+    spent.joules.map_or_else(|| "unknown".into(), |joules| format!("{joules:.1} J"))
+}
+
+/// What the run took until it was decided.
+pub(super) fn used_up(whole: Option<&RunSpent>, by_phase: &BTreeMap<Phase, Spent>) {
+    let Some(RunSpent { spent, cost, .. }) = whole else { return };
+    headline("What it used up");
+    let mut lines = vec![("time", format!("{:.1} s", spent.seconds))];
+    let phases = by_phase.iter().filter(|(phase, _)| matches!(phase, Phase::Train | Phase::Evaluate));
+    let phases: Vec<String> = phases.map(|(phase, spent)| format!("{phase} {}", energy(spent))).collect();
+    let known = match spent.source {
+        EnergySource::Measured => ", measured for the whole machine",
+        EnergySource::Estimated => ", estimated",
+        EnergySource::Unknown => "",
+    };
+    let phases = match (spent.joules, phases.is_empty()) {
+        (Some(_), false) => format!(": {}", phases.join(", ")),
+        _ => String::new(),
+    };
+    lines.push(("energy", format!("{}{known}{phases}", energy(spent))));
+    lines.extend(cost.as_ref().map(|Cost { amount, currency }| ("cost", format!("{amount:.4} {currency}"))));
+    let reason = "the run was interrupted, and what it used since its last checkpoint is not in it";
+    lines.extend(spent.incomplete.then(|| ("incomplete", reason.to_owned())));
+    pairs(&lines);
+}
+
+/// The labels of what was made.
+pub(super) fn labels(labels: &Labels) -> String {
+    format!("residency {}; license {}", labels.residency.shown(), labels.license.shown())
+}
+
 fn decision(report: &RunReport, home: Option<&str>) {
     let mut lines = vec![("decision", report.decision.as_str().to_owned())];
     lines.extend(report.waiting.as_ref().map(|Waiting { alias, approvals_needed }| {
@@ -174,6 +211,7 @@ fn decision(report: &RunReport, home: Option<&str>) {
     lines.push(("run", report.run.clone()));
     lines.extend(report.adapter.map(|adapter| ("adapter", adapter.to_string())));
     lines.extend(report.weights.map(|weights| ("weights", weights.to_string())));
+    lines.extend(report.labels.as_ref().map(|it| ("labels", labels(it))));
     lines.extend(report.alias.as_ref().map(|alias| ("alias", alias.to_string())));
     lines.push(("record", report.record.to_string()));
     lines.extend(home.map(|home| ("kept", format!("blobs in {home}/store, entries in {home}/ledger"))));
@@ -193,6 +231,7 @@ fn outcome(report: &RunReport, home: Option<&str>) {
     metrics(&report.metrics);
     policies(&report.policies);
     judges(report);
+    used_up(report.spent.as_ref(), &report.spent_by_phase);
     headline("Decision");
     decision(report, home);
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::labels::Labels;
 use freehold_core::lock::LockedPlugin;
 use freehold_core::recipe::{DataSettings, Recipe};
 use freehold_core::record::Phase;
 use freehold_core::schema::Time;
+use freehold_core::spent::RunSpent;
 use freehold_core::verdict::{Decision, Stage};
 use freehold_trust::VerifiedRoot;
 use jiff::Timestamp;
@@ -110,6 +112,10 @@ pub struct Explanation {
     pub metrics: Vec<MetricReport>,
     /// What policies said.
     pub policies: Vec<PolicyReport>,
+    /// What the run used up until it was decided; records of earlier versions do not say.
+    pub spent: Option<RunSpent>,
+    /// The labels of what was made; records of earlier versions do not say.
+    pub labels: Option<Labels>,
     /// The decision; `None` while it is not recorded.
     pub decision: Option<Decision>,
     /// Why it was denied.
@@ -146,6 +152,7 @@ pub(super) fn of_run(past: &Past, run: &PastRun<'_>) -> Result<Explanation, Work
     let (first, last) = run.phases.values().next().zip(run.phases.values().next_back()).ok_or_else(none)?;
     let (resolved, recipe) = (run.resolved()?, run.recipe()?);
     let record = run.record(Phase::Record).map(run::recorded).transpose()?;
+    let trained = run.record(Phase::Train).map(run::trained).transpose()?;
     let report = run.report()?;
     let (metrics, policies) = report.map(|report| (report.metrics, report.policies)).unwrap_or_default();
     Ok(Explanation {
@@ -159,6 +166,8 @@ pub(super) fn of_run(past: &Past, run: &PastRun<'_>) -> Result<Explanation, Work
         plugins: plugins(&recipe, &resolved, past.roots.last()),
         metrics,
         policies,
+        spent: record.as_ref().and_then(|record| record.spent.clone()),
+        labels: trained.and_then(|trained| trained.labels),
         decision: record.as_ref().map(|record| record.decision),
         reason: record.and_then(|record| record.reason),
         approvals: approvals_of(past, name)?,

@@ -1,10 +1,11 @@
 //! What an alias named, and when.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::labels::Labels;
 use freehold_core::name::Alias;
-use freehold_core::record::{Entry, Subject};
+use freehold_core::record::{Entry, Phase, Subject};
 use freehold_core::schema::Time;
 use freehold_trust::Statement;
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::past::Past;
 use super::time::Moment;
 use crate::aliases::AliasMove;
 use crate::statements::malformed;
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, run};
 
 /// A time in which an alias named an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -40,6 +41,8 @@ pub struct Reign {
     pub reason: Option<String>,
     /// The approvals that the move rests on; none where nobody had to approve, or where the alias went back.
     pub rests_on: Vec<RestsOn>,
+    /// The labels of the adapter; records of earlier versions do not say.
+    pub labels: Option<Labels>,
 }
 
 /// An approval that the move of an alias rests on.
@@ -65,7 +68,7 @@ pub fn history(home: &Home, alias: &Alias, at: Option<Moment>) -> Result<Vec<Rei
 }
 
 pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, WorkflowError> {
-    let (mut reigns, mut known) = (Vec::<Reign>::new(), HashSet::new());
+    let (mut reigns, mut known) = (Vec::<Reign>::new(), HashMap::new());
     for (index, entry) in past.moves_of(wanted)? {
         let Subject::Alias { adapter, run, .. } = entry.subject else { continue };
         if let Some(last) = reigns.last_mut() {
@@ -73,7 +76,16 @@ pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, Workflow
         }
         let (from, statement) = (entry.time, entry.statement);
         // A run is promoted to an alias once.
-        let rollback = !known.insert(run.clone());
+        let (labels, rollback) = match known.get(&run) {
+            Some(labels) => (Option::clone(labels), true),
+            None => {
+                let trained = past.part(&run, &[Phase::Train])?;
+                let labels =
+                    trained.record(Phase::Train).map(run::trained).transpose()?.and_then(|detail| detail.labels);
+                known.insert(run.clone(), labels.clone());
+                (labels, false)
+            }
+        };
         // Most moves say neither, and their statements need not be read for that.
         let given = if rollback { Vec::new() } else { past.approvals_of(&run)? };
         let (mut reason, mut rests_on) = (None, Vec::new());
@@ -81,7 +93,8 @@ pub(super) fn reigns(past: &Past, wanted: &Alias) -> Result<Vec<Reign>, Workflow
             let moved = moved(past, &statement, from)?;
             (reason, rests_on) = (moved.reason, given_by(&given, &moved.approvals));
         }
-        reigns.push(Reign { adapter, run, from, until: None, entry: index, statement, rollback, reason, rests_on });
+        let until = None;
+        reigns.push(Reign { adapter, run, from, until, entry: index, statement, rollback, reason, rests_on, labels });
     }
     Ok(reigns)
 }

@@ -23,7 +23,7 @@ impl WorkflowError {
             | Self::OtherRoot { .. }
             | Self::RootOrder { .. }
             | Self::RootNotEntered(_) => ExitCode::Unverified,
-            Self::Promotion { .. } => ExitCode::Denied,
+            Self::Promotion { .. } | Self::Denied(_) => ExitCode::Denied,
             Self::Store(StoreError::Corrupt { .. } | StoreError::Missing(_)) => ExitCode::Unverified,
             Self::PulledChanged { .. } => ExitCode::Unverified,
             Self::Hub(error) if error.is_unverified() => ExitCode::Unverified,
@@ -165,6 +165,7 @@ impl WorkflowError {
             Self::Incomparable { .. } => {
                 "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
+            Self::Denied(denial) => denial.remedy().into(),
             Self::Promotion { run, refusal, .. } => refusal.remedy(run),
             Self::NoAlias { .. } => "say which with `--alias NAME`; it may be one that names nothing yet".into(),
             Self::Superseded { .. } => "run again, to be compared with what is there now".into(),

@@ -92,7 +92,7 @@ pub fn check(
         memory_bytes: None,
     };
     let (run, key) = (report.run.clone(), key_of(&resolved.lock)?);
-    let carrier = Carrier { recorder: &recorder, run: &run, key, threads: options.threads };
+    let carrier = Carrier { recorder: &recorder, run: &run, key, threads: options.threads, meter: None };
     let mut rehearsal = Rehearsal::new(carrier, observer);
     rehearse(project, &resolved, &mut rehearsal, &mut report)?;
     Ok(report)

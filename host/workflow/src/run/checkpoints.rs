@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cap_std::fs::Dir;
+use freehold_core::spent::Spent;
 use freehold_files::FileError;
 
+use crate::statements::malformed;
 use crate::{Home, WorkflowError};
 
 const FOLDER: &str = "checkpoints";
 const BEST: &str = "best.safetensors";
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
+/// What was used up until the last checkpoint.
+const SPENT: &str = "spent.json";
+const SPENT_BYTES_MAX: u64 = 4096;
 /// Bytes of a checkpoint at most: values and moments of a whole model.
 const BYTES_MAX: u64 = 1 << 40;
 
@@ -57,6 +62,21 @@ impl Checkpoints {
             Some(step) => Ok(Some((*step, freehold_files::read(&self.home, self.path(&name(*step)), BYTES_MAX)?))),
             None => Ok(None),
         }
+    }
+
+    /// What was used up until the last checkpoint, if that was kept. A file that says nothing of it stops no training.
+    pub(super) fn spent(&self) -> Result<Option<Spent>, WorkflowError> {
+        match freehold_files::read(&self.home, self.path(SPENT), SPENT_BYTES_MAX) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or(Spent::UNKNOWN))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps what was used up until the last checkpoint.
+    pub(super) fn keep_spent(&self, spent: &Spent) -> Result<(), WorkflowError> {
+        let bytes = serde_json::to_vec(spent).map_err(malformed(SPENT))?;
+        Ok(freehold_files::write(&self.home, self.path(SPENT), &bytes)?)
     }
 
     /// Keeps a checkpoint, and removes those that are older than the last few.

@@ -1,11 +1,13 @@
 //! What policies are shown, gathered from what was resolved and measured.
 
 use freehold_core::evidence::{Attribute, Evidence, Subject};
+use freehold_core::spent::{Cost, RunSpent};
 use freehold_core::verdict::Stage;
 
 use super::evaluate::EvaluateDetail;
 use super::journal::Work;
 use super::resolve::Resolved;
+use super::spent;
 use crate::{Project, WorkflowError, aliases};
 
 pub(crate) fn gather(
@@ -46,8 +48,24 @@ pub(crate) fn gather(
         plugins: plugins.collect(),
         measurements: measured.map(|measured| measured.measurements.clone()).unwrap_or_default(),
         production: production(project, measured, work)?,
-        attributes: vec![Attribute::integer("trust-root", work.recorder.root.version as i64)],
+        attributes: attributes(stage, work)?,
     })
+}
+
+/// What may grow. What the run has used up is known when it has been measured.
+fn attributes(stage: Stage, work: &Work<'_>) -> Result<Vec<Attribute>, WorkflowError> {
+    let mut attributes = vec![Attribute::integer("trust-root", work.recorder.root.version as i64)];
+    let spent = if stage == Stage::Promote { spent::until_now(work)? } else { None };
+    let Some(RunSpent { spent, train_tokens, cost }) = spent else { return Ok(attributes) };
+    attributes.push(Attribute::number("seconds", spent.seconds));
+    attributes.extend(spent.joules.map(|joules| Attribute::number("energy-joules", joules)));
+    attributes.push(Attribute::text("energy-source", spent.source.as_str()));
+    attributes.push(Attribute::boolean("incomplete", spent.incomplete));
+    attributes.extend(train_tokens.map(|tokens| Attribute::integer("train-tokens", tokens as i64)));
+    if let Some(Cost { amount, currency }) = cost {
+        attributes.extend([Attribute::number("cost", amount), Attribute::text("currency", currency)]);
+    }
+    Ok(attributes)
 }
 
 /// What is in production: at promotion what was compared with, so that evidence and measurements are of one moment.

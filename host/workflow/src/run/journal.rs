@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::RunOptions;
+use crate::energy::Meter;
 use crate::observe::{Event, Observer};
 use crate::statements::{Recorder, malformed, read_phase};
 use crate::{WorkflowError, aliases};
@@ -43,6 +44,8 @@ pub(crate) struct Work<'a> {
     /// How many threads each transform may use.
     pub(crate) threads: usize,
     pub(crate) done: &'a Done,
+    /// What measures it, if what it uses up is to be known.
+    pub(crate) meter: Option<&'a Meter>,
     pub(crate) observer: &'a mut dyn Observer,
 }
 
@@ -91,6 +94,7 @@ pub(crate) struct Carrier<'a> {
     pub(crate) run: &'a str,
     pub(crate) key: Digest,
     pub(crate) threads: usize,
+    pub(crate) meter: Option<&'a Meter>,
 }
 
 impl Carrier<'_> {
@@ -102,10 +106,10 @@ impl Carrier<'_> {
         observer: &mut dyn Observer,
         work: impl FnOnce(&mut Work<'_>) -> Result<PhaseOutput, WorkflowError>,
     ) -> Result<PhaseRecord, WorkflowError> {
-        let Self { recorder, run, key, threads } = self;
+        let Self { recorder, run, key, threads, meter } = self;
         observer.observe(Event::PhaseStarted(phase));
         let started = Timestamp::now();
-        let output = work(&mut Work { recorder, run, threads, done, observer })?;
+        let output = work(&mut Work { recorder, run, threads, done, meter, observer })?;
         Ok(PhaseRecord {
             run: run.into(),
             key,
@@ -114,6 +118,7 @@ impl Carrier<'_> {
             inputs: output.inputs,
             outputs: output.outputs,
             detail: output.detail,
+            spent: meter.map(Meter::lap),
             started,
             finished: Timestamp::now(),
         })
@@ -128,6 +133,9 @@ pub(crate) struct Journal<'a> {
     done: Done,
     alias_moved: bool,
     threads: usize,
+    meter: &'a Meter,
+    /// Whether an earlier process may have been ended in the next phase that is carried out.
+    interrupted: bool,
     observer: &'a mut dyn Observer,
 }
 
@@ -138,12 +146,22 @@ impl<'a> Journal<'a> {
         recipe: &Recipe,
         key: Digest,
         options: &RunOptions,
+        meter: &'a Meter,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, WorkflowError> {
         let threads = options.threads;
         let entries = recorder.ledger.entries()?;
-        let mut journal =
-            Self { recorder, run: String::new(), key, done: Done::new(), alias_moved: false, threads, observer };
+        let mut journal = Self {
+            recorder,
+            run: String::new(),
+            key,
+            done: Done::new(),
+            alias_moved: false,
+            threads,
+            meter,
+            interrupted: false,
+            observer,
+        };
         if let Some(run) = newest_run_of(&entries, &key) {
             journal.load(&entries, run)?;
             let alias = recipe.promote.as_ref().map(|promote| &promote.alias);
@@ -158,6 +176,7 @@ impl<'a> Journal<'a> {
         if !resumed {
             journal.run = next_run(&entries, recipe);
         }
+        journal.interrupted = resumed;
         let run = journal.run.clone();
         journal.observer.observe(Event::Run { run, resumed });
         Ok(journal)
@@ -209,9 +228,12 @@ impl<'a> Journal<'a> {
             self.observer.observe(Event::PhaseFinished { phase, earlier: true });
             return Ok(record);
         }
-        let Self { recorder, run, key, threads, done, observer, .. } = self;
-        let carrier = Carrier { recorder, run, key: *key, threads: *threads };
-        let record = carrier.carry_out(phase, done, &mut **observer, work)?;
+        let Self { recorder, run, key, threads, meter, done, observer, .. } = self;
+        let carrier = Carrier { recorder, run, key: *key, threads: *threads, meter: Some(*meter) };
+        let mut record = carrier.carry_out(phase, done, &mut **observer, work)?;
+        if let Some(spent) = &mut record.spent {
+            spent.incomplete |= std::mem::take(&mut self.interrupted);
+        }
         let statement = self.recorder.record_phase(&record)?;
         self.done.insert(phase, (statement, record.clone()));
         self.observer.observe(Event::PhaseFinished { phase, earlier: false });

@@ -324,6 +324,7 @@ mod tests {
             inputs: vec![],
             outputs: outputs.map(|(name, digest)| Material::kept(name, digest)).to_vec(),
             detail: serde_json::Value::Null,
+            spent: None,
             started: Timestamp::UNIX_EPOCH,
             finished: Timestamp::UNIX_EPOCH,
         };

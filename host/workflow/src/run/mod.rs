@@ -18,6 +18,7 @@ mod rehearsal;
 mod report;
 mod reproduce;
 mod resolve;
+mod spent;
 mod sides;
 mod start;
 mod tokenise;
@@ -32,6 +33,7 @@ use freehold_core::record::{Phase, PhaseRecord};
 use freehold_core::verdict::Stage;
 
 use crate::aliases::{self, Promotion};
+use crate::energy::Meter;
 use crate::observe::{Event, Observer};
 use crate::statements::{Recorder, malformed};
 use crate::{Home, Project, WorkflowError};
@@ -92,6 +94,7 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkflowError> {
+    let meter = Meter::start(home.energy_settings()?, home.outside, options.threads);
     let recorder = Recorder::open(home)?;
     // An earlier process may have ended between an alias's entry and the index.
     aliases::follow(&recorder)?;
@@ -106,7 +109,7 @@ pub fn run(
     let _lock = home.lock(&key.short())?;
     let mut journal = {
         let _naming = home.lock("runs")?;
-        let mut journal = Journal::open(recorder, &project.recipe, key, options, observer)?;
+        let mut journal = Journal::open(recorder, &project.recipe, key, options, &meter, observer)?;
         journal.phase(Phase::Resolve, |work| resolve::record(project, &resolved, work))?;
         journal
     };
@@ -133,7 +136,7 @@ fn phases(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Jou
 /// is so when the alias moves.
 fn decide(home: &Home, project: &Project, resolved: &Resolved, journal: &mut Journal<'_>) -> Result<(), WorkflowError> {
     let _deciding = home.lock(aliases::LOCK)?;
-    journal.phase(Phase::Record, |work| provenance::record(project, resolved, work))?;
+    journal.phase(Phase::Record, |work| provenance::record(home, project, resolved, work))?;
     let record = provenance::read(journal.record(Phase::Record)?)?;
     let (true, Some(alias), Some(adapter)) = (record.moves_alias(), &record.alias, record.adapter) else {
         return Ok(());

@@ -3,6 +3,7 @@
 use freehold_core::digest::Digest;
 use freehold_core::name::Alias;
 use freehold_core::record::{Material, Phase, PhaseRecord};
+use freehold_core::spent::RunSpent;
 use freehold_core::verdict::Decision;
 use freehold_trust::{ResourceDescriptor, Statement};
 use jiff::Timestamp;
@@ -11,10 +12,11 @@ use serde_json::json;
 
 use super::journal::{PhaseOutput, Work, detail, output_of};
 use super::resolve::Resolved;
+use super::spent;
 use super::train;
 use super::{evaluate, judge};
 use crate::statements::malformed;
-use crate::{Project, WorkflowError, aliases};
+use crate::{Home, Project, WorkflowError, aliases, labels};
 
 /// Predicate type of the provenance.
 pub(crate) const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/v1";
@@ -36,6 +38,9 @@ pub(crate) struct RecordDetail {
     /// How many have to approve before it does, if the recipe asks for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) approvals_needed: Option<usize>,
+    /// What the run used up; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent: Option<RunSpent>,
 }
 
 impl RecordDetail {
@@ -50,11 +55,12 @@ pub(crate) fn read(record: &PhaseRecord) -> Result<RecordDetail, WorkflowError> 
 }
 
 pub(crate) fn record(
+    home: &Home,
     project: &Project,
     resolved: &Resolved,
     work: &mut Work<'_>,
 ) -> Result<PhaseOutput, WorkflowError> {
-    let (decision, reason) = decision(project, work)?;
+    let (decision, reason) = decision(home, project, work)?;
     let adapter = match work.done.get(&Phase::Train) {
         Some((_, record)) => Some(output_of(record, train::ADAPTER)?),
         None => None,
@@ -68,11 +74,14 @@ pub(crate) fn record(
     let promote = project.recipe.promote.as_ref();
     let alias = promote.map(|promote| promote.alias.clone());
     let approvals_needed = promote.and_then(|promote| promote.approvals).map(|approvals| approvals.needed);
-    PhaseOutput::new(inputs.collect(), outputs, &RecordDetail { decision, reason, adapter, alias, approvals_needed })
+    let spent = spent::until_now(work)?;
+    let detail = RecordDetail { decision, reason, adapter, alias, approvals_needed, spent };
+    PhaseOutput::new(inputs.collect(), outputs, &detail)
 }
 
-/// Promoted only if both stages were passed - a stage that was not reached was not - and production is still what was compared.
-fn decision(project: &Project, work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError> {
+/// Promoted only if both stages were passed - a stage that was not reached was not - production is still what was compared, and the
+/// labels of what was made let it have the alias.
+fn decision(home: &Home, project: &Project, work: &Work<'_>) -> Result<(Decision, Option<String>), WorkflowError> {
     for phase in [Phase::Admit, Phase::Promote] {
         let Some((_, record)) = work.done.get(&phase) else {
             return Ok((Decision::Denied, Some(format!("stage {phase} was not reached"))));
@@ -92,6 +101,11 @@ fn decision(project: &Project, work: &Work<'_>) -> Result<(Decision, Option<Stri
         if compared != aliases::adapter_of(&promote.alias, &work.recorder.ledger.entries()?) {
             let reason = format!("`{}` was moved after this run was compared with it; run again", promote.alias);
             return Ok((Decision::Denied, Some(reason)));
+        }
+        // The rules of the home may be others than when the run began.
+        let adapter = output_of(work.before(Phase::Train)?, train::ADAPTER)?;
+        if let Err(denial) = labels::may_promote(home, &adapter, &promote.alias) {
+            return Ok((Decision::Denied, Some(denial.to_string())));
         }
     }
     Ok((Decision::Promoted, None))

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
 use freehold_core::evidence::{Estimate, Measurement};
+use freehold_core::labels::Labels;
 use freehold_core::limits::Usage;
 use freehold_core::name::Alias;
 use freehold_core::recipe::Method;
 use freehold_core::record::{Phase, PhaseRecord};
+use freehold_core::spent::{RunSpent, Spent};
 use freehold_core::verdict::{Decision, Stage, Verdict};
 use freehold_store::Blobs;
 use schemars::JsonSchema;
@@ -174,6 +176,12 @@ pub struct RunReport {
     pub policies: Vec<PolicyReport>,
     /// When each phase ended, in seconds after it began.
     pub seconds: BTreeMap<Phase, f64>,
+    /// What the run used up until it was decided; none in records of earlier versions.
+    pub spent: Option<RunSpent>,
+    /// The same of each phase, with what went before it in the same process.
+    pub spent_by_phase: BTreeMap<Phase, Spent>,
+    /// The labels of what was made; none in records of earlier versions.
+    pub labels: Option<Labels>,
 }
 
 pub(crate) fn of(home: &Home, journal: &Journal<'_>) -> Result<RunReport, WorkflowError> {
@@ -201,7 +209,7 @@ pub(crate) fn of_records<'a>(
         (Some(alias), Some(approvals_needed)) if !alias_moved => (None, Some(Waiting { alias, approvals_needed })),
         (alias, _) => (alias, None),
     };
-    let PhaseReports { weights, datasets, transforms, validation, training, metrics, policies, seconds } =
+    let PhaseReports { weights, datasets, transforms, validation, training, metrics, policies, seconds, spent, labels } =
         of_phases(records, store)?;
     Ok(RunReport {
         run: run.into(),
@@ -219,6 +227,9 @@ pub(crate) fn of_records<'a>(
         metrics,
         policies,
         seconds,
+        spent: detail.spent,
+        spent_by_phase: spent,
+        labels,
     })
 }
 
@@ -233,6 +244,8 @@ pub(crate) struct PhaseReports {
     pub(crate) metrics: Vec<MetricReport>,
     pub(crate) policies: Vec<PolicyReport>,
     pub(crate) seconds: BTreeMap<Phase, f64>,
+    pub(crate) spent: BTreeMap<Phase, Spent>,
+    pub(crate) labels: Option<Labels>,
 }
 
 /// What the phases of a run say, in the order of the phases.
@@ -244,6 +257,7 @@ pub(crate) fn of_phases<'a>(
     for record in records {
         let seconds = record.finished.duration_since(record.started).as_secs_f64();
         reports.seconds.insert(record.phase, seconds);
+        reports.spent.extend(record.spent.map(|spent| (record.phase, spent)));
         match record.phase {
             Phase::Transform => reports.transforms = transform::read(record)?.into_iter().map(plugin).collect(),
             Phase::Tokenise => {
@@ -253,6 +267,7 @@ pub(crate) fn of_phases<'a>(
             Phase::Train => {
                 let weights = record.outputs.iter().find(|output| output.name.ends_with(".safetensors"));
                 reports.weights = weights.map(|output| output.digest);
+                reports.labels = train::read(record)?.labels;
                 reports.training = tokenised.as_ref().map(|tokens| training(tokens, record)).transpose()?;
             }
             Phase::Evaluate => reports.metrics = metrics(record)?,

@@ -90,7 +90,7 @@ pub fn reproduce(
     }
     // What is in production now has nothing to do with it, and its adapter is in another store.
     project.recipe.promote = None;
-    let carrier = Carrier { recorder: &recorder, run: FOLDER, key: key_of(&lock)?, threads };
+    let carrier = Carrier { recorder: &recorder, run: FOLDER, key: key_of(&lock)?, threads, meter: None };
     let mut rehearsal = Rehearsal::new(carrier, observer);
     forget(home)?;
     rehearsal.phase(Phase::Resolve, |work| resolve::record(&project, &resolved, work))?;

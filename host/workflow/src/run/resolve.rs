@@ -19,7 +19,7 @@ use super::plugins::{PluginLoader, ReadyPlugin};
 use super::start;
 use crate::dataset::{self, Dataset, Splits};
 use crate::statements::malformed;
-use crate::{Catalog, Event, Home, Observer, Project, WorkflowError};
+use crate::{Catalog, Event, Home, Observer, Project, WorkflowError, labels};
 
 /// Everything that a recipe names.
 pub(crate) struct Resolved {
@@ -114,6 +114,7 @@ pub(crate) fn resolve(
     locked: bool,
     observer: &mut dyn Observer,
 ) -> Result<Resolved, WorkflowError> {
+    labels::may_run(home, project)?;
     let recipe = &project.recipe;
     let (base, locked_base) = open_base(home, project, locked)?;
     let start = start::find(home, project, locked)?;

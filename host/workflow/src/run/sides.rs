@@ -90,7 +90,7 @@ pub(crate) fn sides(
     }
     let descriptors = descriptors(home, project, &recorder.root, &sandbox)?;
     let reference = drawn(Dialogues::of_record(&store, transformed, Split::Train)?, rows_max, seed)?;
-    let carrier = Carrier { recorder: &recorder, run: FOLDER, key: key_of(&resolved.lock)?, threads };
+    let carrier = Carrier { recorder: &recorder, run: FOLDER, key: key_of(&resolved.lock)?, threads, meter: None };
     let mut rehearsal = Rehearsal::new(carrier, observer);
     let record = rehearsal
         .phase(Phase::Transform, |work| transform::transform_splits(&[Split::Train], &as_recorded, &resolved, work))?;

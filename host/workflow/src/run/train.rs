@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use freehold_core::digest::Digest;
+use freehold_core::labels::Labels;
 use freehold_core::recipe::{Method, Precision};
 use freehold_core::record::{Material, Phase, PhaseRecord};
 use freehold_engine::{Adapter, Examples, Learned, Model, StepReport, TrainObserver, Trained, Training, WeightType};
@@ -18,6 +19,7 @@ use super::metrics::Metrics;
 use super::resolve::Resolved;
 use super::start::{self, StartDetail};
 use super::tokenise::TOKENS;
+use crate::labels::LABELS;
 use crate::observe::Event;
 use crate::statements::malformed;
 use crate::{Home, Project, WorkflowError};
@@ -64,6 +66,9 @@ pub(crate) struct TrainDetail {
     pub(crate) start: Option<StartDetail>,
     /// Within what the same inputs give the same bits.
     pub(crate) determinism: BTreeMap<String, String>,
+    /// The labels of what it was made of; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) labels: Option<Labels>,
 }
 
 pub(crate) fn read(record: &PhaseRecord) -> Result<TrainDetail, WorkflowError> {
@@ -156,6 +161,10 @@ impl TrainObserver for Follower<'_, '_> {
     fn checkpoint(&mut self, step: usize, bytes: &[u8], best: bool) -> ControlFlow<()> {
         // In this order: what is known of the steps up to a checkpoint is never less than the checkpoint.
         let kept = self.metrics.checkpoint(best).and_then(|()| self.checkpoints.keep(step, bytes, best));
+        let kept = kept.and_then(|()| match self.work.meter {
+            Some(meter) => self.checkpoints.keep_spent(&meter.so_far()),
+            None => Ok(()),
+        });
         self.metrics.step_begins();
         self.or_end(kept)
     }
@@ -196,6 +205,9 @@ fn learn(
     let (adapter, train, seed) = (&recipe.adapter, &recipe.train, recipe.run.seed);
     let training = Training { model, examples: examples.as_slice(), adapter, train, seed, start };
     let (step, last) = checkpoints.last()?.unzip();
+    if let (Some(meter), Some(spent)) = (work.meter, checkpoints.spent()?) {
+        meter.add(spent);
+    }
     let metrics = Metrics::open(home, work.run, step.unwrap_or(0), train.early_stopping.as_ref())?;
     let pace = Pace { started: Instant::now(), before: None };
     let mut follower = Follower { work, checkpoints, metrics, model, measure: &measure, pace, failed: None };
@@ -224,9 +236,11 @@ pub(crate) fn train(
     let (start, brought) = start::bring(home, project, resolved, &model, work)?.unzip();
     let trained = learn(home, project, resolved, (&model, start.as_ref(), &checkpoints), work)?;
     let seconds = started.elapsed().as_secs_f64();
+    let labels = Labels::of(recipe);
     let annotations = BTreeMap::from([
         (BASE_DIGEST.to_owned(), resolved.lock.base.digest.to_string()),
         (BASE_MODEL.to_owned(), recipe.base.model.clone()),
+        (LABELS.to_owned(), serde_json::to_string(&labels).map_err(malformed("labels"))?),
     ]);
     let (kind, files) = match &trained.learned {
         Learned::Adapter(adapter) => (ADAPTER_TYPE, adapter.to_files()?),
@@ -249,6 +263,7 @@ pub(crate) fn train(
         seconds,
         start: brought,
         determinism: determinism(recipe.train.precision),
+        labels: Some(labels),
     };
     let mut outputs = vec![Material::kept(ADAPTER, manifest), Material::kept(LOSSES, work.store().put(&losses)?)];
     let artifact = work.store().artifact(&manifest)?;

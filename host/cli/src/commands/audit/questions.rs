@@ -1,5 +1,7 @@
 //! The answers to an auditor's questions, as pages.
 
+use std::collections::BTreeMap;
+
 use freehold_trust::KeyId;
 use freehold_workflow::Home;
 use freehold_workflow::audit::{
@@ -72,6 +74,7 @@ pub(super) fn explain(model: &Explanation, keys: &KeyNames) {
         ("recorded by", recorded_by.iter().map(|id| keys.show(id)).collect::<Vec<_>>().join(", ")),
         ("trust root", trust_root.to_string()),
         ("base model", format!("{} ({})", base.name, of_base.join(", "))),
+        ("labels", model.labels.as_ref().map_or_else(|| "-".into(), report::labels)),
     ]);
     headline("Trained and measured on");
     let row = |data: &freehold_workflow::audit::ExplainedData| {
@@ -102,6 +105,7 @@ pub(super) fn explain(model: &Explanation, keys: &KeyNames) {
     };
     table(&["Plugin", "Used as", "Component", "Signed by", "Now"], model.plugins.iter().map(row).collect());
     report::judged(&model.metrics, &model.policies);
+    report::used_up(model.spent.as_ref(), &BTreeMap::new());
     headline("Approved by");
     approvals_table(&model.approvals, keys);
     headline("In use");
@@ -202,9 +206,10 @@ pub(super) fn history(reigns: &[Reign], keys: &KeyNames) {
             (None, false) => format!("promoted, approved by {}", approvers(&reign.rests_on, keys)),
         };
         let (adapter, entry) = (reign.adapter.short(), reign.entry.to_string());
-        vec![minute(reign.from), until, reign.run.clone(), adapter, entry, because]
+        let labels = reign.labels.as_ref().map_or_else(|| "-".into(), |labels| labels.residency.shown());
+        vec![minute(reign.from), until, reign.run.clone(), adapter, labels, entry, because]
     };
-    table(&["From (UTC)", "Until", "Run", "Adapter", "Entry", "Because"], reigns.iter().map(row).collect());
+    table(&["From (UTC)", "Until", "Run", "Adapter", "Data of", "Entry", "Because"], reigns.iter().map(row).collect());
 }
 
 pub(super) fn replay(replay: &Replay) {

@@ -5,7 +5,7 @@ use freehold_core::verdict::Decision;
 
 use super::DocumentError;
 use super::run::FinishedRun;
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, may_export};
 
 /// The adapter of a finished run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +18,11 @@ pub struct AdapterFiles {
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// The adapter of a run, out of the store; every file is held to its digest.
+/// The adapter of a run, out of the store; every file is held to its digest. The rules of the home have to let it out.
 pub fn adapter(home: &Home, run: &str) -> Result<AdapterFiles, WorkflowError> {
     let run = FinishedRun::read(home, run)?;
     let Some(digest) = run.report.adapter else { return Err(DocumentError::NoAdapter(run.name).into()) };
+    may_export(home, &digest)?;
     let read = |(name, digest): (String, Digest)| Ok((name, run.store.get(&digest)?));
     let files = run.adapter_files()?.into_iter().map(read).collect::<Result<_, WorkflowError>>()?;
     Ok(AdapterFiles { digest, decision: run.report.decision, files })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use freehold_core::digest::Digest;
-use freehold_core::record::{Entry, Subject};
+use freehold_core::record::{Entry, Phase, Subject};
 use freehold_ledger::Extract;
 use freehold_pack::{HELD_BYTES_MAX, Pack, PackError, TOTAL_BYTES_MAX, Witnessed};
 use freehold_store::{Blobs, Store, StoreError};
@@ -14,7 +14,7 @@ use super::contents::{Extra, concerns, contents};
 use crate::audit::DocumentError;
 use crate::audit::past::Past;
 use crate::audit::verify::{Request, Source, VerifiedPack};
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, may_export};
 
 /// A ledger of at most so many entries goes into a pack as a whole, if nothing else is asked for.
 const WHOLE_ENTRIES_MAX: u64 = 1024;
@@ -55,6 +55,11 @@ pub struct Draft {
 /// There is no such run, or it has no decision; what the home has of it does not verify; a pack cannot hold so much.
 pub fn draft(home: &Home, run: &str, options: &Options) -> Result<Draft, WorkflowError> {
     let extract = extract(home, run, options.entries)?;
+    // What was learned, and what it was learned from, leaves the home only if the rules for their labels let it.
+    if options.with.contains(&Extra::Weights) || options.with.contains(&Extra::Data) {
+        let adapter = Past::open(home)?.part(run, &[Phase::Train])?.adapter();
+        adapter.map(|adapter| may_export(home, &adapter)).transpose()?;
+    }
     let roots = roots_of(home, &extract)?;
     let past = past_of(home, &extract, &roots)?;
     let chosen = contents(&past, run)?

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use freehold_core::digest::Digest;
+use freehold_core::labels::Labels;
 use freehold_core::recipe::Recipe;
 use freehold_core::record::{Entry, Phase, PhaseRecord, Subject};
 use freehold_core::verdict::{Decision, Stage};
+use freehold_store::Blobs;
 use freehold_trust::{ResourceDescriptor, Statement};
 
 use super::{Books, Verification};
+use crate::labels::LABELS;
 use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE, RecordDetail};
 use crate::statements::read_phase;
 
@@ -22,6 +25,11 @@ fn output<'a>(record: &'a PhaseRecord, name: &'a str) -> impl Iterator<Item = Di
 fn adapter_files(trained: &PhaseRecord) -> BTreeMap<&str, Digest> {
     let outputs = trained.outputs.iter();
     outputs.filter_map(|output| Some((output.name.strip_prefix(ADAPTER)?.strip_prefix('/')?, output.digest))).collect()
+}
+
+/// The recipe that phase resolve kept.
+fn recipe_of(resolved: &PhaseRecord, store: &dyn Blobs) -> Option<Recipe> {
+    serde_json::from_slice(&store.get(&output(resolved, "recipe").next()?).ok()?).ok()
 }
 
 impl Books<'_> {
@@ -39,6 +47,9 @@ impl Books<'_> {
             found.statements += 1;
             self.verify_phase(&what, number, &entry, &record, found);
             records.insert(phase, (entry.statement, record));
+        }
+        if let (Some((_, resolved)), Some((_, trained))) = (records.get(&Phase::Resolve), records.get(&Phase::Train)) {
+            self.verify_labels(resolved, trained, found);
         }
         if let Some((_, record)) = records.get(&Phase::Record) {
             self.verify_decision(&records, record, found);
@@ -91,14 +102,32 @@ impl Books<'_> {
     /// The alias and the approvals of the record are those of the recipe.
     fn verify_asked(&self, what: &str, records: &Records, detail: &RecordDetail, found: &mut Verification) {
         let Some((_, resolved)) = records.get(&Phase::Resolve) else { return };
-        let recipe = output(resolved, "recipe").next().and_then(|digest| self.store.get(&digest).ok());
-        let Some(Ok(recipe)) = recipe.map(|bytes| serde_json::from_slice::<Recipe>(&bytes)) else {
+        let Some(recipe) = recipe_of(resolved, self.store) else {
             return found.found(what, "its recipe cannot be read");
         };
         let promote = recipe.promote.as_ref();
         let needed = promote.and_then(|promote| promote.approvals).map(|approvals| approvals.needed);
         let same = detail.alias.as_ref() == promote.map(|promote| &promote.alias) && detail.approvals_needed == needed;
         found.require(same, what, "asks for another alias or for other approvals than its recipe");
+    }
+
+    /// What was made has the labels of all that it was made of, in the record and in its manifest. Those of earlier versions have
+    /// none.
+    fn verify_labels(&self, resolved: &PhaseRecord, trained: &PhaseRecord, found: &mut Verification) {
+        let what = format!("{}, phase train", trained.run);
+        let Some(detail) = found.check(&what, crate::run::trained(trained)) else { return };
+        let kept = output(trained, ADAPTER).next().and_then(|manifest| self.store.artifact(&manifest).ok());
+        let written = kept.as_ref().and_then(|kept| kept.annotations.get(LABELS));
+        let written = written.map(|labels| serde_json::from_str::<Labels>(labels));
+        let of_recipe = recipe_of(resolved, self.store).map(|recipe| Labels::of(&recipe));
+        let holds = match (&detail.labels, written) {
+            (None, None) => true,
+            (Some(recorded), Some(Ok(written))) => {
+                *recorded == written && of_recipe.is_some_and(|labels| recorded.covers(&labels))
+            }
+            _ => false,
+        };
+        found.require(holds, &what, "its adapter has other labels than what it was made of");
     }
 
     /// What was trained has one provenance, signed by a recorder, about the files of the adapter and nothing else.

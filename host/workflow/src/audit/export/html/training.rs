@@ -1,10 +1,12 @@
 //! What was trained, how, and how the loss went.
 
+use freehold_core::record::Phase;
+use freehold_core::spent::{Cost, RunSpent, Spent};
 use maud::{Markup, html};
 
 use super::Facts;
 use crate::page::chart::line::{self, Series};
-use crate::page::elements::{duration, facts, note, number, text, whole};
+use crate::page::elements::{duration, facts, note, number, or_dash, text, whole};
 use crate::run::StepLine;
 
 pub(super) fn section(page: &Facts) -> Markup {
@@ -37,12 +39,35 @@ pub(super) fn section(page: &Facts) -> Markup {
         ("Tokens", text(whole(training.tokens))),
         ("Loss, first and last step", text(loss)),
         ("Time", text(duration(training.seconds))),
+        ("Used up by the run", spent(page)),
+        ("Labels that follow the data", labels(page)),
         ("The same bits", text(promised.collect::<Vec<_>>().join("; "))),
     ];
     html! {
         (facts(&rows))
         (curves(page))
     }
+}
+
+/// What the whole run used up until it was decided, and its training of that.
+fn spent(page: &Facts) -> Markup {
+    let Some(RunSpent { spent, cost, .. }) = &page.run.explanation.spent else { return or_dash(None) };
+    let energy = |spent: &Spent| match spent.joules {
+        Some(joules) => format!("{} J ({})", number(joules), spent.source.as_str()),
+        None => "unknown energy".to_owned(),
+    };
+    let mut told = vec![format!("{}, {}", duration(spent.seconds), energy(spent))];
+    told.extend(page.run.reports.spent.get(&Phase::Train).map(|spent| format!("the training {} of it", energy(spent))));
+    told.extend(cost.as_ref().map(|Cost { amount, currency }| format!("{amount:.4} {currency}")));
+    told.extend(spent.incomplete.then(|| "it was interrupted, and a part may be missing".to_owned()));
+    html! { bdi { (told.join("; ")) } }
+}
+
+fn labels(page: &Facts) -> Markup {
+    let labels = page.run.explanation.labels.as_ref();
+    let shown =
+        labels.map(|labels| format!("residency {}; license {}", labels.residency.shown(), labels.license.shown()));
+    or_dash(shown.as_deref())
 }
 
 /// The loss after each step, as it was recorded, and what was measured on the way, which the home has beside the records.
