@@ -39,6 +39,11 @@ pub struct Reply {
 impl Serving {
     /// Starts a server on a port that is free, and waits until it is ready.
     pub fn start(project: &Project, arguments: &[&str]) -> Self {
+        Self::start_with(project, arguments, |_| {})
+    }
+
+    /// The same with a change to the command.
+    pub fn start_with(project: &Project, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let mut all = vec!["-v", "--json", "serve"];
         if !arguments.contains(&"--listen") {
             all.extend(["--listen", "127.0.0.1:0"]);
@@ -46,7 +51,9 @@ impl Serving {
         let arguments = [&all, arguments].concat();
         let log = project.path().join(LOG);
         let stderr = File::create(&log).unwrap();
-        let mut child = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::from(stderr)).spawn().unwrap();
+        let mut command = project.command(&arguments);
+        change(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::from(stderr)).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while !text.ends_with("\n}\n") {

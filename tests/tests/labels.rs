@@ -106,6 +106,27 @@ fn labels_follow_data_into_adapters_and_bind_aliases_and_exports() {
     // The evidence alone says nothing that a label binds.
     drop(project.run(&["audit", "export", "desk-1", "--format", "pack", "--out", "evidence"]).expect(0));
 
+    // What is trained further keeps its labels, and they bind what comes of it.
+    project.write("home/host.toml", "");
+    let from_here = labelled("residency = \"eu\"", "residency = \"us\"").to_string();
+    let from_here =
+        from_here.replace("desk@production", "more@production").replace("name = \"desk\"", "name = \"more\"");
+    let further = format!(
+        "{}\n[start]\nadapter = \"desk-1\"\n",
+        from_here.replace("allow = [\"eu\"]", "allow = [\"eu\", \"us\"]")
+    );
+    project.write("freehold.toml", &further);
+    let more = ask(&project, &["run"]);
+    assert_eq!(more["labels"]["residency"], json!({ "values": ["eu", "us"], "unlabelled": false }));
+    project.assert_intact();
+    project.write("home/host.toml", "[residency]\nplace = \"us\"\n[residency.rules]\nus = [\"us\"]\neu = [\"eu\"]\n");
+    project.write("freehold.toml", &further.replace("\"eu\"", "\"us\""));
+    drop(project.run(&["run"]).expect(3).says(&[
+        "`desk-1`, which is trained further,",
+        "may not be at `us`",
+        "freehold.toml, line",
+    ]));
+
     // An alias of its own.
     let strict =
         "[aliases.\"desk@strict\"]\nlicenses = [\"Apache-2.0\"]\n[aliases.\"desk@there\"]\nresidency = [\"us\"]\n";
@@ -123,7 +144,7 @@ fn labels_follow_data_into_adapters_and_bind_aliases_and_exports() {
         drop(project.run_recipe(&recipe).expect(3).says(&says).says(&["what `other` makes", "freehold.toml, line"]));
     }
     drop(project.run(&["promote", "desk-1", "--alias", "desk@staging"]).expect(0));
-    assert_eq!(ask(&project, &["audit", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!(ask(&project, &["audit", "list"]).as_array().unwrap().len(), 2);
     // Nor does an alias go back to what it may not name now.
     let policies = Recipe::default().policies.replace("minimum_rows = 10", "minimum_rows = 11");
     drop(project.run_recipe(&Recipe { policies, ..Recipe::default() }).expect(0));

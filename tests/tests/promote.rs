@@ -151,3 +151,27 @@ fn an_alias_in_use_goes_only_to_what_was_compared_with_it() {
     refused(&project, &["desk-3", "--alias", "desk@other"], &["it used freehold/", "was stolen"]);
     project.assert_intact();
 }
+
+#[test]
+fn a_rebase_waits_for_approvals_as_a_run_does() {
+    let project = Project::new();
+    project.run(&["key", "new", "ada"]).expect(0);
+    project.run(&["trust", "add", "--role", "approver", "--key", "ada"]).expect(0);
+    drop(project.run_recipe(&with_approvals("1")).expect(0));
+    project.run(&["approve", "desk-1", "--key", "ada"]).expect(0);
+    drop(project.run(&["promote", "desk-1"]).expect(0));
+    project.copy_model("base-2");
+    let rebase = ["rebase", "--base", "models/base-2", "--license", "Apache-2.0"];
+    let page = project.run(&rebase).expect(0);
+    drop(page.says(&["desk@production names desk-2 when 1 have approved it", "`freehold promote desk-2`"]));
+    let named = || ask(&project, 0, &["audit", "explain", "desk@production"])["run"].clone();
+    assert_eq!(named(), "desk-1");
+    // Given again, it finds the rung that waits.
+    let report = ask(&project, 0, &rebase);
+    assert_eq!((&report["promoted"], &report["waiting"]["approvals_needed"]), (&json!("desk-2"), &json!(1)));
+    assert!(report["rungs"][0]["spent"]["seconds"].as_f64().unwrap() > 0.0, "{report}");
+    project.run(&["approve", "desk-2", "--key", "ada"]).expect(0);
+    drop(project.run(&["promote", "desk-2"]).expect(0));
+    assert_eq!(named(), "desk-2");
+    project.assert_intact();
+}

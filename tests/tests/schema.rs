@@ -50,7 +50,7 @@ fn answers_are_what_their_schemas_say() {
     ask(&project, "approvals", &["approve", "desk-2", "--key", "ada", "--note", "looked"]);
     project.run(&["audit", "export", "desk-2", "--format", "pack", "--out", "run.pack"]).expect(0);
     let data = ask(&project, "explain", &["audit", "explain", "desk-1"])["data"][0]["digest"].clone();
-    let questions: [(&str, &[&str]); 22] = [
+    let questions: [(&str, &[&str]); 23] = [
         ("list", &["audit", "list"]),
         ("show", &["audit", "show", "desk-1"]),
         ("show", &["audit", "show", "abroad-1"]),

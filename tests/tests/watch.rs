@@ -126,6 +126,84 @@ fn another_base_model_is_moved_to() {
     project.assert_intact();
 }
 
+/// Tickets of the demo from one line to another, as they are changed.
+fn tickets(from: usize, to: usize, change: impl Fn(&str) -> String) -> String {
+    let row = |line: &str| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        row["text"] = change(row["text"].as_str().unwrap()).into();
+        format!("{row}\n")
+    };
+    head("tickets-eu.jsonl", to).lines().skip(from).map(row).collect()
+}
+
+#[test]
+fn rows_that_drift_start_one_run_until_they_are_as_before() {
+    let project = Project::new();
+    project.write("train.jsonl", &tickets(0, 120, str::to_owned));
+    drop(project.run_recipe(&Recipe::default()).expect(0));
+    std::fs::create_dir(project.path().join("now")).unwrap();
+    let changed = "[[trigger]]\nname = \"changed\"\nkind = \"drift\"\nfolder = \"now\"\nrows = 100\nevery = \"1s\"\n";
+    project.write("freehold.watch.toml", &format!("poll = \"20ms\"\n{changed}"));
+    let louder = |text: &str| format!("{} {text}", text.to_uppercase());
+    let look = || {
+        // As long as `every` lets it wait.
+        std::thread::sleep(Duration::from_millis(1100));
+        once(&project)
+    };
+    // Too few rows say nothing.
+    project.write("now/1.jsonl", &tickets(120, 160, louder));
+    let state = look();
+    assert_eq!((&state["compared"], history(&state)), (&json!({}), vec![]));
+    project.write("now/1.jsonl", &tickets(120, 230, str::to_owned));
+    let state = look();
+    assert_eq!((&state["compared"]["changed"]["answer"], history(&state)), (&json!("no drift"), vec![]));
+    // The newest hundred rows are others.
+    project.write("now/2.jsonl", &tickets(230, 330, louder));
+    let state = look();
+    let answered = [("desk-w1-1".to_owned(), "promoted".to_owned())];
+    assert_eq!(history(&state), answered);
+    let about = state["history"][0]["events"][0]["about"].as_str().unwrap().to_owned();
+    assert!(about.contains("length") && state["history"][0]["joules"].is_null(), "{state}");
+    // Something else is in production now, from which the rows drift as well, and more of them come: that is known.
+    project.write("now/3.jsonl", &tickets(330, 400, louder));
+    let state = look();
+    assert_eq!(history(&state), answered);
+    assert!(state["compared"]["changed"]["answer"].as_str().unwrap().starts_with("drift: "), "{state}");
+    // Rows that cannot be read say nothing new, and end nothing.
+    project.write("now/4.jsonl", &"{ no row\n".repeat(100));
+    let state = look();
+    assert!(state["compared"]["changed"]["answer"].as_str().unwrap().starts_with("failed: "), "{state}");
+    // It is as before, and drifts again.
+    project.write("now/5.jsonl", &tickets(400, 500, str::to_owned));
+    assert_eq!(history(&look()), answered);
+    project.write("now/6.jsonl", &tickets(500, 600, louder));
+    assert_eq!(history(&look()).len(), 2);
+    drop(project.run(&["watch", "--status"]).expect(0).says(&["drift: ", "desk-w2-1", "changed"]));
+    // Nothing of the rows stays behind.
+    assert_eq!(std::fs::read_dir(project.path().join("home/watch/desk.windows")).unwrap().count(), 0);
+    project.assert_intact();
+}
+
+#[test]
+fn energy_that_nobody_knows_is_not_within_a_budget() {
+    let project = project(&format!("[budget]\njoules = 1e12\n{HOOK}"));
+    let nothing = format!("[energy]\npowercap = \"{}\"\n", project.path().join("inbox").display());
+    let ask = |id: &str, host: &str| {
+        project.write("home/host.toml", host);
+        drop(project.run(&["trigger", "desk", "--id", id]).expect(0));
+        project.run(&["watch", "--once"]).expect(0)
+    };
+    drop(ask("a", &format!("{nothing}watts = 50\n")));
+    drop(ask("b", &nothing));
+    let state = status(&project);
+    assert!(
+        state["history"][0]["joules"].as_f64().unwrap() > 0.0 && state["history"][1]["joules"].is_null(),
+        "{state}"
+    );
+    drop(ask("c", &format!("{nothing}watts = 50\n")).says(&["nobody knows what runs within", "host.toml"]));
+    assert_eq!(history(&status(&project)).len(), 2);
+}
+
 fn start(project: &Project) -> Child {
     project.command(&["watch"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

@@ -12,6 +12,7 @@ mod catalogue;
 mod connection;
 mod error;
 mod exchange;
+mod hooks;
 mod keeper;
 mod lane;
 mod metrics;

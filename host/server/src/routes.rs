@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::access::{Caller, caller};
 use crate::api::{self, ApiError, Endpoint};
+use crate::hooks;
 use crate::shared::Shared;
 
 type App = State<Arc<Shared>>;
@@ -32,6 +33,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/completions", post(completions).fallback(only_post))
         .route("/v1/models", get(models).fallback(only_get))
         .route("/v1/models/{*id}", get(model).fallback(only_get))
+        .route("/hooks/{recipe}/{trigger}", post(hook).fallback(only_post))
         .route("/health", get(health).fallback(only_get))
         .route("/ready", get(ready).fallback(only_get))
         .route("/metrics", get(metrics).fallback(only_get))
@@ -96,6 +98,18 @@ async fn body(shared: &Shared, request: Request) -> Result<Bytes, ApiError> {
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(settings.body_bytes_max)),
         Err(_) => Err(ApiError::body("the body did not come whole")),
     }
+}
+
+/// Asks the watch of a recipe for an event.
+async fn hook(State(shared): App, Path(asked): Path<(String, String)>, request: Request) -> Result<Response, ApiError> {
+    who(&shared, &request)?;
+    is_fit(&shared, &request)?;
+    let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+    if !shared.settings.hooks.contains(&format!("{}/{}", asked.0, asked.1)) {
+        return Err(ApiError::no_path(method.as_str(), uri.path()));
+    }
+    let body = body(&shared, request).await?;
+    hooks::ask(&shared, asked, &headers, &body).await.map(|value| as_json(StatusCode::ACCEPTED, &value))
 }
 
 async fn models(State(shared): App, request: Request) -> Result<Response, ApiError> {

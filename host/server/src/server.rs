@@ -1,8 +1,8 @@
 //! A server from its first verification to its last answer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use freehold_core::digest::Digest;
 use freehold_workflow::Home;
@@ -93,13 +93,14 @@ impl Server {
             runtime.block_on(async { Ok::<_, ServeError>((listen(settings.listen).await?, signals()?)) })?;
         let failed = |source| ServeError::Listen { address: settings.listen, source };
         let address = listener.local_addr().map_err(failed)?;
-        let keys_home = home.reopened()?;
+        let (keys_home, hooks_home) = (home.reopened()?, home.reopened()?);
         let mut keeper = Keeper::new(home, loader, current.clone(), metrics.clone());
         keeper.renew();
         let failed = ServeError::system("start a thread");
         let keeping = keeper.keep().and_then(|models| Ok([models, keep_keys(keys_home, current.clone())?]));
         let keeping = keeping.map_err(failed)?;
         let shared = Arc::new(Shared {
+            home: Mutex::new(hooks_home),
             loopback: address.ip().is_loopback(),
             settings,
             current,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use freehold_workflow::Home;
 use freehold_workflow::serving::ServeSettings;
 
 use crate::capture::Sink;
@@ -14,6 +15,8 @@ use crate::metrics::Metrics;
 
 /// What all requests share.
 pub(crate) struct Shared {
+    /// For what is asked of watches, one event after another.
+    pub(crate) home: Mutex<Home>,
     pub(crate) settings: ServeSettings,
     /// Whether only this machine can ask.
     pub(crate) loopback: bool,

@@ -456,6 +456,16 @@ pub enum WorkflowError {
         /// Why not.
         problem: String,
     },
+    /// As many requests for an event wait as may.
+    #[error("{waiting} events of `{trigger}` wait for the watch of `{recipe}` already")]
+    HooksFull {
+        /// The recipe.
+        recipe: String,
+        /// The trigger.
+        trigger: String,
+        /// How many.
+        waiting: usize,
+    },
     /// A text does not say what it should.
     #[error("`{text}` is not {expected}")]
     Question {

@@ -73,11 +73,7 @@ impl Home {
     /// The system gives no more handles.
     pub fn reopened(&self) -> Result<Self, WorkflowError> {
         let failed = |source| FileError::Io { action: "open", path: ".".into(), source };
-        Ok(Self {
-            dir: self.dir.try_clone().map_err(failed)?,
-            unlocking: Unlocking::default(),
-            outside: self.outside,
-        })
+        Ok(Self { dir: self.dir.try_clone().map_err(failed)?, unlocking: Unlocking::default(), outside: self.outside })
     }
 
     /// Says how folders outside it are opened. Nobody does that if this is not said: the counters of energy are then not read.

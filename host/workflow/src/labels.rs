@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use freehold_core::digest::Digest;
 use freehold_core::labels::{Broken, LICENSE, Labels, RESIDENCY, Values, flow};
+use freehold_core::lock::LockedStart;
 use freehold_core::name::Alias;
 use freehold_core::toml_text::span_of;
+use freehold_store::Blobs;
 use serde::Deserialize;
 
 use crate::host::{HOST_FILE, Wrong};
@@ -85,6 +87,12 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// One whose words are known.
+    #[cfg(test)]
+    pub(crate) fn of_labels(what: &str, problem: &str, remedy: &str) -> Self {
+        Self { what: what.into(), problem: problem.into(), remedy: remedy.into(), place: None }
+    }
+
     /// What has to change for it to be allowed.
     pub fn remedy(&self) -> &str {
         &self.remedy
@@ -181,6 +189,25 @@ pub(crate) fn may_run(home: &Home, project: &Project) -> Result<(), WorkflowErro
     })
 }
 
+/// Whether the adapter that a recipe trains further may be here, and what comes of it and the data may have the recipe's alias.
+///
+/// # Errors
+/// They may not, or that cannot be known.
+pub(crate) fn may_start(home: &Home, project: &Project, start: &LockedStart) -> Result<(), WorkflowError> {
+    let (rules, recipe) = (home.label_rules()?, &project.recipe);
+    let mut labels = labels_of(&home.store()?, &start.digest)?;
+    let what = format!("`{}`, which is trained further,", start.name);
+    let mut asked = rules.here(&labels.residency).ask(&what);
+    if let (Ok(()), Some(promote)) = (&asked, &recipe.promote) {
+        labels.add(Labels::of(recipe));
+        asked = rules.may_use(&format!("what `{}` makes", recipe.run.name), &labels, Some(&promote.alias));
+    }
+    asked.map_err(|mut denial| {
+        denial.locate(project, &["start", "adapter"]);
+        denial.into()
+    })
+}
+
 impl Denial {
     /// Says in which line of the recipe it is.
     fn locate(&mut self, project: &Project, path: &[&str]) {
@@ -219,14 +246,14 @@ pub fn may_export(home: &Home, adapter: &Digest) -> Result<(), Denial> {
 
 fn asked(home: &Home, adapter: &Digest, alias: Option<&Alias>) -> Result<(), Denial> {
     let what = format!("the adapter {}", adapter.short());
-    let known = home.label_rules().and_then(|rules| Ok((rules, labels_of(home, adapter)?)));
+    let known = home.label_rules().and_then(|rules| Ok((rules, labels_of(&home.store()?, adapter)?)));
     let (rules, labels) = known.map_err(|error| Denial::unreadable(what.clone(), &error))?;
     rules.may_use(&what, &labels, alias)
 }
 
 /// The labels of an adapter of the store. Those that earlier versions made have none.
-fn labels_of(home: &Home, adapter: &Digest) -> Result<Labels, WorkflowError> {
-    match home.store()?.artifact(adapter)?.annotations.get(LABELS) {
+pub(crate) fn labels_of(store: &dyn Blobs, adapter: &Digest) -> Result<Labels, WorkflowError> {
+    match store.artifact(adapter)?.annotations.get(LABELS) {
         Some(labels) => serde_json::from_str(labels)
             .map_err(crate::statements::malformed(format!("labels of the adapter {adapter}"))),
         None => Ok(Labels::unknown()),

@@ -70,7 +70,7 @@ pub use trust::RootSigning;
 pub use unlock::PassphraseSource;
 pub use update::{PluginUpdate, UpdateReport, update};
 pub use watch::{
-    Budget, Hook, Increment, Trigger, Watch, WatchBatch, WatchEvent, WatchNews, WatchSettings, WatchState, trigger,
-    watched,
+    Budget, DriftTrigger, Hook, Increment, Trigger, Watch, WatchBatch, WatchCompared, WatchEvent, WatchNews,
+    WatchSettings, WatchState, trigger, watched,
 };
 pub use yank::yank;

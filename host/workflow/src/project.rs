@@ -70,6 +70,15 @@ impl Project {
         Self { dir, roots, recipe_file, document, recipe, recorded_lock: Some(lock) }
     }
 
+    /// The same, with a further folder under a path that names no folder of the machine.
+    pub(crate) fn with_root(&self, path: &str, dir: Dir) -> Self {
+        let mut roots = self.roots.clone();
+        roots.insert(0, (path.into(), Arc::new(dir)));
+        let (recipe_file, document) = (self.recipe_file.clone(), self.document.clone());
+        let (recipe, recorded_lock) = (self.recipe.clone(), self.recorded_lock.clone());
+        Self { dir: self.dir.clone(), roots, recipe_file, document, recipe, recorded_lock }
+    }
+
     /// Where the path is that `key` of the recipe names. Nothing is opened yet.
     pub(crate) fn place(&self, key: &'static str, path: &str) -> Result<Place, WorkflowError> {
         let place = |dir: &Arc<Dir>, rest: &Path| Place { key, path: path.into(), dir: dir.clone(), rest: rest.into() };

@@ -8,6 +8,7 @@ mod capture;
 mod client;
 mod ending;
 mod errors;
+mod hooks;
 mod limits;
 mod moves;
 

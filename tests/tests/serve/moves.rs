@@ -79,6 +79,30 @@ fn what_is_revoked_is_taken_away() {
 }
 
 #[test]
+fn what_labels_forbid_is_not_served() {
+    let project = promoted();
+    for (host, models, says) in [
+        ("[residency]\nplace = \"eu\"\n[residency.rules]\neu = [\"eu\"]\n", 2, ""),
+        ("[residency]\nplace = \"us\"\n[residency.rules]\neu = [\"eu\"]\n", 0, "may not be at `us`"),
+        ("[licenses]\nallow = []\n", 0, "licenses.allow"),
+        // Another alias may have it, and so may its digest.
+        ("[aliases.\"desk@production\"]\nlicenses = [\"MIT\"]\n", 1, "aliases.\"desk@production\".licenses"),
+    ] {
+        project.write("home/host.toml", host);
+        let serving = Serving::start(&project, &[]);
+        let served = serving.summary["models"].as_array().unwrap().len();
+        assert_eq!(served, models, "{host}: {}", serving.summary);
+        let refused = serving.summary["refused"].to_string().replace("\\\"", "\"");
+        assert!(refused.contains(says), "{host}: {refused}");
+        let reply = serving.post(CHAT, &dialogue("hello"));
+        assert_eq!(reply.status, if models == 2 { 200 } else { 404 }, "{host}: {reply:?}");
+        serving.end();
+    }
+    project.write("home/host.toml", "[licenses]\nalow = []\n");
+    drop(project.run(&["serve", "--listen", "127.0.0.1:0"]).expect(1).says(&["alow", "allow"]));
+}
+
+#[test]
 fn what_does_not_verify_is_not_served() {
     let project = promoted();
     let explained = project.run(&["audit", "explain", "desk-1", "--json"]).expect(0).json();

@@ -1,8 +1,10 @@
 //! `freehold rebase`
 
 use freehold_core::evidence::Estimate;
-use freehold_workflow::{ExitCode, Project, RebaseOptions, RebaseReport, RungReport};
+use freehold_core::spent::RunSpent;
+use freehold_workflow::{ExitCode, Project, RebaseOptions, RebaseReport, RungReport, Waiting};
 
+use super::report::energy_of;
 use super::run::{roots, threads};
 use super::{Place, open_folder, split};
 use crate::args::RebaseArguments;
@@ -32,7 +34,7 @@ fn page(report: &RebaseReport, recipe: &str) {
     ]);
     headline("Rungs");
     table(
-        &["Rung", "Run", "Decision", "Tokens", "Of retraining", "Seconds"],
+        &["Rung", "Run", "Decision", "Tokens", "Of retraining", "Seconds", "Energy"],
         report.rungs.iter().map(spent).chain(compared(report)).collect(),
     );
     metrics(report);
@@ -45,7 +47,14 @@ fn page(report: &RebaseReport, recipe: &str) {
     headline("Outcome");
     match &report.promoted {
         Some(run) => {
-            say(&format!("{} names {run} now.", report.alias));
+            match &report.waiting {
+                None => say(&format!("{} names {run} now.", report.alias)),
+                Some(Waiting { approvals_needed, .. }) => say(&format!(
+                    "{} names {run} when {approvals_needed} have approved it: `freehold approve {run} --key KEY`, then \
+                     `freehold promote {run}`.",
+                    report.alias
+                )),
+            }
             say(&format!(
                 "  Write model = \"{}\" into [base] of {recipe}: its next run trains on that.",
                 report.to.model
@@ -63,14 +72,27 @@ fn spent(rung: &RungReport) -> Vec<String> {
         rung.tokens.to_string(),
         format!("{:.0} %", 100.0 * rung.share),
         format!("{:.1}", rung.seconds),
+        energy(rung.spent.as_ref()),
     ]
+}
+
+fn energy(spent: Option<&RunSpent>) -> String {
+    spent.map_or_else(|| "unknown".into(), |spent| energy_of(&spent.spent))
 }
 
 /// The run that was made to compare with.
 fn compared(report: &RebaseReport) -> Option<Vec<String>> {
     let seconds = format!("{:.1}", report.compared_seconds?);
     let run = report.compared_run.clone()?;
-    Some(vec!["retrain".into(), run, "compared".into(), report.retrain_tokens.to_string(), "100 %".into(), seconds])
+    Some(vec![
+        "retrain".into(),
+        run,
+        "compared".into(),
+        report.retrain_tokens.to_string(),
+        "100 %".into(),
+        seconds,
+        energy(report.compared_spent.as_ref()),
+    ])
 }
 
 fn metrics(report: &RebaseReport) {

@@ -174,6 +174,14 @@ fn energy(spent: &Spent) -> String {
     spent.joules.map_or_else(|| "unknown".into(), |joules| format!("{joules:.1} J"))
 }
 
+/// Joules with how they are known.
+pub(super) fn energy_of(spent: &Spent) -> String {
+    match spent.source {
+        EnergySource::Unknown => energy(spent),
+        source => format!("{} ({})", energy(spent), source.as_str()),
+    }
+}
+
 /// What the run took until it was decided.
 pub(super) fn used_up(whole: Option<&RunSpent>, by_phase: &BTreeMap<Phase, Spent>) {
     let Some(RunSpent { spent, cost, .. }) = whole else { return };

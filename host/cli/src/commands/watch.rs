@@ -87,6 +87,13 @@ fn status(state: &WatchState) {
         ("waiting", format!("{} events", state.pending.len())),
         ("running", state.running.as_ref().map_or_else(|| "-".into(), |batch| format!("batch {}", batch.number))),
     ]);
+    let compared = |(trigger, compared): (&String, &freehold_workflow::WatchCompared)| {
+        vec![trigger.clone(), compared.time.strftime("%F %T UTC").to_string(), compared.answer.clone()]
+    };
+    if !state.compared.is_empty() {
+        headline("Rows of now, when they were last compared");
+        table(&["Trigger", "Time", "Answer"], state.compared.iter().map(compared).collect());
+    }
     if !state.history.is_empty() {
         headline("Answered, the newest last");
         let row = |batch: &WatchBatch| {

@@ -125,6 +125,19 @@ impl ApiError {
         error.code("rate_limit_exceeded").header(RETRY_AFTER, "1")
     }
 
+    /// As many events wait for a watch as may.
+    pub(crate) fn hooks_full(message: String) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message);
+        error.code("hooks_full").header(RETRY_AFTER, "60")
+    }
+
+    /// What was asked for could not be written down.
+    pub(crate) fn not_kept() -> Self {
+        let message = "the event could not be kept; the log of the server says why";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, message);
+        error.code("not_kept").header(RETRY_AFTER, "60")
+    }
+
     pub(crate) fn out_of_time() -> Self {
         let message = "the answer was not complete in time";
         Self::new(StatusCode::GATEWAY_TIMEOUT, SERVER, message).code("timeout")

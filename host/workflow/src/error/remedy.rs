@@ -165,6 +165,7 @@ impl WorkflowError {
             Self::Incomparable { .. } => {
                 "name another with `--model ALIAS|RUN`; `freehold audit list` shows all".into()
             }
+            Self::HooksFull { .. } => "start its watch: `freehold watch` takes them away".into(),
             Self::Denied(denial) => denial.remedy().into(),
             Self::Promotion { run, refusal, .. } => refusal.remedy(run),
             Self::NoAlias { .. } => "say which with `--alias NAME`; it may be one that names nothing yet".into(),

@@ -4,6 +4,7 @@ use freehold_core::digest::Digest;
 use freehold_core::evidence::Estimate;
 use freehold_core::lock::Lockfile;
 use freehold_core::name::Alias;
+use freehold_core::spent::RunSpent;
 use freehold_core::verdict::Decision;
 use freehold_engine::ModelFolder;
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use super::{Champion, RebaseOptions, Rung};
 use crate::audit;
-use crate::run::{Brought, MetricReport, RunReport};
+use crate::run::{Brought, MetricReport, RunReport, Waiting};
 use crate::{Home, Project, WorkflowError};
 
 /// A base model.
@@ -55,6 +56,8 @@ pub struct RungReport {
     pub share: f64,
     /// Seconds of training, with what brings the adapter to the new base.
     pub seconds: f64,
+    /// What the whole run used up.
+    pub spent: Option<RunSpent>,
     /// What was measured; where a metric speaks of production, that is what was there before, on its own base.
     pub metrics: Vec<MetricReport>,
     /// The same metrics next to training anew, if that was done to compare.
@@ -87,12 +90,16 @@ pub struct RebaseReport {
     pub rungs: Vec<RungReport>,
     /// The run that was promoted.
     pub promoted: Option<String>,
+    /// What the alias waits for before it names that run; `None` if it names it.
+    pub waiting: Option<Waiting>,
     /// Tokens of training anew: as it was done, or else as planned.
     pub retrain_tokens: u64,
     /// The run that was trained anew to compare with, if one was.
     pub compared_run: Option<String>,
     /// Its seconds of training.
     pub compared_seconds: Option<f64>,
+    /// What it used up.
+    pub compared_spent: Option<RunSpent>,
     /// The plugins, with whether they are those that made what was in production.
     pub plugins: Vec<PluginDigest>,
 }
@@ -119,22 +126,25 @@ pub(super) fn of(
             plugins.push(PluginDigest { plugin, component, same });
         }
     }
-    let promoted = tried.iter().find(|(_, run)| run.decision == Decision::Promoted).map(|(_, run)| run.run.clone());
+    let promoted = tried.iter().find(|(_, run)| run.decision == Decision::Promoted).map(|(_, run)| run);
+    let waiting = promoted.and_then(|run| run.waiting.clone());
+    let promoted = promoted.map(|run| run.run.clone());
     let mut rungs = Vec::new();
     for (rung, run) in tried {
         let paired = match &compared {
             Some(compared) => paired(home, &run.run, &compared.run)?,
             None => Vec::new(),
         };
-        let (spent, training) = (tokens(&run), run.training.as_ref());
+        let (tokens, training) = (tokens(&run), run.training.as_ref());
         rungs.push(RungReport {
             rung,
             decision: run.decision,
             reason: run.reason,
             brought: training.and_then(|training| training.brought),
-            tokens: spent,
-            share: if retrain_tokens == 0 { 0.0 } else { spent as f64 / retrain_tokens as f64 },
+            tokens,
+            share: if retrain_tokens == 0 { 0.0 } else { tokens as f64 / retrain_tokens as f64 },
             seconds: training.map_or(0.0, |training| training.seconds),
+            spent: run.spent,
             metrics: run.metrics,
             run: run.run,
             paired,
@@ -147,8 +157,10 @@ pub(super) fn of(
         to: BaseReport { model: options.base.clone(), digest: folder.digest() },
         rungs,
         promoted,
+        waiting,
         retrain_tokens,
         compared_seconds: compared.as_ref().and_then(|run| Some(run.training.as_ref()?.seconds)),
+        compared_spent: compared.as_ref().and_then(|run| run.spent.clone()),
         compared_run: compared.map(|run| run.run),
         plugins,
     })

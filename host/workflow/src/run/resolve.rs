@@ -118,6 +118,7 @@ pub(crate) fn resolve(
     let recipe = &project.recipe;
     let (base, locked_base) = open_base(home, project, locked)?;
     let start = start::find(home, project, locked)?;
+    start.iter().try_for_each(|start| labels::may_start(home, project, start))?;
     let mut scanned = Vec::new();
     for dataset in &recipe.data {
         scanned.push(dataset::scan(project, dataset, observer)?);

@@ -105,10 +105,14 @@ pub(crate) fn sides(
     })
 }
 
-/// The recorded recipe with the rows of now in the place of those that were trained on, and without what they do not meet.
+/// The recorded recipe with the rows of now in the place of those that were trained on, and without what they do not meet. They
+/// have the labels that all of those have.
 fn of_current(mut recipe: Recipe, compared: &Compared<'_>) -> Recipe {
     let (name, path) = (CURRENT.to_owned(), compared.current.to_owned());
-    recipe.data = vec![DataSettings { name, path, split: Split::Train, share: None, labels: Default::default() }];
+    let mut trained = recipe.data.iter().filter(|data| data.split == Split::Train).map(|data| &data.labels);
+    let mut labels = trained.next().cloned().unwrap_or_default();
+    trained.for_each(|other| labels.retain(|label, value| other.get(label) == Some(value)));
+    recipe.data = vec![DataSettings { name, path, split: Split::Train, share: None, labels }];
     (recipe.metric, recipe.policy, recipe.promote) = (Vec::new(), Vec::new(), None);
     recipe
 }

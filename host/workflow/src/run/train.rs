@@ -19,7 +19,7 @@ use super::metrics::Metrics;
 use super::resolve::Resolved;
 use super::start::{self, StartDetail};
 use super::tokenise::TOKENS;
-use crate::labels::LABELS;
+use crate::labels::{LABELS, labels_of};
 use crate::observe::Event;
 use crate::statements::malformed;
 use crate::{Home, Project, WorkflowError};
@@ -236,7 +236,10 @@ pub(crate) fn train(
     let (start, brought) = start::bring(home, project, resolved, &model, work)?.unzip();
     let trained = learn(home, project, resolved, (&model, start.as_ref(), &checkpoints), work)?;
     let seconds = started.elapsed().as_secs_f64();
-    let labels = Labels::of(recipe);
+    let mut labels = Labels::of(recipe);
+    if let Some(start) = &resolved.lock.start {
+        labels.add(labels_of(&home.store()?, &start.digest)?);
+    }
     let annotations = BTreeMap::from([
         (BASE_DIGEST.to_owned(), resolved.lock.base.digest.to_string()),
         (BASE_MODEL.to_owned(), recipe.base.model.clone()),

@@ -16,3 +16,4 @@ pub use offer::{Offer, Offered, OfferedBase, Refused};
 pub use settings::{CaptureSettings, ServeSettings, ServedTransform};
 
 pub(crate) use settings::check as check_settings;
+pub(crate) use shelf::FOLDER as CAPTURED;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::permit;
 use crate::audit::{ExplainedBase, Moved, MovedRuns, verify_moved};
-use crate::{Home, WorkflowError};
+use crate::{Home, WorkflowError, may_serve};
 
 /// What may be served, and what not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Home {
             Offer { entries: all.entries, expires: all.root.expires, models: BTreeMap::new(), refused: Vec::new() };
         let last = all.moves.iter().map(|moved| (&moved.alias, moved)).collect::<BTreeMap<&Alias, &Moved>>();
         for (alias, moved) in last {
-            offer.take(alias.to_string(), moved, true, &all);
+            offer.take(Named::Alias(alias), moved, true, (self, &all));
         }
         let current: Vec<Digest> = offer.models.values().map(|model| model.adapter).collect();
         // The newest move to an adapter counts, if what it rests on holds.
@@ -82,7 +82,8 @@ impl Home {
             let name = moved.adapter.to_string();
             let is_refused = offer.refused.iter().any(|refused| refused.model == name && refused.run == moved.run);
             if !offer.models.contains_key(&name) && !is_refused {
-                offer.take(name, moved, current.contains(&moved.adapter), &all);
+                let current = current.contains(&moved.adapter);
+                offer.take(Named::Digest(name), moved, current, (self, &all));
             }
         }
         offer.refused.retain(|refused| !offer.models.contains_key(&refused.model));
@@ -98,12 +99,24 @@ impl Home {
     }
 }
 
+/// What a model is asked for by.
+enum Named<'a> {
+    Alias(&'a Alias),
+    Digest(String),
+}
+
 impl Offer {
-    fn take(&mut self, name: String, moved: &Moved, current: bool, all: &MovedRuns) {
+    fn take(&mut self, named: Named<'_>, moved: &Moved, current: bool, (home, all): (&Home, &MovedRuns)) {
         let Moved { adapter, run, time, .. } = moved;
+        let (name, alias) = match named {
+            Named::Alias(alias) => (alias.to_string(), Some(alias)),
+            Named::Digest(name) => (name, None),
+        };
         let refused = |reason| Refused { model: name.clone(), run: run.clone(), reason };
         let known = all.runs.get(run);
-        let refusal = known.map_or(Some("its run is not known".into()), |run| permit::refusal(run, adapter, &all.root));
+        let refusal = known.map_or(Some("its run is not known".into()), |run| {
+            permit::refusal(run, adapter, &all.root, may_serve(home, adapter, alias))
+        });
         let explained = known.and_then(|run| run.explained.as_ref().ok());
         match (refusal, explained.map(|explained| base(&explained.base))) {
             (None, Some(Ok(base))) => {

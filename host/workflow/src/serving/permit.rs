@@ -4,10 +4,16 @@ use freehold_core::digest::Digest;
 use freehold_core::verdict::Decision;
 use freehold_trust::VerifiedRoot;
 
+use crate::Denial;
 use crate::audit::MovedRun;
 
-/// Why what a run made may not be served; `None` if it may.
-pub(super) fn refusal(run: &MovedRun, adapter: &Digest, root: &VerifiedRoot) -> Option<String> {
+/// Why what a run made may not be served; `None` if it may. `labels` is what [`crate::may_serve`] says of the adapter.
+pub(super) fn refusal(
+    run: &MovedRun,
+    adapter: &Digest,
+    root: &VerifiedRoot,
+    labels: Result<(), Denial>,
+) -> Option<String> {
     if let Some(finding) = run.findings.first() {
         return Some(format!("{}: {}", finding.what, finding.problem));
     }
@@ -33,7 +39,10 @@ pub(super) fn refusal(run: &MovedRun, adapter: &Digest, root: &VerifiedRoot) -> 
         return Some(format!("its weights were {why}"));
     }
     let plugin = explained.plugins.iter().find_map(|plugin| Some((plugin, plugin.revoked.as_ref()?)));
-    plugin.map(|(plugin, why)| format!("its run used {} {}, {why}", plugin.name, plugin.version))
+    if let Some((plugin, why)) = plugin {
+        return Some(format!("its run used {} {}, {why}", plugin.name, plugin.version));
+    }
+    labels.err().map(|denial| format!("{denial}; {}", denial.remedy()))
 }
 
 #[cfg(test)]
@@ -89,6 +98,8 @@ mod tests {
             reason: None,
             approvals: Vec::new(),
             uses: Vec::new(),
+            labels: None,
+            spent: None,
         }
     }
 
@@ -99,7 +110,7 @@ mod tests {
     }
 
     fn refused(run: &MovedRun, root: &VerifiedRoot) -> String {
-        refusal(run, &Digest::of(b"adapter"), root).unwrap_or_default()
+        refusal(run, &Digest::of(b"adapter"), root, Ok(())).unwrap_or_default()
     }
 
     #[test]
@@ -129,6 +140,14 @@ mod tests {
         ] {
             assert!(refused(&run, &root).contains(why), "{why}: {}", refused(&run, &root));
         }
+    }
+
+    #[test]
+    fn what_a_label_forbids_is_not_served() {
+        let (run, root) = (run(|_| {}), verified(|_| {}));
+        let denial = Denial::of_labels("the adapter", "may not be at `us`", "change `residency.rules`");
+        let why = refusal(&run, &Digest::of(b"adapter"), &root, Err(denial)).unwrap_or_default();
+        assert_eq!(why, "the adapter may not be at `us`; change `residency.rules`");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `[serve]` in `host.toml`: where is listened, what a server lets its clients use up, and what is kept of what they say.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use freehold_core::name::PluginName;
+use freehold_core::name::{PluginName, is_label};
 use freehold_core::recipe::{Precision, Settings};
 use freehold_core::toml_text::{TomlError, span_of};
 use semver::VersionReq;
@@ -38,6 +39,8 @@ pub struct ServeSettings {
     pub stalled_seconds_max: u64,
     /// Seconds that requests under way have when the server is told to end.
     pub grace_seconds_max: u64,
+    /// Triggers of kind `hook` that may be asked for over HTTP, each `RECIPE/TRIGGER`; none if not said.
+    pub hooks: BTreeSet<String>,
     /// `[serve.capture]`: what is kept of the traffic; nothing if there is no such table.
     pub capture: Option<CaptureSettings>,
 }
@@ -58,6 +61,7 @@ impl Default for ServeSettings {
             request_seconds_max: 600,
             stalled_seconds_max: 30,
             grace_seconds_max: 30,
+            hooks: BTreeSet::new(),
             capture: None,
         }
     }
@@ -146,6 +150,12 @@ pub(crate) fn check(document: &str, settings: &ServeSettings) -> Result<(), Toml
             let message = format!("`serve.{key}` is {found}; it must be from {least} to {most}");
             return refused(&["serve", key], message, "correct it, or leave it out for this program's own limit");
         }
+    }
+    let is_hook =
+        |hook: &str| hook.split_once('/').is_some_and(|(recipe, trigger)| is_label(recipe) && is_label(trigger));
+    if let Some(hook) = settings.hooks.iter().find(|hook| !is_hook(hook)) {
+        let message = format!("`serve.hooks` has `{hook}`");
+        return refused(&["serve", "hooks"], message, "name a recipe and its trigger, such as \"support/tickets\"");
     }
     let Some(capture) = &settings.capture else { return Ok(()) };
     if !(capture.sampling > 0.0 && capture.sampling <= 1.0) {

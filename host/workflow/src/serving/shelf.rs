@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Home, WorkflowError};
 
-const FOLDER: &str = "captured";
+/// Folder of a home with captured rows.
+pub(crate) const FOLDER: &str = "captured";
 const SUFFIX: &str = ".jsonl";
 /// A file that has this part of all that may be kept is full.
 const PARTS: u64 = 8;

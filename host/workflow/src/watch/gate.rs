@@ -35,6 +35,15 @@ fn used_up(budget: &Budget, state: &WatchState, now: Timestamp) -> Option<String
     if budget.tokens.is_some_and(|most| tokens >= most) {
         return Some(format!("{tokens} tokens were trained on within {per}"));
     }
+    if let Some(most) = budget.joules {
+        // One that never came to a run used nothing that is worth the name.
+        let ran = recent.iter().filter(|batch| batch.run.is_some());
+        match ran.map(|batch| batch.joules).sum::<Option<f64>>() {
+            None => return Some(format!("nobody knows what runs within {per} used; `[energy]` in host.toml says it")),
+            Some(joules) if joules >= most => return Some(format!("{joules:.0} J were used within {per}")),
+            Some(_) => {}
+        }
+    }
     budget.seconds.is_some_and(|most| seconds >= most).then(|| format!("{seconds:.0} s of training within {per}"))
 }
 
@@ -54,10 +63,11 @@ mod tests {
             begun,
             champion: None,
             ended: Some(begun),
-            run: None,
+            run: Some("desk-w1-1".into()),
             outcome: None,
             tokens,
             seconds: 1.0,
+            joules: Some(7.0),
             failures: 0,
         }
     }
@@ -91,9 +101,18 @@ mod tests {
             ("[budget]\nruns = 2\ntokens = 500", false),
             ("[budget]\nruns = 2\ntokens = 501", true),
             ("[budget]\nseconds = 1.0", false),
+            ("[budget]\njoules = 7.0", false),
+            ("[budget]\njoules = 7.5", true),
         ] {
             assert_eq!(held_back(&settings(head), &before, now).is_none(), free, "{head}");
         }
+        // What is not known may be anything; what never ran used nothing.
+        let unknown = |run: Option<&str>| {
+            let unknown =
+                WatchBatch { joules: None, run: run.map(str::to_owned), ..batch(at("2026-03-01T11:30:00Z"), 5) };
+            held_back(&settings("[budget]\njoules = 1e9"), &state(vec![unknown]), now)
+        };
+        assert!(unknown(Some("desk-w1-1")).unwrap().contains("host.toml") && unknown(None).is_none());
         // The clock was set back by years: it cools down once, from now on.
         let later = state(vec![batch(at("2030-01-01T00:00:00Z"), 500)]);
         assert!(held_back(&settings("cool_down = \"1h\""), &later, now).unwrap().contains("13:00"));

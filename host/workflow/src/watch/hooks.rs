@@ -13,6 +13,9 @@ const FILE_LIMIT: u64 = 1 << 16;
 /// Longest id and note, in bytes.
 const TEXT_MAX: usize = 1000;
 
+/// Events of a trigger that may wait: whoever may ask cannot fill the disk.
+const WAITING_MAX: usize = 1000;
+
 /// An event that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Hook {
@@ -55,6 +58,10 @@ pub fn trigger(
     }
     let folder = folder(recipe, trigger);
     freehold_files::make_folder(&home.dir, &folder)?;
+    let waiting = names(home, &folder)?.len();
+    if waiting >= WAITING_MAX {
+        return Err(WorkflowError::HooksFull { recipe: hook.recipe, trigger: hook.trigger, waiting });
+    }
     let name = freehold_core::digest::Digest::of(hook.id.as_bytes()).hex();
     let bytes = serde_json::to_vec(&hook).map_err(malformed("hook"))?;
     freehold_files::write(&home.dir, format!("{folder}/{name}.json"), &bytes)?;

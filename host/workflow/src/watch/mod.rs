@@ -1,8 +1,10 @@
-//! Runs a recipe by itself when something happens: new data, time, a new base model, a new trust root, or somebody who asks.
+//! Runs a recipe by itself when something happens: new data, rows that drift, time, a new base
+//! model, a new trust root, or somebody who asks.
 //!
 //! A watch may be killed at any time. What it saw is written before anything follows from it, and what it began is begun again
 //! under the same name: the ledger says whether that was done. So no event is lost, and none is answered twice.
 
+mod drifted;
 mod gate;
 mod hooks;
 mod increment;
@@ -23,10 +25,10 @@ use crate::run::{self, RunOptions, RunReport};
 use crate::{Home, Project, WorkflowError, audit};
 
 pub use hooks::{Hook, trigger};
-pub use settings::{Budget, Increment, Trigger, WatchSettings};
+pub use settings::{Budget, DriftTrigger, Increment, Trigger, WatchSettings};
 use sources::Sizes;
 use state::StateFile;
-pub use state::{WatchBatch, WatchEvent, WatchState};
+pub use state::{WatchBatch, WatchCompared, WatchEvent, WatchState};
 
 /// How often a batch is tried.
 const ATTEMPTS: u32 = 3;
@@ -98,7 +100,8 @@ impl<'w> Watch<'w> {
         }
         let waiting = self.state.pending.len();
         let looked = (self.home, self.project);
-        if sources::look(looked, self.settings, &mut self.state, &mut self.sizes, Timestamp::now())? {
+        let when = (Timestamp::now(), self.threads);
+        if sources::look(looked, self.settings, &mut self.state, &mut self.sizes, when, observer)? {
             self.file.write(&self.state)?;
         }
         self.remove_hooks()?;
@@ -156,7 +159,11 @@ impl<'w> Watch<'w> {
                 let training = report.training.as_ref();
                 (batch.tokens, batch.seconds) =
                     training.map_or((0, 0.0), |training| (training.tokens, training.seconds));
-                batch.outcome = Some(report.decision.as_str().into());
+                batch.joules = report.spent.as_ref().and_then(|spent| spent.spent.joules);
+                batch.outcome = Some(match &report.waiting {
+                    Some(waiting) => format!("promoted, waits for approvals of {}", waiting.alias),
+                    None => report.decision.as_str().into(),
+                });
                 batch.run = Some(report.run);
             }
             // A disk that is full today is not tomorrow. In the end the history has the events with what went wrong.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use freehold_core::toml_text::{self, TomlError, span_of};
+use freehold_drift::{DriftError, Settings as DriftSettings};
 use jiff::SignedDuration;
 use jiff::civil::Time;
 use serde::Deserialize;
@@ -49,6 +50,9 @@ pub struct Budget {
     /// Seconds of training.
     #[serde(default)]
     pub seconds: Option<f64>,
+    /// Joules of whole runs. Once it is not known what a run used, no other begins until that is long ago.
+    #[serde(default)]
+    pub joules: Option<f64>,
 }
 
 /// `[increment]`
@@ -83,6 +87,8 @@ pub enum Trigger {
         #[serde(default)]
         labels: BTreeMap<String, String>,
     },
+    /// Rows of now that are not as those that what is in production was trained on.
+    Drift(DriftTrigger),
     /// Time that passes.
     Schedule {
         /// Its name.
@@ -112,6 +118,43 @@ pub enum Trigger {
     },
 }
 
+/// A trigger of kind `drift`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftTrigger {
+    /// Its name.
+    pub name: String,
+    /// The folder with the rows of now in files `*.jsonl`, relative to the recipe; captured traffic if not said.
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// How many rows are looked at, the newest: the last of the files in the order of their names.
+    #[serde(default = "window")]
+    pub rows: usize,
+    /// Least time between two comparisons.
+    #[serde(default = "hour")]
+    pub every: SignedDuration,
+    /// How often, at most, something is found that is not there, as a part of the comparisons.
+    #[serde(default = "alpha")]
+    pub alpha: f64,
+}
+
+impl DriftTrigger {
+    /// How its rows are compared.
+    pub(super) fn settings(&self) -> DriftSettings {
+        DriftSettings { alpha: self.alpha, ..DriftSettings::default() }
+    }
+
+    fn check(&self) -> Result<(), DriftError> {
+        let settings = self.settings();
+        settings.check()?;
+        if self.rows < settings.rows_min {
+            let expected = "at least the rows that each side has to have";
+            return Err(DriftError::Setting { key: "rows", found: self.rows.to_string(), expected });
+        }
+        Ok(())
+    }
+}
+
 impl Trigger {
     /// Its name.
     pub fn name(&self) -> &str {
@@ -121,6 +164,7 @@ impl Trigger {
             | Self::Base { name, .. }
             | Self::TrustRoot { name }
             | Self::Hook { name } => name,
+            Self::Drift(drift) => &drift.name,
         }
     }
 }
@@ -131,6 +175,18 @@ fn recipe() -> String {
 
 fn poll() -> SignedDuration {
     SignedDuration::from_secs(30)
+}
+
+fn window() -> usize {
+    1000
+}
+
+fn hour() -> SignedDuration {
+    SignedDuration::from_hours(1)
+}
+
+fn alpha() -> f64 {
+    DriftSettings::default().alpha
 }
 
 fn day() -> SignedDuration {
@@ -177,12 +233,17 @@ impl WatchSettings {
                 let message = format!("two triggers are called `{name}`");
                 return refused(&["trigger", &place, "name"], message, "give each a name of its own");
             }
-            if let Trigger::Schedule { every, .. } = trigger
+            if let Trigger::Schedule { every, .. } | Trigger::Drift(DriftTrigger { every, .. }) = trigger
                 && *every < SignedDuration::from_secs(1)
             {
                 let message = format!("`every` of `{name}` is {every:#}");
                 let remedy = "write a time of a second or more, such as \"24h\"";
                 return refused(&["trigger", &place, "every"], message, remedy);
+            }
+            if let Trigger::Drift(drift) = trigger
+                && let Err(error) = drift.check()
+            {
+                return refused(&["trigger", &place], format!("`{name}`: {error}"), "leave it out for the usual value");
             }
         }
         if settings.trigger.is_empty() {
@@ -246,6 +307,10 @@ mod tests {
             (FILE.replace("folder", "fodler"), "fodler"),
             (format!("[increment]\nreplay = 2.0\n{FILE}"), "increment.replay"),
             (format!("{FILE}[[trigger]]\nname = \"s\"\nkind = \"schedule\"\nevery = \"1ms\"\n"), "every"),
+            (format!("{FILE}[[trigger]]\nname = \"d\"\nkind = \"drift\"\nevery = \"1ms\"\n"), "every"),
+            (format!("{FILE}[[trigger]]\nname = \"d\"\nkind = \"drift\"\nrows = 3\n"), "rows"),
+            (format!("{FILE}[[trigger]]\nname = \"d\"\nkind = \"drift\"\nalpha = 1.5\n"), "alpha"),
+            (format!("{FILE}[[trigger]]\nname = \"d\"\nkind = \"drift\"\nfodler = \"x\"\n"), "fodler"),
         ] {
             let error = WatchSettings::parse(&document).unwrap_err();
             assert!(error.message.contains(said), "{document}: {}", error.message);

@@ -6,9 +6,10 @@ use cap_std::fs::Dir;
 use freehold_core::digest::{Digest, Hasher};
 use jiff::Timestamp;
 
-use super::hooks;
 use super::settings::{Trigger, WatchSettings};
 use super::state::{WatchEvent, WatchState};
+use super::{drifted, hooks};
+use crate::observe::Observer;
 use crate::project::Project;
 use crate::run::open_named;
 use crate::{Home, WorkflowError};
@@ -17,7 +18,7 @@ use crate::{Home, WorkflowError};
 pub(super) type Sizes = BTreeMap<String, (u64, Option<std::time::SystemTime>)>;
 
 /// Endings of files that are not whole yet.
-const UNFINISHED: [&str; 3] = [".tmp", ".part", ".crdownload"];
+pub(super) const UNFINISHED: [&str; 3] = [".tmp", ".part", ".crdownload"];
 
 /// Looks once. What is new is in the state then, which has to be written before anything follows from it.
 pub(super) fn look(
@@ -25,7 +26,8 @@ pub(super) fn look(
     settings: &WatchSettings,
     state: &mut WatchState,
     sizes: &mut Sizes,
-    now: Timestamp,
+    (now, threads): (Timestamp, usize),
+    observer: &mut dyn Observer,
 ) -> Result<bool, WorkflowError> {
     let mut changed = false;
     for trigger in &settings.trigger {
@@ -36,6 +38,15 @@ pub(super) fn look(
                 let dir = project.open_dir("folder", folder)?;
                 let files = files(&dir, folder, sizes)?;
                 files.into_iter().map(|(digest, path)| event(format!("{path} {digest}"), path)).collect()
+            }
+            Trigger::Drift(trigger) => {
+                let looked = drifted::look((home, project), trigger, &state.compared, (now, threads), observer)?;
+                changed |= looked.is_some();
+                let found = looked.and_then(|(compared, found)| {
+                    state.compared.insert(name.into(), compared);
+                    found
+                });
+                found.map(|(key, about)| event(key, about)).into_iter().collect()
             }
             Trigger::Schedule { every, .. } => {
                 let due = schedule(state.seen.get(name), *every, now);

@@ -55,8 +55,27 @@ pub struct WatchBatch {
     pub tokens: u64,
     /// Seconds of training.
     pub seconds: f64,
+    /// Joules of the whole run; `None` if nothing says how many.
+    #[serde(default)]
+    pub joules: Option<f64>,
     /// How often it was tried and something went wrong.
     pub failures: u32,
+}
+
+/// What a comparison of rows of now with what is in production came to.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Deserialize)]
+pub struct WatchCompared {
+    /// When it was made.
+    #[schemars(with = "freehold_core::schema::Time")]
+    pub time: Timestamp,
+    /// The rows of now.
+    pub rows: Digest,
+    /// What was in production.
+    pub champion: Digest,
+    /// What was found, or what went wrong.
+    pub answer: String,
+    /// The descriptors that drift, as the last comparison that could say it found them.
+    pub drifted: Vec<String>,
 }
 
 /// What a watch knows.
@@ -69,6 +88,9 @@ pub struct WatchState {
     pub seen: BTreeMap<String, BTreeMap<String, Timestamp>>,
     /// Files that were trained on, in their order, with the trigger that brought each.
     pub taken: Vec<(String, String)>,
+    /// What each trigger of kind `drift` found when it last compared.
+    #[serde(default)]
+    pub compared: BTreeMap<String, WatchCompared>,
     /// Events that wait.
     pub pending: Vec<WatchEvent>,
     /// What is answered now.
@@ -105,6 +127,7 @@ impl WatchState {
             outcome: None,
             tokens: 0,
             seconds: 0.0,
+            joules: None,
             failures: 0,
         });
     }

@@ -11,7 +11,7 @@ use freehold_store::Blobs;
 use freehold_trust::{ResourceDescriptor, Statement};
 
 use super::{Books, Verification};
-use crate::labels::LABELS;
+use crate::labels::{LABELS, labels_of};
 use crate::run::{ADAPTER, PROVENANCE, PROVENANCE_TYPE, RecordDetail};
 use crate::statements::read_phase;
 
@@ -119,7 +119,11 @@ impl Books<'_> {
         let kept = output(trained, ADAPTER).next().and_then(|manifest| self.store.artifact(&manifest).ok());
         let written = kept.as_ref().and_then(|kept| kept.annotations.get(LABELS));
         let written = written.map(|labels| serde_json::from_str::<Labels>(labels));
-        let of_recipe = recipe_of(resolved, self.store).map(|recipe| Labels::of(&recipe));
+        let mut of_recipe = recipe_of(resolved, self.store).map(|recipe| Labels::of(&recipe));
+        if let (Some(labels), Some(start)) = (&mut of_recipe, &detail.start) {
+            // What is not there is found elsewhere.
+            labels_of(self.store, &start.adapter).into_iter().for_each(|more| labels.add(more));
+        }
         let holds = match (&detail.labels, written) {
             (None, None) => true,
             (Some(recorded), Some(Ok(written))) => {
