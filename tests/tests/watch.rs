@@ -139,11 +139,11 @@ fn tickets(from: usize, to: usize, change: impl Fn(&str) -> String) -> String {
 #[test]
 fn rows_that_drift_start_one_run_until_they_are_as_before() {
     let project = Project::new();
-    project.write("train.jsonl", &tickets(0, 120, str::to_owned));
+    project.write("train.jsonl", &tickets(0, 200, str::to_owned));
     drop(project.run_recipe(&Recipe::default()).expect(0));
     std::fs::create_dir(project.path().join("now")).unwrap();
-    let changed = "[[trigger]]\nname = \"changed\"\nkind = \"drift\"\nfolder = \"now\"\nrows = 100\nevery = \"1s\"\n";
-    project.write("freehold.watch.toml", &format!("poll = \"20ms\"\n{changed}"));
+    let changed = "[[trigger]]\nname = \"changed\"\nkind = \"drift\"\nfolder = \"now\"\nrows = 150\nevery = \"1s\"\n";
+    project.write("freehold.watch.toml", &format!("poll = \"20ms\"\n[increment]\nreplay = 0.8\n{changed}"));
     let louder = |text: &str| format!("{} {text}", text.to_uppercase());
     let look = || {
         // As long as `every` lets it wait.
@@ -151,32 +151,32 @@ fn rows_that_drift_start_one_run_until_they_are_as_before() {
         once(&project)
     };
     // Too few rows say nothing.
-    project.write("now/1.jsonl", &tickets(120, 160, louder));
+    project.write("now/1.jsonl", &tickets(200, 240, louder));
     let state = look();
     assert_eq!((&state["compared"], history(&state)), (&json!({}), vec![]));
-    project.write("now/1.jsonl", &tickets(120, 230, str::to_owned));
+    project.write("now/1.jsonl", &tickets(200, 400, str::to_owned));
     let state = look();
     assert_eq!((&state["compared"]["changed"]["answer"], history(&state)), (&json!("no drift"), vec![]));
-    // The newest hundred rows are others.
-    project.write("now/2.jsonl", &tickets(230, 330, louder));
+    // The newest rows are others.
+    project.write("now/2.jsonl", &tickets(400, 560, louder));
     let state = look();
     let answered = [("desk-w1-1".to_owned(), "promoted".to_owned())];
     assert_eq!(history(&state), answered);
     let about = state["history"][0]["events"][0]["about"].as_str().unwrap().to_owned();
     assert!(about.contains("length") && state["history"][0]["joules"].is_null(), "{state}");
     // Something else is in production now, from which the rows drift as well, and more of them come: that is known.
-    project.write("now/3.jsonl", &tickets(330, 400, louder));
+    project.write("now/3.jsonl", &tickets(560, 720, louder));
     let state = look();
     assert_eq!(history(&state), answered);
     assert!(state["compared"]["changed"]["answer"].as_str().unwrap().starts_with("drift: "), "{state}");
     // Rows that cannot be read say nothing new, and end nothing.
-    project.write("now/4.jsonl", &"{ no row\n".repeat(100));
+    project.write("now/4.jsonl", &"{ no row\n".repeat(150));
     let state = look();
     assert!(state["compared"]["changed"]["answer"].as_str().unwrap().starts_with("failed: "), "{state}");
     // It is as before, and drifts again.
-    project.write("now/5.jsonl", &tickets(400, 500, str::to_owned));
+    project.write("now/5.jsonl", &tickets(720, 880, str::to_owned));
     assert_eq!(history(&look()), answered);
-    project.write("now/6.jsonl", &tickets(500, 600, louder));
+    project.write("now/6.jsonl", &tickets(880, 1040, louder));
     assert_eq!(history(&look()).len(), 2);
     drop(project.run(&["watch", "--status"]).expect(0).says(&["drift: ", "desk-w2-1", "changed"]));
     // Nothing of the rows stays behind.

@@ -85,8 +85,7 @@ fn what_labels_forbid_is_not_served() {
         ("[residency]\nplace = \"eu\"\n[residency.rules]\neu = [\"eu\"]\n", 2, ""),
         ("[residency]\nplace = \"us\"\n[residency.rules]\neu = [\"eu\"]\n", 0, "may not be at `us`"),
         ("[licenses]\nallow = []\n", 0, "licenses.allow"),
-        // Another alias may have it, and so may its digest.
-        ("[aliases.\"desk@production\"]\nlicenses = [\"MIT\"]\n", 1, "aliases.\"desk@production\".licenses"),
+        ("[aliases.\"desk@production\"]\nlicenses = [\"MIT\"]\n", 0, "aliases.\"desk@production\".licenses"),
     ] {
         project.write("home/host.toml", host);
         let serving = Serving::start(&project, &[]);

@@ -1,6 +1,6 @@
 //! Rows of now beside those that what is in production was trained on, as a trigger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cap_std::fs::Dir;
 use freehold_core::digest::Digest;
@@ -26,7 +26,7 @@ type Found = (String, String);
 
 /// Compares, if there are other rows or something else is in production than the last time, and that is long enough ago. Gives
 /// what it came to, and an event if a descriptor drifts that did not before: drift that stays is one event, and is another once
-/// it was gone.
+/// nothing drifted.
 pub(super) fn look(
     (home, project): (&Home, &Project),
     trigger: &DriftTrigger,
@@ -61,6 +61,12 @@ pub(super) fn look(
     };
     let is_new = drifted.iter().any(|descriptor| !drifting.contains(descriptor));
     let found = is_new.then(|| (digest.to_string(), format!("drift of {}", drifted.join(", "))));
+    // One that comes and goes while others drift is known, until none drifts.
+    let mut known: BTreeSet<String> = drifted.into_iter().collect();
+    if !known.is_empty() {
+        known.extend(drifting);
+    }
+    let drifted = known.into_iter().collect();
     Ok(Some((WatchCompared { time: now, rows: digest, champion, answer, drifted }, found)))
 }
 

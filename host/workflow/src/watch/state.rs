@@ -74,7 +74,7 @@ pub struct WatchCompared {
     pub champion: Digest,
     /// What was found, or what went wrong.
     pub answer: String,
-    /// The descriptors that drift, as the last comparison that could say it found them.
+    /// The descriptors that drifted since nothing did.
     pub drifted: Vec<String>,
 }
 
