@@ -176,3 +176,78 @@ fn a_result_that_cannot_be_written_is_no_success() {
     let output = project.command(&["audit", "show", "none"]).stderr(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A server that keeps what is said, and is asked for events, on disks of one page each.
+const SERVED: &str = r#"
+    mkdir -p home/captured home/watch
+    mount -t tmpfs -o size=4k,mode=700 tmpfs home/captured
+    mount -t tmpfs -o size=4k tmpfs home/watch
+    "$FREEHOLD" -v --json --home home serve --listen 127.0.0.1:0 >serve.out 2>serve.log &
+    server=$!
+    until grep -q '^}' serve.out; do sleep 0.05; done
+    address=$(sed -n 's/.*"address": "\(.*\)".*/\1/p' serve.out)
+    post() { curl -s -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' -d "$2" "http://$address$1"; }
+    speak() {
+        for _ in $(seq 12); do
+            post /v1/completions '{"model": "desk@production", "prompt": "'"$(printf '%0500d' 1)"'", "max_tokens": 4}'
+        done
+    }
+    metrics() { sleep 1; curl -s "http://$address/metrics"; }
+    post /hooks/desk/desk '{"id": "a"}' >hooks
+    post /hooks/desk/desk '{"id": "b"}' >>hooks
+    "$FREEHOLD" --home home watch --once >/dev/null 2>watch.err || echo $? >watch.code
+    speak >answers
+    metrics >full
+    mount -o remount,size=1m home/captured
+    mount -o remount,size=1m home/watch
+    post /hooks/desk/desk '{"id": "b"}' >>hooks
+    "$FREEHOLD" --home home watch --once --json >watch.out
+    speak >>answers
+    metrics >freed
+    kill $server
+    wait $server
+    cat home/captured/*.jsonl >captured.jsonl
+"#;
+
+#[test]
+fn a_disk_that_fills_while_serving_costs_no_answer_and_no_event() {
+    if freehold_tests::tool("curl", &["--version"]).is_none() {
+        return freehold_tests::skipped("there is no curl");
+    }
+    let project = Project::new();
+    drop(project.run_recipe(&Recipe::default()).expect(0));
+    let redact = "plugin = \"freehold/redact-pii\"\nversion = \"^1.0\"\nsettings = { columns = [\"messages\"] }\n";
+    project.write(
+        "home/host.toml",
+        &format!("[serve]\nhooks = [\"desk/desk\"]\n[serve.capture]\n[[serve.capture.transform]]\n{redact}"),
+    );
+    project.write("freehold.watch.toml", "[[trigger]]\nname = \"desk\"\nkind = \"hook\"\n");
+    if !with_disks(&project, SERVED) {
+        return;
+    }
+    // Every question was answered, and what could not be kept was counted and said.
+    assert_eq!(text(&project, "answers").lines().filter(|code| *code == "200").count(), 24);
+    let metric = |file: &str, name: &str| -> f64 {
+        let all = text(&project, file);
+        all.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap().parse().unwrap()
+    };
+    let (kept, lost) = ("freehold_captured_total", "freehold_not_captured_total");
+    assert!(
+        metric("full", lost) > 0.0 && metric("full", kept) + metric("full", lost) == 12.0,
+        "{}",
+        text(&project, "full")
+    );
+    assert_eq!((metric("freed", lost), metric("freed", kept)), (metric("full", lost), metric("full", kept) + 12.0));
+    assert!(text(&project, "serve.log").contains("there is no space for"), "{}", text(&project, "serve.log"));
+    let rows = text(&project, "captured.jsonl");
+    assert!(rows.lines().all(|row| serde_json::from_str::<serde_json::Value>(row).is_ok()), "{rows}");
+    assert_eq!(rows.lines().count() as f64, metric("freed", kept));
+    // An event that could not be written down was not promised; what was promised is answered, once.
+    assert_eq!(text(&project, "hooks"), "202\n503\n202\n");
+    assert_eq!(text(&project, "watch.code"), "1\n");
+    assert!(text(&project, "watch.err").contains("there is no space for"), "{}", text(&project, "watch.err"));
+    let state: serde_json::Value = serde_json::from_str(&text(&project, "watch.out")).unwrap();
+    let keys =
+        state["history"].as_array().unwrap().iter().flat_map(|batch| batch["events"].as_array().unwrap().clone());
+    assert_eq!(keys.map(|event| event["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), ["a", "b"]);
+}
