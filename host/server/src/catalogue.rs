@@ -97,6 +97,7 @@ impl Loader {
             precision: settings.precision,
             rows: count(settings.rows_max),
             queue: count(settings.queue_max),
+            past_bytes: settings.past_bytes_max,
         };
         let former = count(settings.former_max);
         Self { home, folders, limits, former, metrics, bases: BTreeMap::new(), ready: BTreeMap::new() }

@@ -55,6 +55,8 @@ pub(crate) struct LaneLimits {
     pub(crate) precision: Precision,
     pub(crate) rows: usize,
     pub(crate) queue: usize,
+    /// Bytes of keys and values of all rows.
+    pub(crate) past_bytes: u64,
 }
 
 impl Lane {
@@ -69,7 +71,8 @@ impl Lane {
     ) -> std::io::Result<Self> {
         let (queue, jobs) = unbounded_channel();
         let batcher = Batcher::new(model, limits.precision, limits.rows);
-        let worker = Worker { batcher, tokenizer, jobs, waiting: VecDeque::new(), rows: BTreeMap::new(), metrics };
+        let (waiting, rows, past_bytes) = (VecDeque::new(), BTreeMap::new(), limits.past_bytes);
+        let worker = Worker { batcher, tokenizer, jobs, waiting, rows, past_bytes, metrics };
         std::thread::Builder::new().name("generate".into()).spawn(move || worker.run())?;
         Ok(Self { queue, places: Arc::new(Semaphore::new(limits.queue)) })
     }
@@ -92,6 +95,8 @@ struct Row {
     answer: Writer,
     received: Instant,
     last_token: Option<Instant>,
+    /// Bytes that its keys and values come to take at most.
+    past_bytes: u64,
 }
 
 struct Worker {
@@ -100,6 +105,8 @@ struct Worker {
     jobs: UnboundedReceiver<Queued>,
     waiting: VecDeque<Queued>,
     rows: BTreeMap<RowId, Row>,
+    /// Most that the pasts of all rows may take.
+    past_bytes: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -143,20 +150,42 @@ impl Worker {
 
     fn begin_rows(&mut self) {
         while self.batcher.free() > 0 {
+            let Some((job, _)) = self.waiting.front() else { return };
+            let past_bytes = self.past_bytes_of(job);
+            let taken: u64 = self.rows.values().map(|row| row.past_bytes).sum();
+            // Others end, and who came first is next.
+            if !self.rows.is_empty() && taken.saturating_add(past_bytes) > self.past_bytes {
+                return;
+            }
             // The place in the queue is free with the row that is taken.
             let Some((job, _place)) = self.waiting.pop_front() else { return };
             self.metrics.queued.fetch_sub(1, Ordering::Relaxed);
+            if past_bytes > self.past_bytes {
+                let most = self.past_bytes;
+                let why = format!("prompt and answer may take {past_bytes} bytes of memory here; at most {most} are given");
+                job.answer.end(Err(NoAnswer::Refused(why)));
+                continue;
+            }
             let Job { adapter, prompt, settings, stop, is_dialogue, received, answer } = job;
             match self.batcher.add(Request { adapter, prompt, settings }) {
                 Ok(id) => {
                     let of = if is_dialogue { TextStream::of_answer } else { TextStream::of_text };
                     let text = of(self.tokenizer.clone(), &stop);
                     self.metrics.rows.fetch_add(1, Ordering::Relaxed);
-                    self.rows.insert(id, Row { text, answer, received, last_token: None });
+                    self.rows.insert(id, Row { text, answer, received, last_token: None, past_bytes });
                 }
                 Err(error) => answer.end(Err(NoAnswer::Refused(error.to_string()))),
             }
         }
+    }
+
+    /// Bytes that keys and values of prompt and answer come to take at most.
+    fn past_bytes_of(&self, job: &Job) -> u64 {
+        /// Memory is taken for 32 tokens at a time, and an eighth in advance.
+        const PANEL: usize = 32;
+        let tokens = (job.prompt.len() + job.settings.max_new_tokens).next_multiple_of(PANEL);
+        let bytes = tokens.saturating_mul(self.batcher.model().past_bytes_per_token());
+        (bytes + bytes / 8) as u64
     }
 
     fn drop_row(&mut self, id: RowId) -> Option<Row> {

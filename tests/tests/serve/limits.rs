@@ -69,6 +69,30 @@ fn more_than_a_queue_holds_are_told_to_come_again() {
 }
 
 #[test]
+fn answers_that_need_more_memory_than_there_may_be_wait() {
+    let project = promoted();
+    // Of base-1 a token takes 2560 bytes: two of these answers fit beside each other, and a third does not.
+    project.write("home/host.toml", "[serve]\npast_bytes_max = 1_400_000\n");
+    let serving = Serving::start(&project, &[]);
+    let (most, end) = (std::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(std::sync::atomic::Ordering::Relaxed) {
+                most.fetch_max(serving.metric("freehold_rows") as u64, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| serving.post(TEXT, &story(180)).expect(200))).collect();
+        clients.into_iter().for_each(|client| drop(client.join().unwrap()));
+        end.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(most.into_inner(), 2);
+    let refused = serving.post(TEXT, &story(490)).expect(400).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("at most 1400000 are given"), "{refused}");
+    serving.post(TEXT, &story(2)).expect(200);
+    serving.end();
+}
+
+#[test]
 fn a_key_has_so_many_requests_under_way() {
     let project = promoted();
     project.write("home/host.toml", "[serve]\nrequests_per_key_max = 1\n");

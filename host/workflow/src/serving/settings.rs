@@ -19,6 +19,8 @@ pub struct ServeSettings {
     pub precision: Precision,
     /// Answers of one base model that are generated together.
     pub rows_max: u64,
+    /// Bytes that keys and values of the answers under way of one base model may take; who would need more waits.
+    pub past_bytes_max: u64,
     /// Adapters that are served, by their digests, though no alias names them any more: the newest.
     pub former_max: u64,
     /// Requests that wait for a row of one base model; one more is told to come again.
@@ -51,6 +53,7 @@ impl Default for ServeSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             precision: Precision::F32,
             rows_max: 32,
+            past_bytes_max: 4 << 30,
             former_max: 4,
             queue_max: 128,
             connections_max: 512,
@@ -121,10 +124,11 @@ fn gibibyte() -> u64 {
 type Bound = (&'static str, u64, std::ops::RangeInclusive<u64>);
 
 impl ServeSettings {
-    fn bounds(&self) -> [Bound; 11] {
+    fn bounds(&self) -> [Bound; 12] {
         let seconds = 1..=86_400;
         [
             ("rows_max", self.rows_max, 1..=1024),
+            ("past_bytes_max", self.past_bytes_max, 1 << 20..=1 << 50),
             ("former_max", self.former_max, 0..=1024),
             ("queue_max", self.queue_max, 1..=65_536),
             ("connections_max", self.connections_max, 1..=65_536),
