@@ -5,6 +5,8 @@
 //! one, as LoRASuite (arXiv 2505.13515) and Cross-LoRA (arXiv 2508.05232) do with maps that they take from weights; the maps
 //! here are taken from what both models make of the same texts.
 
+use std::collections::BTreeMap;
+
 use crate::adapter::{Adapter, AdapterError};
 use crate::chat::ChatTokenizer;
 use crate::model::{Model, Target};
@@ -14,7 +16,7 @@ use crate::update::{Part, part_name};
 mod activations;
 mod ridge;
 
-use activations::Pass;
+use activations::{Activations, Pass};
 use ridge::Ridge;
 
 /// Tokens that maps are taken from, at most. A map has as many unknowns as both sides have features, but only those directions
@@ -113,7 +115,8 @@ impl Model {
 ///
 /// Let `X` and `Y` be what goes into and comes out of a linear layer, a token a row. Ridge regression gives `M` with `X_old ≈ X_new
 /// Mᵀ` and `N` with `Y_new ≈ Y_old Nᵀ`; then `N B A M` is the update of the new layer, of the same rank: `B' = N B`, `A' = A M`.
-/// Lengths of DoRA are those of the new weights.
+/// `Y` are those of the base models. `X` are those with the updates of all layers before: what an update makes of its input is
+/// wanted where the input was changed already. Lengths of DoRA are those of the new weights.
 ///
 /// # Errors
 /// The texts share too few places.
@@ -124,34 +127,59 @@ pub fn transfer(old: (&Model, &Adapter), new: &Model, texts: &[SharedText]) -> R
     if found < needed {
         return Err(PortError::Texts { found, needed });
     }
-    let mut passes = (
-        Pass::new(old, texts.iter().map(|text| (&text.old, text.places.iter().map(|place| place.0)))),
-        Pass::new(new, texts.iter().map(|text| (&text.new, text.places.iter().map(|place| place.1)))),
-    );
+    let of_old = || Pass::new(old, texts.iter().map(|text| (&text.old, text.places.iter().map(|place| place.0))));
+    let of_new = || Pass::new(new, texts.iter().map(|text| (&text.new, text.places.iter().map(|place| place.1))));
+    let (mut plain, mut tuned) = ((of_old(), of_new()), (of_old(), of_new()));
     let depths: Vec<usize> = (0..new.config.layers).map(|layer| depth(layer, new, old)).collect();
-    let mut parts: std::collections::BTreeMap<String, Vec<f32>> = std::collections::BTreeMap::new();
-    let mut from = None;
+    let mut moved = adapter.of_parts(new, nothing(adapter, new))?;
+    let mut from: Option<(usize, Activations, Activations)> = None;
     for (layer, &source) in depths.iter().enumerate() {
-        while from.as_ref().is_none_or(|(at, _)| *at < source) {
-            let at = from.map_or(0, |(at, _)| at + 1);
-            from = Some((at, passes.0.block(at)));
+        while from.as_ref().is_none_or(|(at, ..)| *at < source) {
+            let at = from.map_or(0, |(at, ..)| at + 1);
+            from = Some((at, plain.0.block(at, None), tuned.0.block(at, Some(&adapter.update))));
         }
-        let Some((_, of_old)) = &from else { continue };
-        let of_new = passes.1.block(layer);
+        let Some((_, plain_old, tuned_old)) = &from else { continue };
+        let plain_new = plain.1.block(layer, None);
         // What one layer did is shared by those that take its place.
         let share = 1.0 / depths.iter().filter(|depth| **depth == source).count() as f64;
-        let inputs = of_new.inputs.each_ref().map(Ridge::new);
-        for target in Target::ALL {
-            let Some(pair) = adapter.update.pair(source, target) else { continue };
-            let input = activations::input_of(target);
-            let a = inputs[input].through(&of_old.inputs[input], &pair.a, &of_new.inputs[input]);
-            let (from, to) = (&of_old.outputs[target as usize], &of_new.outputs[target as usize]);
-            let b = Ridge::new(from).onto(from, &pair.b, to, share);
-            parts.insert(part_name(target, layer, Part::A), a);
-            parts.insert(part_name(target, layer, Part::B), b);
+        for together in TOGETHER {
+            let tuned_new = tuned.1.peek(layer, Some(&moved.update));
+            for &target in together {
+                let Some(pair) = adapter.update.pair(source, target) else { continue };
+                let input = activations::input_of(target);
+                let (x_old, x_new) = (&tuned_old.inputs[input], &tuned_new.inputs[input]);
+                let (y_old, y_new) = (&plain_old.outputs[target as usize], &plain_new.outputs[target as usize]);
+                let a = Ridge::new(x_new).through(x_old, &pair.a, x_new);
+                let b = Ridge::new(y_old).onto(y_old, &pair.b, y_new, share);
+                if let Some(pair) = moved.update.pair_mut(layer, target) {
+                    pair.a.change().copy_from_slice(&a);
+                    pair.b.change().copy_from_slice(&b);
+                }
+            }
+        }
+        tuned.1.block(layer, Some(&moved.update));
+    }
+    let tensors = moved.update.named();
+    let broken = tensors.iter().find(|(_, tensor)| !tensor.vector::<f32>().iter().all(|x| x.is_finite()));
+    broken.map_or(Ok(()), |(name, _)| Err(AdapterError::Values(name.clone())))?;
+    Ok(moved)
+}
+
+/// The layers of a block in their order; those side by side have the same input.
+const TOGETHER: [&[Target]; 4] =
+    [&[Target::Query, Target::Key, Target::Value], &[Target::Output], &[Target::Gate, Target::Up], &[Target::Down]];
+
+/// Factors that change nothing.
+fn nothing(adapter: &Adapter, new: &Model) -> BTreeMap<String, Vec<f32>> {
+    let (mut parts, rank) = (BTreeMap::new(), adapter.rank());
+    for layer in 0..new.config.layers {
+        for target in Target::ALL.into_iter().filter(|target| adapter.update.pair(0, *target).is_some()) {
+            let [outputs, inputs] = target.shape(&new.config);
+            parts.insert(part_name(target, layer, Part::A), vec![0.0; inputs * rank]);
+            parts.insert(part_name(target, layer, Part::B), vec![0.0; outputs * rank]);
         }
     }
-    Ok(adapter.of_parts(new, parts)?)
+    parts
 }
 
 /// The layer of `old` at the depth of a layer of `new`.

@@ -131,6 +131,11 @@ impl Update {
         self.layers.get(layer)?[target as usize].as_ref()
     }
 
+    /// The pair of a layer, if it has one, to be changed.
+    pub(crate) fn pair_mut(&mut self, layer: usize, target: Target) -> Option<&mut Pair> {
+        self.layers.get_mut(layer)?[target as usize].as_mut()
+    }
+
     /// Every trained tensor with its name.
     pub(crate) fn named(&self) -> Vec<(String, &Tensor)> {
         let mut all = Vec::new();

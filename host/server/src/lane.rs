@@ -162,7 +162,8 @@ impl Worker {
             self.metrics.queued.fetch_sub(1, Ordering::Relaxed);
             if past_bytes > self.past_bytes {
                 let most = self.past_bytes;
-                let why = format!("prompt and answer may take {past_bytes} bytes of memory here; at most {most} are given");
+                let why =
+                    format!("prompt and answer may take {past_bytes} bytes of memory here; at most {most} are given");
                 job.answer.end(Err(NoAnswer::Refused(why)));
                 continue;
             }

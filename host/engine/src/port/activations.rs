@@ -1,5 +1,6 @@
 //! What goes into and comes out of the linear layers of a model on some texts, a layer at a time.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use freehold_kernels::{Panels, Precision};
@@ -7,6 +8,7 @@ use freehold_kernels::{Panels, Precision};
 use crate::model::{Model, Network, Packing, Target};
 use crate::ops::{embed, gated, gather_tokens, rms_norm};
 use crate::tensor::Tensor;
+use crate::update::Update;
 
 /// Which of [`Activations::inputs`] goes into a layer.
 pub(super) fn input_of(target: Target) -> usize {
@@ -30,7 +32,7 @@ pub(super) struct Activations {
 
 /// A pass through a model that stops after each block.
 pub(super) struct Pass<'m> {
-    network: Network<'m, f32>,
+    model: &'m Model,
     packing: Packing<f32>,
     stream: Panels<f32>,
     /// The tokens that are looked at.
@@ -51,26 +53,22 @@ impl<'m> Pass<'m> {
             ids.extend_from_slice(text);
             segments.push(start..ids.len());
         }
-        let network = Network {
-            model,
-            weights: &model.weights,
-            rope: &model.rope,
-            update: None,
-            factors: None,
-            groups: Vec::new(),
-            dropout: None,
-            precision: Precision::F32,
-            training: false,
-            all: false,
-        };
-        let packing = Packing::new(&network, &segments);
+        let packing = Packing::new(&network(model, None), &segments);
         let stream = embed(&model.weights.embedding, &ids);
-        Self { network, packing, stream, places }
+        Self { model, packing, stream, places }
     }
 
-    /// Passes through the next block.
-    pub(super) fn block(&mut self, layer: usize) -> Activations {
-        let network = &self.network;
+    /// What the next block makes with an update, without passing through it.
+    pub(super) fn peek(&mut self, layer: usize, update: Option<&Update>) -> Activations {
+        let stream = self.stream.clone();
+        let activations = self.block(layer, update);
+        self.stream = stream;
+        activations
+    }
+
+    /// Passes through the next block with an update.
+    pub(super) fn block(&mut self, layer: usize, update: Option<&Update>) -> Activations {
+        let network = &network(self.model, update);
         let (weights, eps) = (&network.weights.layers[layer], network.model.config.norm_eps);
         let trace = network.block(layer, &mut self.stream, &self.packing);
         let at_places = |panels: &Panels<f32>| rows(&gather_tokens(panels, &self.places));
@@ -96,6 +94,21 @@ impl<'m> Pass<'m> {
                 added(&self.stream, &trace.middle),
             ],
         }
+    }
+}
+
+fn network<'m>(model: &'m Model, update: Option<&'m Update>) -> Network<'m, f32> {
+    Network {
+        model,
+        weights: &model.weights,
+        rope: &model.rope,
+        update,
+        factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
+        groups: Vec::new(),
+        dropout: None,
+        precision: Precision::F32,
+        training: false,
+        all: false,
     }
 }
 

@@ -77,7 +77,7 @@ fn what_an_adapter_does_is_moved_to_other_weights() {
         for new in [old.clone(), reordered(&old)] {
             let moved = transfer((&old, &adapter), &new, &texts()).unwrap();
             let (effect, error) = effect(&new, &moved, &wanted);
-            assert!(effect > 1.0 && error < 0.2 * effect, "{error} of {effect}");
+            assert!(effect > 1.0 && error < 0.3 * effect, "{error} of {effect}");
         }
         // The update itself means nothing where features have another order.
         let (effect, error) = effect(&reordered(&old), &adapter, &wanted);
