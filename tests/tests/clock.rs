@@ -1,7 +1,6 @@
 //! Clocks that jump: nothing is answered twice, nothing is lost, and requests under way do not notice.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

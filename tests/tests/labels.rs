@@ -1,7 +1,5 @@
 //! Residency and license of data follow into what is made of them, and the rules of a home hold before a byte moves.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use freehold_tests::{Project, Recipe};
 use serde_json::{Value, json};
 

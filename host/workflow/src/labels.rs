@@ -83,7 +83,7 @@ pub struct Denial {
     problem: String,
     remedy: String,
     /// The part of the recipe that it is about: file, text and bytes.
-    place: Option<(String, String, Range<usize>)>,
+    place: Option<Box<(String, String, Range<usize>)>>,
 }
 
 impl Denial {
@@ -100,7 +100,8 @@ impl Denial {
 
     /// The part of the recipe that it is about, if there is one: file, text and bytes.
     pub fn place(&self) -> Option<(&str, &str, Range<usize>)> {
-        self.place.as_ref().map(|(file, document, span)| (file.as_str(), document.as_str(), span.clone()))
+        let (file, document, span) = self.place.as_deref()?;
+        Some((file.as_str(), document.as_str(), span.clone()))
     }
 
     /// What cannot be known is denied.
@@ -215,7 +216,7 @@ impl Denial {
         let line = project.document.as_bytes().iter().take(span.start).filter(|&&byte| byte == b'\n').count() + 1;
         let file = &project.recipe_file;
         self.what = format!("{} ({file}, line {line})", self.what);
-        self.place = Some((file.clone(), project.document.clone(), span));
+        self.place = Some(Box::new((file.clone(), project.document.clone(), span)));
     }
 }
 
