@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use freehold_core::digest::Digest;
 use freehold_engine::{Adapter, ChatTokenizer, Learned};
-use freehold_workflow::serving::{Base, Folders, Offer, Offered, OfferedBase, Refused, ServeSettings};
+use freehold_workflow::serving::{Base, Folders, Offer, OfferGround, Offered, OfferedBase, Refused, ServeSettings};
 use freehold_workflow::{Home, WorkflowError};
 use jiff::Timestamp;
 
@@ -42,8 +42,8 @@ pub(crate) struct Catalogue {
     pub(crate) refused: Vec<Refused>,
     /// Whether something could not be loaded that may be there later.
     pub(crate) lacks: bool,
-    /// Entries of the ledger that it rests on.
-    pub(crate) entries: u64,
+    /// What it rests on.
+    pub(crate) ground: OfferGround,
     /// Why nothing is served, if that is so.
     pub(crate) problem: Option<String>,
 }
@@ -106,8 +106,8 @@ impl Loader {
     /// Loads what is offered; what cannot be loaded is refused. Adapters that an alias named only once are served where their
     /// base model is there for others.
     pub(crate) fn load(&mut self, offer: Offer) -> Catalogue {
-        let Offer { entries, models, mut refused, .. } = offer;
-        let mut catalogue = Catalogue { entries, ..Catalogue::default() };
+        let Offer { ground, models, mut refused, .. } = offer;
+        let mut catalogue = Catalogue { ground, ..Catalogue::default() };
         let wanted = |model: &&Offered| model.current;
         let needed: Vec<Digest> = models.values().filter(wanted).map(|model| model.base.digest).collect();
         self.bases.retain(|digest, loaded| needed.contains(digest) && loaded.lane.is_alive());

@@ -99,11 +99,13 @@ impl Keeper {
     /// What may not be served any more goes at once, and does not wait for what is to be loaded.
     fn take_away(&self, offer: &Offer) {
         let before = self.current.catalogue();
-        let is_refused = |served: &Served| offer.refused.iter().any(|refused| refused.run == served.run);
-        if !before.models.values().any(is_refused) {
+        let is_refused = |(name, served): &(&String, &Served)| {
+            offer.refused.iter().any(|refused| refused.model == **name && refused.run == served.run)
+        };
+        if !before.models.iter().any(|model| is_refused(&model)) {
             return;
         }
-        let models = before.models.iter().filter(|(_, served)| !is_refused(served));
+        let models = before.models.iter().filter(|model| !is_refused(model));
         let models = models.map(|(name, served)| (name.clone(), served.clone())).collect();
         self.publish(Catalogue { models, refused: offer.refused.clone(), ..Catalogue::default() });
     }
@@ -137,9 +139,9 @@ impl Keeper {
         let catalogue = self.current.catalogue();
         let waited = self.tried.elapsed();
         let changed = || {
-            let entries = self.home.ledger_entries().ok();
+            let ground = self.home.offer_ground().ok();
             // One that cannot be read is read again with all that is in it, which says what is wrong.
-            entries != Some(catalogue.entries) || Timestamp::now() >= self.expires
+            ground.as_ref() != Some(&catalogue.ground) || Timestamp::now() >= self.expires
         };
         let due = match &catalogue.problem {
             Some(_) => waited >= RETRY_ALL,

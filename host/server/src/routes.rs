@@ -153,7 +153,7 @@ async fn health(State(shared): App, request: Request) -> Response {
             .collect();
         value["refused"] = json!(catalogue.refused);
         value["problem"] = json!(catalogue.problem);
-        value["entries"] = json!(catalogue.entries);
+        value["entries"] = json!(catalogue.ground.entries);
     }
     as_json(StatusCode::OK, &value)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use freehold_cache::Cache;
+use freehold_core::digest::Digest;
 use freehold_core::limits::{LimitKind, Limits, Metering};
 use freehold_core::name::Alias;
 use freehold_core::toml_text::{self, TomlError, span_of};
@@ -128,6 +129,15 @@ impl Home {
     /// Which data, and what is made of them, may be here and be used.
     pub(crate) fn label_rules(&self) -> Result<LabelRules, WorkflowError> {
         Ok(self.host_rules()?.labels)
+    }
+
+    /// The digest of the file; `None` if it is missing.
+    pub(crate) fn host_file_digest(&self) -> Result<Option<Digest>, WorkflowError> {
+        match freehold_files::read(&self.dir, HOST_FILE, FILE_LIMIT) {
+            Ok(bytes) => Ok(Some(Digest::of(&bytes))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The whole file; one that is missing says nothing.

@@ -97,6 +97,16 @@ fn what_labels_forbid_is_not_served() {
         assert_eq!(reply.status, if models == 2 { 200 } else { 404 }, "{host}: {reply:?}");
         serving.end();
     }
+    // A rule that comes while it serves holds, and one that nobody can read holds as well.
+    project.write("home/host.toml", "");
+    let serving = Serving::start(&project, &[]);
+    serving.post(CHAT, &dialogue("hello")).expect(200);
+    let us = "[residency]\nplace = \"us\"\n[residency.rules]\neu = [\"eu\"]\n";
+    for (host, status) in [(us, 404), ("", 200), ("[licenses]\nallow = [\n", 404), ("[licenses]\n", 200)] {
+        project.write("home/host.toml", host);
+        serving.wait_until(host, |serving| serving.post(CHAT, &dialogue("hello")).status == status);
+    }
+    serving.end();
     project.write("home/host.toml", "[licenses]\nalow = []\n");
     drop(project.run(&["serve", "--listen", "127.0.0.1:0"]).expect(1).says(&["alow", "allow"]));
 }

@@ -12,7 +12,7 @@ mod transforms;
 pub use api_keys::{Access, ApiKeyEntry, ApiKeys};
 pub use base::{Base, Folders};
 pub use capture::{Capture, CaptureFailure, Conversation, is_sampled};
-pub use offer::{Offer, Offered, OfferedBase, Refused};
+pub use offer::{Offer, OfferGround, Offered, OfferedBase, Refused};
 pub use settings::{CaptureSettings, ServeSettings, ServedTransform};
 
 pub(crate) use settings::check as check_settings;

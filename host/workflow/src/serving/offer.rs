@@ -15,14 +15,23 @@ use crate::{Home, WorkflowError, may_serve};
 /// What may be served, and what not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Entries of the ledger that it rests on.
-    pub entries: u64,
+    /// What it rests on.
+    pub ground: OfferGround,
     /// When the trust root that it rests on expires: nothing is served after it.
     pub expires: Timestamp,
     /// The models by their names: an alias, or the digest of an adapter that an alias named.
     pub models: BTreeMap<String, Offered>,
     /// What is not served.
     pub refused: Vec<Refused>,
+}
+
+/// What an offer rests on: where this is the same, the home offers the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfferGround {
+    /// Entries of the ledger.
+    pub entries: u64,
+    /// The rules of the operator; `None` if there are none.
+    pub rules: Option<Digest>,
 }
 
 /// A model that may be served.
@@ -68,10 +77,11 @@ impl Home {
     /// # Errors
     /// Trust roots or ledger do not verify, or the newest trust root has expired: then nothing is served.
     pub fn offer(&self) -> Result<Offer, WorkflowError> {
+        let rules = self.host_file_digest()?;
         let all = verify_moved(self)?;
         all.root.in_force(Timestamp::now())?;
-        let mut offer =
-            Offer { entries: all.entries, expires: all.root.expires, models: BTreeMap::new(), refused: Vec::new() };
+        let ground = OfferGround { entries: all.entries, rules };
+        let mut offer = Offer { ground, expires: all.root.expires, models: BTreeMap::new(), refused: Vec::new() };
         let last = all.moves.iter().map(|moved| (&moved.alias, moved)).collect::<BTreeMap<&Alias, &Moved>>();
         for (alias, moved) in last {
             offer.take(Named::Alias(alias), moved, true, (self, &all));
@@ -90,12 +100,12 @@ impl Home {
         Ok(offer)
     }
 
-    /// How many entries the ledger has now: when it is another number, the home offers something else, perhaps.
+    /// What an offer would rest on now: when it is something else, the home offers something else, perhaps.
     ///
     /// # Errors
-    /// The ledger's head does not verify.
-    pub fn ledger_entries(&self) -> Result<u64, WorkflowError> {
-        Ok(self.ledger()?.tree_head()?.size)
+    /// The ledger's head does not verify, or the operator's rules cannot be read.
+    pub fn offer_ground(&self) -> Result<OfferGround, WorkflowError> {
+        Ok(OfferGround { entries: self.ledger()?.tree_head()?.size, rules: self.host_file_digest()? })
     }
 }
 
