@@ -204,6 +204,31 @@ fn energy_that_nobody_knows_is_not_within_a_budget() {
     assert_eq!(history(&status(&project)).len(), 2);
 }
 
+#[test]
+fn all_rungs_of_a_new_base_model_count() {
+    let newer =
+        "[[trigger]]\nname = \"newer\"\nkind = \"base\"\nmodel = \"models/base-2\"\nlicense = \"GPL-3.0-only\"\n";
+    let project = project(newer);
+    project.write("home/host.toml", "[energy]\nwatts = 50\n");
+    project.copy_model("base-2");
+    // The license of the new base is denied on every rung.
+    let state = once(&project);
+    let batch = &state["history"][0];
+    assert_eq!(batch["outcome"], "denied");
+    let runs = project.run(&["--json", "audit", "list"]).expect(0).json();
+    let rungs: Vec<&Value> =
+        runs.as_array().unwrap().iter().filter(|run| run["run"].as_str().unwrap().contains("-w1-")).collect();
+    assert_eq!(rungs.len(), 3);
+    let joules: f64 = rungs
+        .iter()
+        .map(|run| {
+            let shown = project.run(&["--json", "audit", "show", run["run"].as_str().unwrap()]).expect(0).json();
+            shown["report"]["spent"]["joules"].as_f64().unwrap()
+        })
+        .sum();
+    assert!((batch["joules"].as_f64().unwrap() - joules).abs() < 1e-9 * joules, "{batch} {joules}");
+}
+
 fn start(project: &Project) -> Child {
     project.command(&["watch"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

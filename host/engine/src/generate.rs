@@ -1,7 +1,5 @@
 //! Generation, many rows at once.
 
-use std::borrow::Cow;
-
 use freehold_core::recipe::Precision;
 use freehold_kernels::Panels;
 
@@ -318,19 +316,7 @@ pub(crate) fn network<'a>(
     precision: Precision,
 ) -> Result<Network<'a, f32>, GenerateError> {
     check_base(model, adapter)?;
-    let update = adapter.map(|adapter| &adapter.update);
-    Ok(Network {
-        model,
-        weights: &model.weights,
-        rope: &model.rope,
-        update,
-        factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
-        groups: Vec::new(),
-        dropout: None,
-        precision: kernel_precision(precision),
-        training: false,
-        all: false,
-    })
+    Ok(Network::computing(model, adapter.map(|adapter| &adapter.update), kernel_precision(precision)))
 }
 
 /// Logits at all positions of rows of equal length.

@@ -32,6 +32,24 @@ pub(crate) struct Network<'a, T: Real> {
     pub(crate) all: bool,
 }
 
+impl<'a> Network<'a, f32> {
+    /// One that computes with an update or none, and is not trained.
+    pub(crate) fn computing(model: &'a Model, update: Option<&'a Update>, precision: Precision) -> Self {
+        Self {
+            model,
+            weights: &model.weights,
+            rope: &model.rope,
+            update,
+            factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
+            groups: Vec::new(),
+            dropout: None,
+            precision,
+            training: false,
+            all: false,
+        }
+    }
+}
+
 /// How the tokens of a pass belong together.
 pub(crate) struct Packing<T: Real> {
     /// The rotation of each token: positions count from zero in each segment.

@@ -1,6 +1,5 @@
 //! What goes into and comes out of the linear layers of a model on some texts, a layer at a time.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use freehold_kernels::{Panels, Precision};
@@ -53,7 +52,7 @@ impl<'m> Pass<'m> {
             ids.extend_from_slice(text);
             segments.push(start..ids.len());
         }
-        let packing = Packing::new(&network(model, None), &segments);
+        let packing = Packing::new(&Network::computing(model, None, Precision::F32), &segments);
         let stream = embed(&model.weights.embedding, &ids);
         Self { model, packing, stream, places }
     }
@@ -68,7 +67,7 @@ impl<'m> Pass<'m> {
 
     /// Passes through the next block with an update.
     pub(super) fn block(&mut self, layer: usize, update: Option<&Update>) -> Activations {
-        let network = &network(self.model, update);
+        let network = &Network::computing(self.model, update, Precision::F32);
         let (weights, eps) = (&network.weights.layers[layer], network.model.config.norm_eps);
         let trace = network.block(layer, &mut self.stream, &self.packing);
         let at_places = |panels: &Panels<f32>| rows(&gather_tokens(panels, &self.places));
@@ -94,21 +93,6 @@ impl<'m> Pass<'m> {
                 added(&self.stream, &trace.middle),
             ],
         }
-    }
-}
-
-fn network<'m>(model: &'m Model, update: Option<&'m Update>) -> Network<'m, f32> {
-    Network {
-        model,
-        weights: &model.weights,
-        rope: &model.rope,
-        update,
-        factors: update.map(|update| Cow::Owned(update.factors(&model.weights))),
-        groups: Vec::new(),
-        dropout: None,
-        precision: Precision::F32,
-        training: false,
-        all: false,
     }
 }
 

@@ -156,10 +156,7 @@ impl<'w> Watch<'w> {
         }
         match self.run(&batch, observer) {
             Ok(report) => {
-                let training = report.training.as_ref();
-                (batch.tokens, batch.seconds) =
-                    training.map_or((0, 0.0), |training| (training.tokens, training.seconds));
-                batch.joules = report.spent.as_ref().and_then(|spent| spent.spent.joules);
+                (batch.tokens, batch.seconds, batch.joules) = self.used(batch.number)?;
                 batch.outcome = Some(match &report.waiting {
                     Some(waiting) => format!("promoted, waits for approvals of {}", waiting.alias),
                     None => report.decision.as_str().into(),
@@ -231,6 +228,27 @@ impl<'w> Watch<'w> {
         let report = rebase(self.home, &project, &options, observer)?;
         let last = report.rungs.last().map(|rung| rung.run.clone()).unwrap_or_default();
         audit::report(self.home, &last)
+    }
+
+    /// Tokens, seconds of training and joules of all runs of a batch: a new base model may take several.
+    fn used(&self, number: u64) -> Result<(u64, f64, Option<f64>), WorkflowError> {
+        let prefix = format!("{}-", increment::run_name(&self.project.recipe, number));
+        let entries = self.home.ledger()?.entries()?;
+        let (mut tokens, mut seconds, mut joules) = (0, 0.0, Some(0.0));
+        for entry in &entries {
+            let Subject::Phase { run, phase: Phase::Record, .. } = &entry.subject else { continue };
+            if !run.starts_with(&prefix) {
+                continue;
+            }
+            let report = audit::report(self.home, run)?;
+            if let Some(training) = &report.training {
+                tokens += training.tokens;
+                seconds += training.seconds;
+            }
+            let more = report.spent.as_ref().and_then(|spent| spent.spent.joules);
+            joules = joules.zip(more).map(|(sum, more)| sum + more);
+        }
+        Ok((tokens, seconds, joules))
     }
 
     /// The run of a batch that came to its end, if it did: it is recorded, and its alias has moved where it may.
